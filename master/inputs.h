@@ -1,0 +1,85 @@
+/* inputs.h - the input list of a map: read, checked against the task's type, kept, handed out.
+ *
+ *     inputs_open --> inputs_save --> inputs_pack (for each unit)
+ *     inputs_load (resume) ---------> inputs_pack
+ *
+ * A list is held as compressed blocks in an unnamed temporary file until inputs_save() moves it to
+ * the run directory, so that memory does not grow with it; one recent block is kept decoded.
+ * A formula (a range) is never materialised.
+ *
+ * Ownership: inputs own their file and blocks.
+ * Threads:   one.
+ * Failure:   texts name the file, line and index, the path within the element, what was found and
+ *            what was expected. Nothing is left behind on failure.
+ */
+#ifndef MASTER_INPUTS_H
+#define MASTER_INPUTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/formula.h"
+#include "shared/span.h"
+#include "shared/type.h"
+
+#define INPUTS_DIGEST_SIZE 16 /* bytes of XXH3-128 */
+
+enum inputs_source_kind { INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS };
+
+enum inputs_format {
+    INPUTS_FORMAT_BY_NAME, /* by the ending of the file's name; `-` is JSON Lines */
+    INPUTS_FORMAT_JSONL,
+    INPUTS_FORMAT_JSON,
+    INPUTS_FORMAT_CSV,
+    INPUTS_FORMAT_TSV,
+    INPUTS_FORMAT_TXT,
+    INPUTS_FORMAT_MSGPACK
+};
+
+/* False when no format has that name ("jsonl", "json", "csv", "tsv", "txt", "msgpack"). */
+bool inputs_format_by_name(const char *name, enum inputs_format *format_out);
+
+struct inputs_source {
+    enum inputs_source_kind kind;
+    const char *path;               /* INPUTS_FILE: as given; "-" is standard input */
+    enum inputs_format format;      /* INPUTS_FILE */
+    bool no_header;                 /* CSV and TSV: rows are lists */
+    const char *column_separator;   /* TXT: lines are lists (--colsep, a POSIX ERE); NULL: strings */
+    const char *range;              /* INPUTS_RANGE: the option's text */
+    const char *const *globs;       /* INPUTS_GLOBS */
+    size_t glob_count;
+    const char *launch_dir;         /* relative paths start here; absolute */
+};
+
+struct inputs;
+
+MUST_CHECK enum status inputs_open(const struct inputs_source *source, const struct type *type,
+                                   struct inputs **inputs_out, struct error *err);
+void inputs_close(struct inputs *inputs); /* NULL is allowed */
+
+uint64_t inputs_count(const struct inputs *inputs);
+/* kind FORMULA_NONE where the inputs are a list. */
+const struct formula *inputs_formula(const struct inputs *inputs);
+/* Bytes of all elements, packed and not compressed; 0 for a formula. */
+uint64_t inputs_packed_size(const struct inputs *inputs);
+/* XXH3-128 (big-endian) of the packed elements, or of a formula's text "range:START:STEP:COUNT". */
+void inputs_digest(const struct inputs *inputs, uint8_t digest_out[INPUTS_DIGEST_SIZE]);
+
+/* Write and sync `inputs.lz4` in the run directory: LZ4 frames one after the other, together a
+ * msgpack stream of all elements. Does nothing for a formula. */
+MUST_CHECK enum status inputs_save(struct inputs *inputs, const char *run_dir, struct error *err);
+
+/* Take up the inputs of a recorded run: the formula, or `inputs.lz4` of `count` elements with that
+ * digest. A file that differs from what is recorded is refused. */
+MUST_CHECK enum status inputs_load(const char *run_dir, const struct formula *formula,
+                                   uint64_t count, const uint8_t digest[INPUTS_DIGEST_SIZE],
+                                   struct inputs **inputs_out, struct error *err);
+
+/* Append the packed elements of the spans, one after the other. Nothing for a formula. */
+MUST_CHECK enum status inputs_pack(struct inputs *inputs, const struct span *spans,
+                                   size_t span_count, struct buffer *out, struct error *err);
+
+#endif

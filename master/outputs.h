@@ -1,0 +1,31 @@
+/* outputs.h - the outputs of one map of a run, in input order, from its log.
+ *
+ * Finding an output costs decoding its frame; frames of neighbouring instances are decoded once.
+ * Memory: 32 bytes a span of each frame, and a few decoded frames.
+ *
+ * Failure: of a log with a torn tail, what stands before it is read; outputs_is_torn() says so.
+ */
+#ifndef MASTER_OUTPUTS_H
+#define MASTER_OUTPUTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/error.h"
+
+struct outputs;
+
+/* `size` is the number of instances of the map. */
+MUST_CHECK enum status outputs_open(const char *run_dir, uint64_t map, uint64_t size,
+                                    struct outputs **outputs_out, struct error *err);
+void outputs_close(struct outputs *outputs); /* NULL is allowed */
+
+/* The packed output of instance `index`, valid until the next call; *data_out is NULL for a hole.
+ * Fast when called with ascending indices. */
+MUST_CHECK enum status outputs_get(struct outputs *outputs, uint64_t index,
+                                   const uint8_t **data_out, size_t *size_out, struct error *err);
+
+/* What was lost at the end of the log; NULL where nothing was. */
+const char *outputs_torn(const struct outputs *outputs);
+
+#endif

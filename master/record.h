@@ -1,0 +1,54 @@
+/* record.h - one record of the run log: a skippable LZ4 frame with a msgpack header, then the data
+ * frames that the header lists.
+ *
+ * Ownership: a record is a set of views (see report.h). Decoding fills arrays in the arena.
+ * Failure:   decoding is safe on any bytes; a record whose checksum (XXH3-128 over its header
+ *            without the checksum, and its data frames) differs is STATUS_INVALID.
+ *
+ * docs/file-formats.md has the format.
+ */
+#ifndef MASTER_RECORD_H
+#define MASTER_RECORD_H
+
+#include <stdint.h>
+
+#include "shared/arena.h"
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/report.h"
+
+enum record_kind {
+    RECORD_START,  /* a session began */
+    RECORD_REPORT, /* a report was taken */
+    RECORD_END     /* the verdict */
+};
+
+/* What a failure of the report did to its instance; parallel to report.failures. */
+struct record_outcome {
+    bool is_final;              /* the instance has ended */
+    enum instance_state state;  /* where is_final: failed, timed-out or aborted */
+    uint64_t task_failures;     /* of the present budgets, this one included */
+    uint64_t system_failures;
+    uint64_t attempts_max;      /* the M of "attempt K of M" */
+};
+
+struct record {
+    enum record_kind kind;
+    uint64_t map;     /* number of the map within the run */
+    uint32_t rank;    /* that reported */
+    uint64_t time_ms; /* since 1970, by rank 0's clock */
+    struct report report;                  /* RECORD_REPORT */
+    const struct record_outcome *outcomes; /* one for each failure */
+    int exit_status;                       /* RECORD_END */
+};
+
+/* Append the whole record: header frame, then the batches' data frames. */
+MUST_CHECK enum status record_encode(const struct record *record, struct buffer *out);
+
+/* Decode the record at the start of `data`. STATUS_LIMIT: more bytes are needed (*used_out says how
+ * many at least); STATUS_INVALID: these are not a record. On success *used_out is its size. */
+MUST_CHECK enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
+                                     struct record *record_out, size_t *used_out,
+                                     struct error *err);
+
+#endif

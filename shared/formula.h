@@ -1,0 +1,49 @@
+/* formula.h - inputs that are computed from their index and never listed.
+ *
+ * A formula crosses the wire once with the map; the units of such a map carry no inputs.
+ */
+#ifndef SHARED_FORMULA_H
+#define SHARED_FORMULA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/error.h"
+#include "shared/mapfleet.h"
+
+enum formula_kind {
+    FORMULA_NONE, /* the inputs are listed, and sent with each unit */
+    FORMULA_RANGE
+};
+
+struct formula {
+    enum formula_kind kind;
+    int64_t start;
+    int64_t step;  /* not 0 */
+    uint64_t count;
+    bool is_float; /* the task's input is a float: elements are given as floats */
+};
+
+/* Parse "A:B" or "A:B:STEP" as Python's range(A, B, STEP); A may be left out (0). The text of an
+ * error names what was found and expected. */
+MUST_CHECK enum status formula_parse_range(const char *text, struct formula *formula_out,
+                                           struct error *err);
+
+/* Element `index` (below count). Costs nanoseconds; allocates nothing. */
+static inline mf_value formula_value(const struct formula *formula, uint64_t index)
+{
+    mf_value value;
+    const int64_t element =
+        (int64_t)((uint64_t)formula->start + (uint64_t)formula->step * index);
+    value.mf_private_count = 0;
+    if (formula->is_float) {
+        value.mf_private_kind = MF_FLOAT;
+        value.mf_private_as.real = (double)element;
+    } else {
+        value.mf_private_kind = MF_INT;
+        value.mf_private_as.integer = element;
+    }
+    return value;
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* lz4_frame.h - standard LZ4 frames (lz4_Frame_format.md of the lz4 project), data and skippable.
+ *
+ * Failure: readers here are safe on any bytes; what a frame says of its size is not believed.
+ */
+#ifndef SHARED_LZ4_FRAME_H
+#define SHARED_LZ4_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/error.h"
+
+/* Append one frame (with its content size, without checksums) that holds `size` bytes. */
+MUST_CHECK enum status lz4_frame_compress(const void *data, size_t size, struct buffer *out);
+
+/* Append what the one frame in `data` holds; it must fill `size` exactly and decode to at most
+ * `content_size_max` bytes. */
+MUST_CHECK enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
+                                            struct buffer *out);
+
+/* A skippable frame: 4 bytes of magic 0x184D2A5x, 4 bytes of size (both little-endian), payload. */
+#define LZ4_FRAME_SKIPPABLE_HEADER_SIZE 8
+#define LZ4_FRAME_SKIPPABLE_MAGIC 0x184D2A50u
+void lz4_frame_skippable_header(uint32_t payload_size,
+                                uint8_t header_out[LZ4_FRAME_SKIPPABLE_HEADER_SIZE]);
+
+#endif

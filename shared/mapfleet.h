@@ -1,0 +1,349 @@
+/* mapfleet.h - the public interface of mapfleet: what a job and a program of one's own need.
+ *
+ * A job is a shared library with one entry point, mf_job(), which registers tasks. A task is a
+ * plain function of one input and at most one output; an attempt is one call of it.
+ *
+ *     mf_job() --registers--> task --one call an attempt--> fn(ctx, input, output) --> status
+ *
+ * Ownership: whatever a function receives (context, input, writer, and every pointer that the
+ *            readers return) belongs to mapfleet and is valid until the function returns.
+ *            Strings that are given to mapfleet are copied before the call returns.
+ * Threads:   an attempt runs on one thread. It may start others; only that one may call in here.
+ * Failure:   an input is checked against the task's declared type before the function sees it, so
+ *            readers cannot fail. A writer remembers what went wrong (no memory, containers left
+ *            open, a file that is not there) and fails the attempt after the function returned.
+ *
+ * C11 and C++11. Names that start with mf_private_ are not for users and may change.
+ */
+#ifndef MAPFLEET_H
+#define MAPFLEET_H
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MF_EXPORT __attribute__((visibility("default")))
+#define MF_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
+
+/* ---- Values: what a task reads -------------------------------------------------------------- */
+
+/* The kinds of values. `file` and `dir` of the type language are strings (MF_STR) that name an
+ * absolute path; a record is a map whose keys are its fields. */
+typedef enum mf_kind {
+    MF_NULL,
+    MF_BOOL,
+    MF_INT,   /* 64 bits, signed */
+    MF_FLOAT, /* IEEE 754 double */
+    MF_STR,   /* UTF-8, followed by a NUL that does not count */
+    MF_BYTES,
+    MF_LIST,
+    MF_MAP /* keys are strings, in the order in which they were written */
+} mf_kind;
+
+/* One value. The fields are for the inline readers below; use those. */
+typedef struct mf_value {
+    uint32_t mf_private_kind;
+    uint32_t mf_private_count; /* str, bytes: bytes; list: items; map: pairs */
+    union {
+        bool boolean;
+        int64_t integer;
+        double real;
+        const char *text;              /* str, bytes */
+        const struct mf_value *values; /* list: items; map: key, value, key, value, ... */
+    } mf_private_as;
+} mf_value;
+
+static inline mf_kind mf_kind_of(const mf_value *value)
+{
+    return (mf_kind)value->mf_private_kind;
+}
+
+/* Is it the value of a `T?` that is not there? Also true for NULL, as mf_field() may return. */
+static inline bool mf_is_null(const mf_value *value)
+{
+    return value == NULL || value->mf_private_kind == MF_NULL;
+}
+
+/* The scalar itself. On another kind than the one asked for (which can only happen for `any` and
+ * `T?`) ints and floats convert to each other, and the rest reads as false, 0 or 0.0. */
+MF_EXPORT int64_t mf_private_int(const mf_value *value);
+MF_EXPORT double mf_private_float(const mf_value *value);
+
+static inline bool mf_bool(const mf_value *value)
+{
+    return value->mf_private_kind == MF_BOOL && value->mf_private_as.boolean;
+}
+
+static inline int64_t mf_int(const mf_value *value)
+{
+    return value->mf_private_kind == MF_INT ? value->mf_private_as.integer : mf_private_int(value);
+}
+
+static inline double mf_float(const mf_value *value)
+{
+    return value->mf_private_kind == MF_FLOAT ? value->mf_private_as.real : mf_private_float(value);
+}
+
+/* The text of a str, file or dir, or the bytes of a bytes; "" for every other kind. A NUL stands
+ * behind it; mf_size() gives its length in bytes without that NUL. */
+static inline const char *mf_str(const mf_value *value)
+{
+    const bool is_text =
+        value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
+    return is_text ? value->mf_private_as.text : "";
+}
+
+/* Length in bytes of a str, file, dir or bytes; 0 for every other kind. */
+static inline size_t mf_size(const mf_value *value)
+{
+    const bool is_text =
+        value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
+    return is_text ? value->mf_private_count : 0;
+}
+
+/* The bytes of a bytes value (or of a str); mf_size() gives how many. */
+static inline const uint8_t *mf_bytes(const mf_value *value)
+{
+    return (const uint8_t *)mf_str(value);
+}
+
+/* The absolute path of a file or dir. */
+static inline const char *mf_path(const mf_value *value)
+{
+    return mf_str(value);
+}
+
+/* Number of items of a list, or of pairs of a map or record; 0 for every other kind. */
+static inline size_t mf_count(const mf_value *value)
+{
+    return value->mf_private_kind >= MF_LIST ? value->mf_private_count : 0;
+}
+
+/* Item `i` of a list, or the value of pair `i` of a map. NULL when `i` is not below mf_count(). */
+static inline const mf_value *mf_item(const mf_value *value, size_t i)
+{
+    if (i >= mf_count(value)) {
+        return NULL;
+    }
+    return value->mf_private_kind == MF_MAP ? &value->mf_private_as.values[2 * i + 1]
+                                            : &value->mf_private_as.values[i];
+}
+
+/* The key of pair `i` of a map or record; NULL when it is none or `i` is not below mf_count(). */
+static inline const char *mf_key(const mf_value *value, size_t i)
+{
+    return value->mf_private_kind == MF_MAP && i < value->mf_private_count
+               ? value->mf_private_as.values[2 * i].mf_private_as.text
+               : NULL;
+}
+
+/* The value of a field or key; NULL when it is not there (an optional field `b?: T`). */
+MF_EXPORT const mf_value *mf_field(const mf_value *value, const char *name);
+
+/* ---- Writers: what a task gives back -------------------------------------------------------- */
+
+/* A task writes exactly one value to its writer; of an output type `null` it may write none. The
+ * fields are for the inline functions below. */
+typedef struct mf_writer {
+    uint8_t *mf_private_at;    /* where the next byte goes */
+    uint8_t *mf_private_end;   /* end of the room */
+    uint64_t mf_private_count; /* values written at this level */
+} mf_writer;
+
+/* The longest encoding of a scalar: one byte of type and eight of value. */
+#define MF_PRIVATE_SCALAR_SIZE_MAX 9
+
+/* Make room for a scalar. False when memory ran out, which is remembered. */
+MF_EXPORT bool mf_private_room(mf_writer *out);
+
+static inline bool mf_private_has_room(mf_writer *out)
+{
+    return out->mf_private_end - out->mf_private_at >= MF_PRIVATE_SCALAR_SIZE_MAX ||
+           mf_private_room(out);
+}
+
+static inline uint8_t *mf_private_put_be(uint8_t *at, uint8_t type, uint64_t value,
+                                         unsigned value_size)
+{
+    *at++ = type;
+    for (unsigned shift = 8 * value_size; shift > 0; shift -= 8) {
+        *at++ = (uint8_t)(value >> (shift - 8));
+    }
+    return at;
+}
+
+static inline void mf_put_null(mf_writer *out)
+{
+    if (mf_private_has_room(out)) {
+        *out->mf_private_at++ = 0xc0;
+        out->mf_private_count++;
+    }
+}
+
+static inline void mf_put_bool(mf_writer *out, bool value)
+{
+    if (mf_private_has_room(out)) {
+        *out->mf_private_at++ = value ? 0xc3 : 0xc2;
+        out->mf_private_count++;
+    }
+}
+
+/* Encoded as msgpack's shortest integer of that value. */
+static inline void mf_put_int(mf_writer *out, int64_t value)
+{
+    if (!mf_private_has_room(out)) {
+        return;
+    }
+    uint8_t *at = out->mf_private_at;
+    const uint64_t bits = (uint64_t)value;
+    if (value >= -32 && value <= 127) {
+        *at++ = (uint8_t)bits;
+    } else if (value >= 0) {
+        at = value <= UINT8_MAX    ? mf_private_put_be(at, 0xcc, bits, 1)
+             : value <= UINT16_MAX ? mf_private_put_be(at, 0xcd, bits, 2)
+             : value <= UINT32_MAX ? mf_private_put_be(at, 0xce, bits, 4)
+                                   : mf_private_put_be(at, 0xcf, bits, 8);
+    } else {
+        at = value >= INT8_MIN    ? mf_private_put_be(at, 0xd0, bits, 1)
+             : value >= INT16_MIN ? mf_private_put_be(at, 0xd1, bits, 2)
+             : value >= INT32_MIN ? mf_private_put_be(at, 0xd2, bits, 4)
+                                  : mf_private_put_be(at, 0xd3, bits, 8);
+    }
+    out->mf_private_at = at;
+    out->mf_private_count++;
+}
+
+static inline void mf_put_float(mf_writer *out, double value)
+{
+    if (mf_private_has_room(out)) {
+        union {
+            double real;
+            uint64_t bits;
+        } as;
+        as.real = value;
+        out->mf_private_at = mf_private_put_be(out->mf_private_at, 0xcb, as.bits, 8);
+        out->mf_private_count++;
+    }
+}
+
+/* A NUL-terminated UTF-8 string. mf_put_text() takes the length in bytes instead. */
+MF_EXPORT void mf_put_str(mf_writer *out, const char *text);
+MF_EXPORT void mf_put_text(mf_writer *out, const char *text, size_t size);
+MF_EXPORT void mf_put_bytes(mf_writer *out, const void *data, size_t size);
+
+/* A file or dir that exists, where it is: an absolute path (or one relative to the folder in which
+ * the run was started). It is not copied. */
+MF_EXPORT void mf_put_path(mf_writer *out, const char *path);
+
+/* A regular file that the attempt made in its working directory (a path relative to that, or an
+ * absolute one inside it). It is published in the run's `files/` folder when the attempt succeeds,
+ * under a name made of index, attempt and its own ending, and the output holds the published path.
+ * A file that is not there or lies outside the working directory fails the attempt. */
+MF_EXPORT void mf_put_file(mf_writer *out, const char *path);
+
+/* Any value, as a whole. */
+MF_EXPORT void mf_put_value(mf_writer *out, const mf_value *value);
+
+/* A list: begin, its items, end. A map or record: begin, then for each pair mf_put_key() and one
+ * value, end. They nest at most 64 deep. */
+MF_EXPORT void mf_begin_list(mf_writer *out);
+MF_EXPORT void mf_end_list(mf_writer *out);
+MF_EXPORT void mf_begin_map(mf_writer *out);
+MF_EXPORT void mf_put_key(mf_writer *out, const char *key);
+MF_EXPORT void mf_end_map(mf_writer *out);
+
+/* ---- The context of an attempt -------------------------------------------------------------- */
+
+typedef struct mf_context mf_context;
+
+/* What a task function returns. Anything but these three counts as MF_FAIL. */
+typedef enum mf_status {
+    MF_OK = 0,
+    MF_FAIL = 1,            /* may be retried */
+    MF_FAIL_PERMANENTLY = 2 /* is never retried */
+} mf_status;
+
+/* The instance's index in its map, 0 .. mf_map_size() - 1. */
+MF_EXPORT uint64_t mf_index(const mf_context *ctx);
+/* Number of attempts of this instance that ended before this one: 0 for the first. */
+MF_EXPORT uint64_t mf_attempt(const mf_context *ctx);
+/* Number of instances of the map. */
+MF_EXPORT uint64_t mf_map_size(const mf_context *ctx);
+/* A seed for random numbers: the same at every attempt of this instance, on every rank, for the
+ * run's --seed; different for every index. */
+MF_EXPORT uint64_t mf_seed(const mf_context *ctx);
+/* The attempt's own folder: made at the first call, removed after the attempt. Absolute path; NULL
+ * when it can't be made, with the reason as the attempt's error (return MF_FAIL). */
+MF_EXPORT const char *mf_workdir(mf_context *ctx);
+/* What the job's setup kept (see mf_register_setup()); NULL without one. */
+MF_EXPORT void *mf_state(const mf_context *ctx);
+/* Write one line to standard error, with the task's name, index and attempt before it. */
+MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
+
+/* Say why the attempt fails, and return what the function is to return:
+ *     return mf_fail(ctx, "cannot read %s", path);
+ * The text is cut at 4 KiB. */
+MF_EXPORT mf_status mf_fail(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
+MF_EXPORT mf_status mf_fail_permanently(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
+
+/* ---- Registering ---------------------------------------------------------------------------- */
+
+typedef struct mf_registry mf_registry;
+
+typedef mf_status mf_task_function(mf_context *ctx, const mf_value *input, mf_writer *output);
+
+/* `system_retries` of 0 means the default of 3; this means none. */
+#define MF_NO_SYSTEM_RETRIES (-1)
+
+/* A task. What is left out (0, NULL, false) has the default that is given with it. All of it can
+ * be overridden for one map on the command line, field by field. */
+typedef struct mf_task {
+    const char *name;         /* [A-Za-z_][A-Za-z0-9_-]*, unique in its job */
+    mf_task_function *fn;     /* required */
+    const char *input;        /* type of the input; default "any" */
+    const char *output;       /* type of the output; default "any" */
+    const char *help;         /* one sentence for `mapfleet tasks`; default none */
+    int64_t retries;          /* further attempts after a task failure; default 0 */
+    int64_t system_retries;   /* further attempts after a lost rank or a kill; default 3 */
+    const char *retry_delay;  /* pause before a retry, as "500ms", "2s"; default none */
+    const char *timeout;      /* bound of one attempt, as "90s", "15m"; default none */
+    const char *mem;          /* bound of an attempt's memory, as "600Mi"; default none */
+    double mem_growth;        /* factor on `mem` after a failure of class memory; default 1 */
+    int64_t cpus;             /* cores that an attempt needs; default 1 */
+    int64_t gpus;             /* devices that an attempt needs; default 0 */
+    const char *cache_version; /* memoise outputs under this version; default not */
+    const char *cache_ignore; /* fields of the input left out of the key, by commas */
+    bool idempotent;          /* a second copy of a running attempt does no harm */
+} mf_task;
+
+/* Types are written as `null bool int float str bytes file dir any`, `list<T>`, `map<T>`, records
+ * `{a: int, b?: float}`, and `T?` for a value that may be null. A task that cannot be registered
+ * (a bad type, a name that is taken) makes the job unusable, and mapfleet says why. */
+MF_EXPORT void mf_register_task(mf_registry *job, const mf_task *task);
+
+/* Run once in each process that runs attempts: `setup` before the first of them (start a library,
+ * load a table; *state is then mf_state()), `teardown` after the last. Either may be NULL. */
+typedef mf_status mf_setup_function(mf_context *ctx, void **state);
+typedef void mf_teardown_function(void *state);
+MF_EXPORT void mf_register_setup(mf_registry *job, mf_setup_function *setup,
+                                 mf_teardown_function *teardown);
+
+/* The entry point that every job defines. */
+typedef void mf_job_function(mf_registry *job);
+MF_EXPORT void mf_job(mf_registry *job);
+
+/* All of the mapfleet command in a program of one's own, with `job` built in: in `map JOB:TASK`,
+ * `tasks JOB` and the like the program's own tasks are written `:TASK` and `:`. Gives the exit
+ * status. */
+MF_EXPORT int mf_main(int argc, char **argv, mf_job_function *job);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,54 @@
+/* report.h - what became of part of a unit: the same shape on the wire and in the log.
+ *
+ * A batch is what an executor made in one go: its instances, one bit each for success, and one LZ4
+ * frame that holds the outputs of those that succeeded, as a msgpack stream, in that order.
+ *
+ * Ownership: structs here are views; what they point at belongs to whoever filled them in (a
+ *            message, a log reader's buffer, an executor's memory).
+ */
+#ifndef SHARED_REPORT_H
+#define SHARED_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/attempt.h"
+#include "shared/span.h"
+
+struct report_batch {
+    const struct span *spans;
+    size_t span_count;
+    uint64_t instance_count;    /* of the spans together */
+    uint64_t success_count;     /* set bits; equal to instance_count where bits is NULL */
+    const uint8_t *success_bits; /* bit i % 8 of byte i / 8: the i-th instance; NULL: all */
+    const uint8_t *frame;       /* LZ4 frame of the outputs; NULL where none succeeded */
+    size_t frame_size;          /* bytes */
+    uint32_t slot;              /* of the rank, from 0 */
+    uint64_t started_us;        /* since the rank's start */
+    uint64_t elapsed_us;        /* of all its attempts together */
+};
+
+struct report_failure {
+    uint64_t index;
+    uint64_t attempt;
+    enum failure_class class;
+    bool is_permanent;
+    const char *text; /* not NUL-terminated; what the attempt said, without index and class */
+    size_t text_size;
+};
+
+struct report {
+    uint64_t lease;
+    const struct report_batch *batches;
+    size_t batch_count;
+    const struct report_failure *failures; /* sorted by index within each batch */
+    size_t failure_count;
+};
+
+static inline bool report_batch_succeeded(const struct report_batch *batch, uint64_t i)
+{
+    return batch->success_bits == NULL || (batch->success_bits[i / 8] >> (i % 8) & 1) != 0;
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* transport.h - messages between the ranks of a run, and nothing else of MPI.
+ *
+ *     transport_open --> transport_send, transport_receive ... --> transport_close
+ *
+ * Two faces: a process alone never touches MPI (its messages to itself go through a queue), and one
+ * of several loads the MPI face, a module of its own (lib/mapfleet/transport_mpi.so), so that the
+ * command starts in milliseconds where MPI isn't needed. A rank's messages to itself always go
+ * through the queue.
+ *
+ * A message is bytes, delivered once, whole, in the order in which its sender sent them; nothing is
+ * ordered between senders. Sending and receiving never block and never fail for a peer that is
+ * gone: MPI reports no such thing, so that silence must be judged by the caller.
+ *
+ * Ownership: transport_send() takes the bytes over. A received message belongs to the caller until
+ *            transport_release().
+ * Threads:   one, the one that opened it.
+ * Failure:   a failed MPI call is STATUS_TRANSPORT with MPI's own text. After a loss, close with
+ *            `is_clean` false: MPI_Finalize may hang then.
+ */
+#ifndef SHARED_TRANSPORT_H
+#define SHARED_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/error.h"
+
+struct transport; /* fields: transport.c */
+
+struct transport_message {
+    uint32_t rank; /* of the sender */
+    uint8_t *data;
+    size_t size; /* bytes */
+};
+
+/* Is this process one of several of an MPI job, by the variables of Open MPI and PMIx? A job that
+ * was started by something that is not this MPI (several copies that would each be alone) is
+ * refused: STATUS_INVALID, with the way round in the text (corners.md names the variables). */
+MUST_CHECK enum status transport_is_parallel(bool *is_parallel_out, struct error *err);
+
+MUST_CHECK enum status transport_open(bool is_parallel, struct transport **transport_out,
+                                      struct error *err);
+
+uint32_t transport_rank(const struct transport *transport);
+uint32_t transport_size(const struct transport *transport); /* number of ranks */
+/* Among the ranks of this host: how many, and which this one is. */
+uint32_t transport_local_size(const struct transport *transport);
+uint32_t transport_local_rank(const struct transport *transport);
+/* Name and version of what carries the messages: "loopback", "Open MPI v4.1.4 ...". */
+const char *transport_name(const struct transport *transport);
+
+/* Send the bytes, which are moved out of `bytes`. On failure they are kept. */
+MUST_CHECK enum status transport_send(struct transport *transport, uint32_t rank,
+                                      struct buffer *bytes, struct error *err);
+
+/* Progress, then the next message that has arrived whole: *is_message_out is false when there is
+ * none. */
+MUST_CHECK enum status transport_receive(struct transport *transport,
+                                         struct transport_message *message_out,
+                                         bool *is_message_out, struct error *err);
+void transport_release(struct transport *transport, struct transport_message *message);
+
+/* Bytes given to transport_send() for a rank that MPI has not taken yet; with transport_pending_all
+ * for all ranks. */
+uint64_t transport_pending(const struct transport *transport, uint32_t rank);
+uint64_t transport_pending_all(const struct transport *transport);
+
+/* Give up a lost rank: its requests are left alone, what is still sent to it is dropped, and what
+ * still comes from it is dropped too. */
+void transport_abandon(struct transport *transport, uint32_t rank);
+
+/* End. Clean: every rank calls this once nothing is under way; MPI is finalised. Otherwise nothing
+ * of MPI is called, and the process must leave by _exit(). NULL is allowed. */
+void transport_close(struct transport *transport, bool is_clean);
+
+/* End the whole MPI job at once with this status, where ranks no longer answer. Does not return. */
+_Noreturn void transport_abort(struct transport *transport, int exit_status);
+
+#endif

@@ -1,0 +1,90 @@
+/* type.h - the types of task interfaces: parse, print, and check values against them.
+ *
+ *     type = "null" "bool" "int" "float" "str" "bytes" "file" "dir" "any"
+ *          | "list<" type ">" | "map<" type ">" | "{" [field {"," field}] "}" | type "?"
+ *     field = name ["?"] ":" type           name = [A-Za-z_][A-Za-z0-9_]*
+ *
+ * Blanks may stand between tokens. `T??` is `T?`; `any?` and `null?` are `any` and `null`.
+ * A field `b?: T` may be missing; one of type `T?` must be there and may be null.
+ *
+ * Ownership: a type owns its parts and never changes, so that it may be shared for reading.
+ * Failure:   texts name the path within the value, what was found and what was expected, as in
+ *            "at .points[3].x: expected float, found str \"abc\"".
+ */
+#ifndef SHARED_TYPE_H
+#define SHARED_TYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/arena.h"
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/mapfleet.h"
+
+enum type_kind {
+    TYPE_NULL,
+    TYPE_BOOL,
+    TYPE_INT,
+    TYPE_FLOAT,
+    TYPE_STR,
+    TYPE_BYTES,
+    TYPE_FILE,
+    TYPE_DIR,
+    TYPE_ANY,
+    TYPE_LIST,
+    TYPE_MAP,
+    TYPE_RECORD
+};
+
+struct type; /* fields: type.c */
+
+/* A bad text names the column (from 1), what stands there and what was expected. */
+MUST_CHECK enum status type_parse(const char *text, struct type **type_out, struct error *err);
+void type_destroy(struct type *type); /* NULL is allowed */
+
+enum type_kind type_kind(const struct type *type);        /* of `T?` that of T */
+bool type_is_optional(const struct type *type);           /* may it be null? */
+const struct type *type_element(const struct type *type); /* of list<T> and map<T>; else NULL */
+/* Fields of a record: how many; name, type and whether it may be missing, by position. */
+size_t type_field_count(const struct type *type);
+const char *type_field_name(const struct type *type, size_t i);
+const struct type *type_field_type(const struct type *type, size_t i);
+bool type_field_is_optional(const struct type *type, size_t i);
+
+/* The canonical text: one blank after `:` and `,`, none elsewhere. */
+MUST_CHECK enum status type_format(const struct type *type, struct buffer *out);
+bool type_is_equal(const struct type *a, const struct type *b);
+
+/* Does the value have the type, to the letter (an int is no float)? */
+MUST_CHECK enum status type_check(const struct type *type, const mf_value *value,
+                                  struct error *err);
+
+/* The same for one packed value that fills `size` bytes: scalars are checked by their first byte,
+ * with no decoding; the arena is used for the rest. */
+MUST_CHECK enum status type_check_packed(const struct type *type, const uint8_t *data, size_t size,
+                                         struct arena *arena, struct error *err);
+
+/* Where a value comes from decides how it may be read as the type. */
+enum type_origin {
+    TYPE_ORIGIN_DATA, /* JSON, msgpack, ranges: an int given for a float becomes one */
+    TYPE_ORIGIN_TEXT  /* CSV, lines, grids: strings are read as the declared type where that is no
+                         string: no blanks, [+-]?[0-9]+, decimals with exponent, true, false;
+                         an empty field of a `T?` is null; anything composite is read as JSON */
+};
+
+/* What conversion does with paths of `file` and `dir`: they must exist (a readable regular file, a
+ * folder), and become absolute and normalised (no `.` or `..` or doubled slash; symbolic links
+ * stay). URLs ("scheme://...") stay as they are. */
+struct type_conversion {
+    enum type_origin origin;
+    const char *base_dir; /* relative paths start here; an absolute path */
+};
+
+/* Convert `value` to the type: the result is checked, in the arena, and has a record's fields in
+ * the order in which they were given. Text of `any` stays text. */
+MUST_CHECK enum status type_convert(const struct type *type, const mf_value *value,
+                                    const struct type_conversion *conversion, struct arena *arena,
+                                    mf_value *value_out, struct error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* waiter.h - cheap waiting for a loop that has nothing to do.
+ *
+ * MPI has nothing to wait on. So a loop that finds nothing polls on with growing pauses: the first
+ * few without any, then sleeps that grow to WAITER_PAUSE_MAX_US. A file descriptor (an eventfd of
+ * executors, a signalfd) ends a pause at once. Without `is_polling` (a process alone) the whole
+ * time is waited for, and no processor time is used at all.
+ */
+#ifndef SHARED_WAITER_H
+#define SHARED_WAITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WAITER_PAUSE_MAX_US 5000
+
+struct waiter {
+    bool is_polling;
+    uint32_t idle_turns;
+    uint32_t pause_us;
+};
+
+struct pollfd;
+
+void waiter_init(struct waiter *waiter, bool is_polling);
+/* Something happened in this turn of the loop: start again without pauses. */
+void waiter_reset(struct waiter *waiter);
+/* Nothing happened: pause until a descriptor is ready, or `deadline_us` microseconds have passed,
+ * or it is time to poll again. Gives true when a descriptor is ready (revents is filled in). */
+bool waiter_pause(struct waiter *waiter, struct pollfd *fds, size_t fd_count,
+                  uint64_t deadline_us);
+
+#endif
