@@ -44,14 +44,14 @@ bool inputs_format_by_name(const char *name, enum inputs_format *format_out);
 
 struct inputs_source {
     enum inputs_source_kind kind;
-    const char *path;               /* INPUTS_FILE: as given; "-" is standard input */
-    enum inputs_format format;      /* INPUTS_FILE */
-    bool no_header;                 /* CSV and TSV: rows are lists */
-    const char *column_separator;   /* TXT: lines are lists (--colsep, a POSIX ERE); NULL: strings */
-    const char *range;              /* INPUTS_RANGE: the option's text */
-    const char *const *globs;       /* INPUTS_GLOBS */
+    const char *path;             /* INPUTS_FILE: as given; "-" is standard input */
+    enum inputs_format format;    /* INPUTS_FILE */
+    bool no_header;               /* CSV and TSV: rows are lists */
+    const char *column_separator; /* TXT: lines are lists (--colsep, a POSIX ERE); NULL: strings */
+    const char *range;            /* INPUTS_RANGE: the option's text */
+    const char *const *globs;     /* INPUTS_GLOBS */
     size_t glob_count;
-    const char *launch_dir;         /* relative paths start here; absolute */
+    const char *launch_dir; /* relative paths start here; absolute */
 };
 
 struct inputs;

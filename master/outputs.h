@@ -1,21 +1,21 @@
 /* outputs.h - the outputs of one map of a run, in input order, from its log.
  *
  * Finding an output costs decoding its frame; frames of neighbouring instances are decoded once.
- * Memory: 32 bytes a span of each frame, and a few decoded frames.
  *
- * Failure: of a log with a torn tail, what stands before it is read; outputs_is_torn() says so.
+ * Memory:  32 bytes a span of each frame, and a few decoded frames.
+ * Failure: of a log with a torn tail, what stands before it is read; outputs_torn() says so.
  */
 #ifndef MASTER_OUTPUTS_H
 #define MASTER_OUTPUTS_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/error.h"
 
 struct outputs;
 
-/* `size` is the number of instances of the map. */
+/* `size` is the number of instances of the map. A run without a log has holes only. */
 MUST_CHECK enum status outputs_open(const char *run_dir, uint64_t map, uint64_t size,
                                     struct outputs **outputs_out, struct error *err);
 void outputs_close(struct outputs *outputs); /* NULL is allowed */

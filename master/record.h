@@ -10,9 +10,12 @@
 #ifndef MASTER_RECORD_H
 #define MASTER_RECORD_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/arena.h"
+#include "shared/attempt.h"
 #include "shared/buffer.h"
 #include "shared/error.h"
 #include "shared/report.h"
@@ -25,28 +28,31 @@ enum record_kind {
 
 /* What a failure of the report did to its instance; parallel to report.failures. */
 struct record_outcome {
-    bool is_final;              /* the instance has ended */
-    enum instance_state state;  /* where is_final: failed, timed-out or aborted */
-    uint64_t task_failures;     /* of the present budgets, this one included */
+    bool is_final;             /* the instance has ended */
+    enum instance_state state; /* where is_final: failed, timed-out or aborted; else ABORTED */
+    uint64_t task_failures;    /* of the present budgets, this one included */
     uint64_t system_failures;
-    uint64_t attempts_max;      /* the M of "attempt K of M" */
+    uint64_t attempts_max; /* the M of "attempt K of M" */
 };
 
 struct record {
     enum record_kind kind;
-    uint64_t map;     /* number of the map within the run */
-    uint32_t rank;    /* that reported */
-    uint64_t time_ms; /* since 1970, by rank 0's clock */
+    uint64_t map;                          /* number of the map within the run */
+    uint32_t rank;                         /* that reported */
+    uint64_t time_ms;                      /* since 1970, by rank 0's clock */
     struct report report;                  /* RECORD_REPORT */
     const struct record_outcome *outcomes; /* one for each failure */
-    int exit_status;                       /* RECORD_END */
+    bool revives_failed; /* RECORD_START: failed and timed-out instances got fresh budgets */
+    int exit_status;     /* RECORD_END: 0 to 255 */
 };
 
-/* Append the whole record: header frame, then the batches' data frames. */
+/* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the
+ * header would pass 4 GiB; the buffer is as it was on any failure. */
 MUST_CHECK enum status record_encode(const struct record *record, struct buffer *out);
 
 /* Decode the record at the start of `data`. STATUS_LIMIT: more bytes are needed (*used_out says how
- * many at least); STATUS_INVALID: these are not a record. On success *used_out is its size. */
+ * many at least); STATUS_INVALID: these are not a record. On success *used_out is its size. Indices
+ * are below INT64_MAX, but not checked against the map's size, which a record does not know. */
 MUST_CHECK enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
                                      struct record *record_out, size_t *used_out,
                                      struct error *err);

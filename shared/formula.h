@@ -11,6 +11,9 @@
 #include "shared/error.h"
 #include "shared/mapfleet.h"
 
+/* Counts are written to run.json, whose integers have 64 bits with sign. */
+#define FORMULA_COUNT_MAX ((uint64_t)INT64_MAX)
+
 enum formula_kind {
     FORMULA_NONE, /* the inputs are listed, and sent with each unit */
     FORMULA_RANGE
@@ -19,13 +22,13 @@ enum formula_kind {
 struct formula {
     enum formula_kind kind;
     int64_t start;
-    int64_t step;  /* not 0 */
-    uint64_t count;
-    bool is_float; /* the task's input is a float: elements are given as floats */
+    int64_t step;   /* not 0 */
+    uint64_t count; /* at most FORMULA_COUNT_MAX */
+    bool is_float;  /* the task's input is a float: elements are given as floats */
 };
 
 /* Parse "A:B" or "A:B:STEP" as Python's range(A, B, STEP); A may be left out (0). The text of an
- * error names what was found and expected. */
+ * error names what was found and expected. The elements are integers: is_float is false. */
 MUST_CHECK enum status formula_parse_range(const char *text, struct formula *formula_out,
                                            struct error *err);
 
@@ -33,8 +36,7 @@ MUST_CHECK enum status formula_parse_range(const char *text, struct formula *for
 static inline mf_value formula_value(const struct formula *formula, uint64_t index)
 {
     mf_value value;
-    const int64_t element =
-        (int64_t)((uint64_t)formula->start + (uint64_t)formula->step * index);
+    const int64_t element = (int64_t)((uint64_t)formula->start + (uint64_t)formula->step * index);
     value.mf_private_count = 0;
     if (formula->is_float) {
         value.mf_private_kind = MF_FLOAT;

@@ -31,14 +31,19 @@ struct transport; /* fields: transport.c */
 
 struct transport_message {
     uint32_t rank; /* of the sender */
-    uint8_t *data;
-    size_t size; /* bytes */
+    uint8_t *data; /* may be NULL where the size is 0 */
+    size_t size;   /* bytes */
+    void *block;   /* the transport's own */
 };
 
-/* Is this process one of several of an MPI job, by the variables of Open MPI and PMIx? A job that
- * was started by something that is not this MPI (several copies that would each be alone) is
- * refused: STATUS_INVALID, with the way round in the text (corners.md names the variables). */
+/* Is this process one of several of an MPI job, by the variables of Open MPI and PMIx? Copies that
+ * something else started, each of which would do the whole run, are refused: STATUS_INVALID, with
+ * the way round in the text. A job of one rank is alone, and so is a run inside a run's command. */
 MUST_CHECK enum status transport_is_parallel(bool *is_parallel_out, struct error *err);
+
+/* The rank that the environment speaks of, before anything is opened: so that one of several copies
+ * prints what is refused. 0 for a process alone. */
+uint32_t transport_rank_of_environment(void);
 
 MUST_CHECK enum status transport_open(bool is_parallel, struct transport **transport_out,
                                       struct error *err);
@@ -51,28 +56,32 @@ uint32_t transport_local_rank(const struct transport *transport);
 /* Name and version of what carries the messages: "loopback", "Open MPI v4.1.4 ...". */
 const char *transport_name(const struct transport *transport);
 
-/* Send the bytes, which are moved out of `bytes`. On failure they are kept. */
+/* Send the bytes, which are moved out of `bytes`. On failure they are kept, unless a part of them
+ * is under way. Bytes for a rank that was given up are dropped. */
 MUST_CHECK enum status transport_send(struct transport *transport, uint32_t rank,
                                       struct buffer *bytes, struct error *err);
 
-/* Progress, then the next message that has arrived whole: *is_message_out is false when there is
- * none. */
+/* The next message that has arrived whole: *is_message_out is false when there is none. Nothing
+ * moves but in here, what is sent included. NO_MEMORY loses nothing: it may be called again. */
 MUST_CHECK enum status transport_receive(struct transport *transport,
                                          struct transport_message *message_out,
                                          bool *is_message_out, struct error *err);
+
+/* Give the bytes back; the message is empty after. An empty one is allowed. */
 void transport_release(struct transport *transport, struct transport_message *message);
 
-/* Bytes given to transport_send() for a rank that MPI has not taken yet; with transport_pending_all
- * for all ranks. */
+/* Bytes of the messages given to transport_send() for a rank that MPI has not taken whole yet; with
+ * transport_pending_all for all ranks. What a rank sends to itself is never pending. */
 uint64_t transport_pending(const struct transport *transport, uint32_t rank);
 uint64_t transport_pending_all(const struct transport *transport);
 
-/* Give up a lost rank: its requests are left alone, what is still sent to it is dropped, and what
- * still comes from it is dropped too. */
+/* Give up a lost rank, which isn't this one: its requests are left alone, what is still sent to it
+ * is dropped, and what still comes from it is dropped too. */
 void transport_abandon(struct transport *transport, uint32_t rank);
 
-/* End. Clean: every rank calls this once nothing is under way; MPI is finalised. Otherwise nothing
- * of MPI is called, and the process must leave by _exit(). NULL is allowed. */
+/* End. Clean: every rank calls this once nothing is to be received any more; what was sent is
+ * waited for, and MPI is finalised. Otherwise, and if a rank was given up, nothing of MPI is
+ * called, and the process must leave by _exit(). Messages are released before. NULL is allowed. */
 void transport_close(struct transport *transport, bool is_clean);
 
 /* End the whole MPI job at once with this status, where ranks no longer answer. Does not return. */

@@ -5,7 +5,8 @@
  *     field = name ["?"] ":" type           name = [A-Za-z_][A-Za-z0-9_]*
  *
  * Blanks may stand between tokens. `T??` is `T?`; `any?` and `null?` are `any` and `null`.
- * A field `b?: T` may be missing; one of type `T?` must be there and may be null.
+ * A field `b?: T` may be missing; one of type `T?` must be there and may be null. Types nest at
+ * most VALUE_DEPTH_MAX deep, as values do.
  *
  * Ownership: a type owns its parts and never changes, so that it may be shared for reading.
  * Failure:   texts name the path within the value, what was found and what was expected, as in
@@ -54,6 +55,7 @@ bool type_field_is_optional(const struct type *type, size_t i);
 
 /* The canonical text: one blank after `:` and `,`, none elsewhere. */
 MUST_CHECK enum status type_format(const struct type *type, struct buffer *out);
+/* Do they take the same values? The order of a record's fields says nothing. */
 bool type_is_equal(const struct type *a, const struct type *b);
 
 /* Does the value have the type, to the letter (an int is no float)? */
@@ -67,10 +69,15 @@ MUST_CHECK enum status type_check_packed(const struct type *type, const uint8_t 
 
 /* Where a value comes from decides how it may be read as the type. */
 enum type_origin {
-    TYPE_ORIGIN_DATA, /* JSON, msgpack, ranges: an int given for a float becomes one */
-    TYPE_ORIGIN_TEXT  /* CSV, lines, grids: strings are read as the declared type where that is no
-                         string: no blanks, [+-]?[0-9]+, decimals with exponent, true, false;
-                         an empty field of a `T?` is null; anything composite is read as JSON */
+    /* JSON, msgpack, ranges: an int given for a float becomes one, and {"base64": "..."}, as bytes
+     * are written in JSON, is read as bytes. */
+    TYPE_ORIGIN_DATA,
+    /* CSV, lines, grids: strings are read as the declared type where that is no string: no blanks,
+     * [+-]?[0-9]+, decimals with exponent, true, false; as bytes they are themselves. Anything
+     * composite is read as JSON. Empty text is null for a `T?`, and for a field `b?: T` whose T has
+     * no empty text (not str, bytes, any) it is a field that is missing. What is no string is
+     * taken as data. */
+    TYPE_ORIGIN_TEXT
 };
 
 /* What conversion does with paths of `file` and `dir`: they must exist (a readable regular file, a
@@ -82,7 +89,8 @@ struct type_conversion {
 };
 
 /* Convert `value` to the type: the result is checked, in the arena, and has a record's fields in
- * the order in which they were given. Text of `any` stays text. */
+ * the order in which they were given. Text of `any` stays text. What needs no change is not copied:
+ * the result may point into what `value` points at. */
 MUST_CHECK enum status type_convert(const struct type *type, const mf_value *value,
                                     const struct type_conversion *conversion, struct arena *arena,
                                     mf_value *value_out, struct error *err);

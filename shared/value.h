@@ -67,7 +67,7 @@ MUST_CHECK enum status value_to_json(const mf_value *value, struct buffer *out);
 /* The shortest decimal text that reads back as `real`, with a point or an exponent: "0.1", "1.0",
  * "1e-05"; "nan", "inf" and "-inf" where there is none. Whatever the locale, the point is a point.
  * Returns its length; `text` has room for VALUE_FLOAT_TEXT_SIZE. */
-#define VALUE_FLOAT_TEXT_SIZE 32
+#define VALUE_FLOAT_TEXT_SIZE 40
 int value_float_text(double real, char text[VALUE_FLOAT_TEXT_SIZE]);
 
 /* Read numbers as people type them: [+-]?[0-9]+, and decimals with or without fraction and

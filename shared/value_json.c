@@ -1,40 +1,49 @@
 /* Values from and to JSON text. jansson reads; its tree is copied into ours. */
 #include "shared/value.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* Where the container that is one too deep begins; jansson's tree has no places. */
+/* "line 2, column 5: ..." for the byte at `at`. */
+static enum status fail_place(const char *text, size_t at, const char *problem, struct error *err)
+{
+    size_t line = 1;
+    size_t line_start = 0;
+    for (size_t i = 0; i < at; i++) {
+        if (text[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    }
+    return error_set(err, STATUS_INVALID, "line %zu, column %zu: %s", line, at - line_start + 1,
+                     problem);
+}
+
+/* Find where the container that is one too deep begins; jansson's tree has no places. */
 static enum status fail_depth(const char *text, size_t size, struct error *err)
 {
     unsigned depth = 0;
-    size_t line = 1;
-    size_t line_start = 0;
+    size_t at = 0;
     bool is_in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        const char c = text[i];
+    for (; at < size && depth <= VALUE_DEPTH_MAX; at++) {
+        const char c = text[at];
         if (is_in_string) {
-            i += c == '\\' ? 1 : 0;
+            at += c == '\\' ? 1 : 0;
             is_in_string = c != '"';
         } else if (c == '"') {
             is_in_string = true;
-        } else if (c == '\n') {
-            line++;
-            line_start = i + 1;
+        } else if (c == '[' || c == '{') {
+            depth++;
         } else if (c == ']' || c == '}') {
             depth--;
-        } else if ((c == '[' || c == '{') && ++depth > VALUE_DEPTH_MAX) {
-            return error_set(
-                err, STATUS_INVALID,
-                "line %zu, column %zu: found more than %d lists and maps in each other", line,
-                i - line_start + 1, VALUE_DEPTH_MAX);
         }
     }
-    return error_set(err, STATUS_INVALID, "found more than %d lists and maps in each other",
-                     VALUE_DEPTH_MAX);
+    assert(depth > VALUE_DEPTH_MAX);
+    return fail_place(text, at - 1, "found more than 64 lists and maps in each other", err);
 }
 
 static enum status copy_text(struct arena *arena, const char *text, size_t size,
@@ -141,6 +150,11 @@ enum status value_from_json(struct arena *arena, const char *text, size_t size, 
 {
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
     json_error_t problem;
+    /* jansson passes over a NUL that follows a number. */
+    const char *nul = size > 0 ? memchr(text, '\0', size) : NULL;
+    if (nul != NULL) {
+        return fail_place(text, (size_t)(nul - text), "found a NUL", err);
+    }
     json_t *json = json_loadb(text, size, flags, &problem);
     if (json == NULL) {
         return fail_parse(&problem, err);

@@ -2,8 +2,9 @@
  *
  *     writer_begin --mf_put_...--> writer_end: the value stays, or is taken back and says why
  *
- * Ownership: the writer owns its buffer. The list of files to publish is that of the value between
- *            begin and end.
+ * Ownership: the writer owns its buffer. The list of files to publish is that of the latest value,
+ *            and is valid until the next begin, rewind or clear.
+ * Threads:   one.
  * Failure:   the first thing that goes wrong within a value (no memory, a container left open, a
  *            file outside the working directory, more than size_max bytes) is remembered; what is
  *            put after it is dropped, and writer_end() gives it.
@@ -11,6 +12,7 @@
 #ifndef SHARED_WRITER_H
 #define SHARED_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +29,8 @@ struct writer_file {
 struct writer_level {
     size_t header_at;     /* of the container's header in the buffer: 5 bytes are kept for it */
     uint64_t count_outer; /* values written at the level around it */
+    uint64_t key_count;   /* of a map: as many keys as values, but where a value is due */
     bool is_map;
-    bool has_key; /* of a map: a key was put, its value is due */
 };
 
 /* What mf_put_file() and mf_put_path() need to know of the attempt. */
@@ -63,11 +65,17 @@ static inline size_t writer_size(const struct writer *writer)
     return (size_t)(writer->face.mf_private_at - writer->data);
 }
 
+/* Forget the list of files to publish. */
+void writer_drop_files(struct writer *writer);
+
 /* Start a value. The attempt's own facts are set in `attempt` before, where files may be put. */
 static inline void writer_begin(struct writer *writer)
 {
     writer->value_start = writer_size(writer);
     writer->face.mf_private_count = 0;
+    if (writer->file_count > 0) {
+        writer_drop_files(writer);
+    }
 }
 
 /* Take back what was written since writer_begin(), with its files and its error. */

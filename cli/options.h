@@ -1,0 +1,89 @@
+/* options.h - the options of all verbs: one table, one parser, one source of help.
+ *
+ *     options_parse(VERB_MAP, argc, argv, &given, err)  -->  options_value(&given, OPTION_RETRIES)
+ *
+ * `--name value`, `--name=value`, and `-j 3`; `--` ends the options. An option given twice counts
+ * the last time, unless it is repeatable.
+ *
+ * Ownership: values point into argv.
+ * Failure:   an unknown option is refused and the nearest one named; so is an option of another
+ *            verb, saying whose it is, a value that is missing, and one where none belongs.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/error.h"
+
+enum verb { VERB_MAP, VERB_TASKS, VERB_RESULTS };
+enum { VERB_COUNT = VERB_RESULTS + 1 };
+
+const char *verb_name(enum verb verb);
+bool verb_by_name(const char *name, enum verb *verb_out);
+
+/* In the order of the help. */
+enum option_id {
+    OPTION_HELP,
+    /* inputs */
+    OPTION_INPUTS,
+    OPTION_INPUT_FORMAT,
+    OPTION_NO_HEADER,
+    OPTION_COLSEP,
+    OPTION_RANGE,
+    OPTION_FILES,
+    /* what counts as success */
+    OPTION_MIN_SUCCESS_RATIO,
+    OPTION_MIN_SUCCESSES,
+    OPTION_MAX_FAILURES,
+    OPTION_POLICY,
+    /* attempts */
+    OPTION_RETRIES,
+    OPTION_RETRY_DELAY,
+    OPTION_SYSTEM_RETRIES,
+    OPTION_CONCURRENCY,
+    OPTION_MAX_OUTPUT,
+    OPTION_SEED,
+    /* the run */
+    OPTION_UNIT_SIZE,
+    OPTION_RUN_DIR,
+    OPTION_PRINT,
+    OPTION_PROGRESS,
+    /* results */
+    OPTION_TABLE,
+    OPTION_STATE,
+    OPTION_FORMAT,
+    OPTION_MAP
+};
+enum { OPTION_COUNT = OPTION_MAP + 1 };
+
+struct options {
+    enum verb verb;
+    const char *values[OPTION_COUNT]; /* the last one given; "" where it has none; NULL: not given */
+    const char **repeated;            /* of OPTION_FILES, all of them */
+    size_t repeated_count;
+    const char **words; /* what is no option, in order */
+    size_t word_count;
+    size_t words_after; /* how many of them stand behind `--` */
+};
+
+/* argv[0] is the verb. */
+MUST_CHECK enum status options_parse(enum verb verb, int argc, char **argv,
+                                     struct options *options_out, struct error *err);
+void options_free(struct options *options);
+
+static inline bool options_has(const struct options *options, enum option_id id)
+{
+    return options->values[id] != NULL;
+}
+
+/* The name with its dashes, as in "--retries". */
+const char *option_name(enum option_id id);
+
+/* Help goes to standard output: an example first, then the options that the verb knows. */
+void options_print_help(enum verb verb);
+/* `mapfleet --help`: every verb in a line, within a screen. */
+void options_print_overview(void);
+
+#endif

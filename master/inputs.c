@@ -1,0 +1,236 @@
+#include "master/inputs.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "master/inputs_internal.h"
+#include "master/inputs_store.h"
+
+/* One of the two: a formula, or a list. */
+struct inputs {
+    struct formula formula;     /* FORMULA_NONE where there is a list */
+    struct inputs_store *store; /* NULL where there is a formula */
+};
+
+static enum status fail_memory(struct error *err)
+{
+    return error_set(err, STATUS_NO_MEMORY, "inputs: %s", status_text(STATUS_NO_MEMORY));
+}
+
+/* ---- Sources -------------------------------------------------------------------------------- */
+
+enum status inputs_sink_put(struct inputs_sink *sink, const mf_value *row, enum type_origin origin,
+                            struct error *err)
+{
+    const struct type_conversion conversion = {.origin = origin, .base_dir = sink->launch_dir};
+    mf_value element;
+    enum status status = type_convert(sink->type, row, &conversion, &sink->arena, &element, err);
+    if (status == STATUS_OK) {
+        status = inputs_store_append(sink->store, &element, err);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(err, "index %" PRIu64 ": ", sink->count);
+        return status;
+    }
+    arena_reset(&sink->arena);
+    sink->count++;
+    return STATUS_OK;
+}
+
+static enum status open_range(const struct inputs_source *source, const struct type *type,
+                              struct inputs *inputs, struct error *err)
+{
+    const enum type_kind kind = type_kind(type);
+    if (kind != TYPE_INT && kind != TYPE_FLOAT && kind != TYPE_ANY) {
+        struct buffer name = {0};
+        enum status status = type_format(type, &name);
+        if (status == STATUS_OK) {
+            status = error_set(err, STATUS_INVALID, "a range gives integers, task input is %.*s",
+                               (int)name.size, (const char *)name.data);
+        } else {
+            status = fail_memory(err);
+        }
+        buffer_free(&name);
+        return status;
+    }
+    struct formula formula;
+    const enum status status = formula_parse_range(source->range, &formula, err);
+    if (status == STATUS_OK) {
+        formula.is_float = kind == TYPE_FLOAT;
+        inputs->formula = formula;
+    }
+    return status;
+}
+
+/* Run a reader, or the walk over globs, into a new store. */
+static enum status open_list(const struct inputs_source *source, const struct type *type,
+                             struct inputs *inputs, struct error *err)
+{
+    enum status status = inputs_store_create(&inputs->store, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct inputs_sink sink = {
+        .type = type, .launch_dir = source->launch_dir, .store = inputs->store};
+    status = source->kind == INPUTS_FILE ? inputs_read_file(source, &sink, err)
+                                         : inputs_read_globs(source, &sink, err);
+    arena_free(&sink.arena);
+    return status == STATUS_OK ? inputs_store_finish(inputs->store, err) : status;
+}
+
+/* What shapes a file says nothing about a range or globs. */
+static enum status check_options(const struct inputs_source *source, struct error *err)
+{
+    if (source->kind == INPUTS_FILE) {
+        return STATUS_OK;
+    }
+    const char *option = NULL;
+    if (source->format != INPUTS_FORMAT_BY_NAME) {
+        option = "--input-format";
+    } else if (source->no_header) {
+        option = "--no-header";
+    } else if (source->column_separator != NULL) {
+        option = "--colsep";
+    }
+    if (option != NULL) {
+        return error_set(err, STATUS_INVALID, "%s is for files of inputs, not for %s", option,
+                         source->kind == INPUTS_RANGE ? "--range" : "--files");
+    }
+    return STATUS_OK;
+}
+
+enum status inputs_open(const struct inputs_source *source, const struct type *type,
+                        struct inputs **inputs_out, struct error *err)
+{
+    assert(source->launch_dir != NULL && source->launch_dir[0] == '/');
+    enum status status = check_options(source, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct inputs *inputs = calloc(1, sizeof(*inputs));
+    if (inputs == NULL) {
+        return fail_memory(err);
+    }
+    status = source->kind == INPUTS_RANGE ? open_range(source, type, inputs, err)
+                                          : open_list(source, type, inputs, err);
+    if (status != STATUS_OK) {
+        inputs_close(inputs);
+        return status;
+    }
+    *inputs_out = inputs;
+    return STATUS_OK;
+}
+
+void inputs_close(struct inputs *inputs)
+{
+    if (inputs != NULL) {
+        inputs_store_destroy(inputs->store);
+        free(inputs);
+    }
+}
+
+/* ---- What they are -------------------------------------------------------------------------- */
+
+static bool is_list(const struct inputs *inputs)
+{
+    return inputs->formula.kind == FORMULA_NONE;
+}
+
+uint64_t inputs_count(const struct inputs *inputs)
+{
+    return is_list(inputs) ? inputs_store_count(inputs->store) : inputs->formula.count;
+}
+
+const struct formula *inputs_formula(const struct inputs *inputs)
+{
+    return &inputs->formula;
+}
+
+uint64_t inputs_packed_size(const struct inputs *inputs)
+{
+    return is_list(inputs) ? inputs_store_packed_size(inputs->store) : 0;
+}
+
+static void formula_digest(const struct formula *formula, uint8_t digest_out[INPUTS_DIGEST_SIZE])
+{
+    char text[96]; /* three numbers of at most 20 characters */
+    const int size = snprintf(text, sizeof(text), "range:%" PRId64 ":%" PRId64 ":%" PRIu64,
+                              formula->start, formula->step, formula->count);
+    assert(size > 0 && (size_t)size < sizeof(text));
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, (size_t)size));
+    memcpy(digest_out, canonical.digest, INPUTS_DIGEST_SIZE);
+}
+
+void inputs_digest(const struct inputs *inputs, uint8_t digest_out[INPUTS_DIGEST_SIZE])
+{
+    if (is_list(inputs)) {
+        inputs_store_digest(inputs->store, digest_out);
+    } else {
+        formula_digest(&inputs->formula, digest_out);
+    }
+}
+
+/* ---- The run directory ---------------------------------------------------------------------- */
+
+enum status inputs_save(struct inputs *inputs, const char *run_dir, struct error *err)
+{
+    return is_list(inputs) ? inputs_store_save(inputs->store, run_dir, err) : STATUS_OK;
+}
+
+/* A recorded formula is checked like the text that it was once parsed from. */
+static enum status load_formula(const struct formula *formula, uint64_t count,
+                                const uint8_t digest[INPUTS_DIGEST_SIZE], struct inputs *inputs,
+                                struct error *err)
+{
+    uint8_t found[INPUTS_DIGEST_SIZE];
+    formula_digest(formula, found);
+    if (formula->step == 0 || formula->count > FORMULA_COUNT_MAX || formula->count != count ||
+        memcmp(found, digest, sizeof(found)) != 0) {
+        return error_set(err, STATUS_INVALID,
+                         "the recorded range does not fit the recorded count and digest of inputs");
+    }
+    inputs->formula = *formula;
+    return STATUS_OK;
+}
+
+enum status inputs_load(const char *run_dir, const struct formula *formula, uint64_t count,
+                        const uint8_t digest[INPUTS_DIGEST_SIZE], struct inputs **inputs_out,
+                        struct error *err)
+{
+    struct inputs *inputs = calloc(1, sizeof(*inputs));
+    if (inputs == NULL) {
+        return fail_memory(err);
+    }
+    const enum status status = formula != NULL && formula->kind != FORMULA_NONE
+                                   ? load_formula(formula, count, digest, inputs, err)
+                                   : inputs_store_load(run_dir, count, digest, &inputs->store, err);
+    if (status != STATUS_OK) {
+        inputs_close(inputs);
+        return status;
+    }
+    *inputs_out = inputs;
+    return STATUS_OK;
+}
+
+enum status inputs_pack(struct inputs *inputs, const struct span *spans, size_t span_count,
+                        struct buffer *out, struct error *err)
+{
+    if (!is_list(inputs)) {
+        return STATUS_OK;
+    }
+    const size_t out_size = out->size;
+    for (size_t i = 0; i < span_count; i++) {
+        const enum status status =
+            inputs_store_pack(inputs->store, spans[i].start, spans[i].count, out, err);
+        if (status != STATUS_OK) {
+            out->size = out_size;
+            return status;
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,73 @@
+/* inputs_internal.h - how the readers of input files and the list meet.
+ *
+ *     inputs_bytes --> reader of a format --> inputs_sink_put --> inputs_store
+ *                      (one mf_value a row)   (as the type)       (packed)
+ *
+ * Failure: a sink's text begins with the index; a reader puts file and line before it.
+ */
+#ifndef MASTER_INPUTS_INTERNAL_H
+#define MASTER_INPUTS_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/inputs.h"
+#include "master/inputs_bytes.h"
+#include "shared/arena.h"
+#include "shared/error.h"
+#include "shared/mapfleet.h"
+#include "shared/type.h"
+
+struct inputs_store;
+
+struct inputs_sink {
+    const struct type *type;
+    const char *launch_dir; /* where relative paths start */
+    struct inputs_store *store;
+    struct arena arena; /* for the present row; put empties it */
+    uint64_t count;     /* rows so far, and so the index of the next */
+};
+
+/* Convert a row to the type and keep it. The row may stand in the sink's arena. */
+MUST_CHECK enum status inputs_sink_put(struct inputs_sink *sink, const mf_value *row,
+                                       enum type_origin origin, struct error *err);
+
+struct inputs_reader {
+    const struct inputs_source *source;
+    struct inputs_bytes bytes;
+    struct inputs_sink *sink;
+    bool is_in_header; /* the line at hand belongs to no row */
+};
+
+/* "FILE:LINE: index N: TEXT" (without the index in a header); gives the status back. */
+enum status inputs_fail(const struct inputs_reader *reader, uint64_t line, enum status status,
+                        struct error *err, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The same with the present text. */
+enum status inputs_fail_in_row(const struct inputs_reader *reader, uint64_t line,
+                               enum status status, struct error *err);
+
+/* The next line of text, which is UTF-8 without a NUL. */
+MUST_CHECK enum status inputs_read_line(struct inputs_reader *reader, struct inputs_line *line_out,
+                                        struct error *err);
+
+/* A text as a value; false where it is too long for one. `text` is not copied. */
+bool inputs_text(const char *text, size_t size, mf_value *value_out);
+
+/* The readers: each takes the bytes from their start to their end. */
+MUST_CHECK enum status inputs_read_jsonl(struct inputs_reader *reader, struct error *err);
+MUST_CHECK enum status inputs_read_json(struct inputs_reader *reader, struct error *err);
+MUST_CHECK enum status inputs_read_csv(struct inputs_reader *reader, struct error *err);
+MUST_CHECK enum status inputs_read_tsv(struct inputs_reader *reader, struct error *err);
+MUST_CHECK enum status inputs_read_txt(struct inputs_reader *reader, struct error *err);
+MUST_CHECK enum status inputs_read_msgpack(struct inputs_reader *reader, struct error *err);
+
+/* All rows of the file that `source` names. */
+MUST_CHECK enum status inputs_read_file(const struct inputs_source *source,
+                                        struct inputs_sink *sink, struct error *err);
+
+/* Every path that a glob of `source` matches. */
+MUST_CHECK enum status inputs_read_globs(const struct inputs_source *source,
+                                         struct inputs_sink *sink, struct error *err);
+
+#endif

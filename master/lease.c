@@ -1,0 +1,102 @@
+#include "master/lease.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/memory.h"
+
+struct lease *lease_create(void)
+{
+    return memory_take(1, sizeof(struct lease));
+}
+
+void lease_destroy(struct lease *lease)
+{
+    if (lease != NULL) {
+        free(lease->spans);
+        free(lease);
+    }
+}
+
+static void reserve(struct lease *lease, size_t span_count)
+{
+    if (span_count > lease->span_capacity) {
+        lease->span_capacity = span_count + span_count / 2 + 4;
+        lease->spans = memory_resize(lease->spans, lease->span_capacity, sizeof(*lease->spans));
+    }
+}
+
+void lease_fill(struct lease *lease, uint64_t id, const struct span *spans, size_t span_count)
+{
+    reserve(lease, span_count);
+    memcpy(lease->spans, spans, span_count * sizeof(*spans));
+    lease->id = id;
+    lease->span_count = span_count;
+    lease->count = span_list_count(spans, span_count);
+    lease->is_recalled = false;
+    lease->next = NULL;
+}
+
+/* The last span that starts at or before `index`; span_count where there is none. */
+static size_t find(const struct lease *lease, uint64_t index)
+{
+    size_t low = 0;
+    size_t high = lease->span_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (lease->spans[middle].start <= index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0 ? low - 1 : lease->span_count;
+}
+
+bool lease_holds(const struct lease *lease, struct span span)
+{
+    const size_t at = find(lease, span.start);
+    if (at == lease->span_count || span.count == 0) {
+        return false;
+    }
+    const struct span *held = &lease->spans[at];
+    const uint64_t offset = span.start - held->start;
+    return held->attempt == span.attempt && offset < held->count &&
+           span.count <= held->count - offset;
+}
+
+static void move_tail(struct lease *lease, size_t from, size_t to)
+{
+    memmove(&lease->spans[to], &lease->spans[from],
+            (lease->span_count - from) * sizeof(*lease->spans));
+    lease->span_count = lease->span_count + to - from;
+}
+
+void lease_remove(struct lease *lease, struct span span)
+{
+    assert(lease_holds(lease, span));
+    const size_t at = find(lease, span.start);
+    const struct span held = lease->spans[at];
+    const uint64_t before = span.start - held.start;
+    const uint64_t after = held.count - before - span.count;
+    lease->count -= span.count;
+
+    if (before == 0 && after == 0) {
+        move_tail(lease, at + 1, at);
+        return;
+    }
+    if (before > 0 && after > 0) {
+        reserve(lease, lease->span_count + 1);
+        move_tail(lease, at, at + 1);
+    }
+    if (before > 0) {
+        lease->spans[at].count = before;
+        lease->spans[at].start = held.start;
+        lease->spans[at].attempt = held.attempt;
+    }
+    if (after > 0) {
+        lease->spans[at + (before > 0 ? 1 : 0)] = (struct span){
+            .start = span.start + span.count, .count = after, .attempt = held.attempt};
+    }
+}

@@ -1,0 +1,237 @@
+#include "master/ledger.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "master/counters.h"
+#include "master/index_map.h"
+#include "master/index_set.h"
+
+/* Beyond so many failed instances that wait for a retry, where each one last ran is not kept. */
+#define LAST_WORKER_COUNT_MAX (1u << 20)
+/* A take passes over at most so many instances, so that its cost has a bound. */
+#define PASSED_OVER_COUNT_MAX 1024
+
+struct ledger {
+    struct ledger_options options;
+    uint64_t fresh;                 /* [fresh, size) was never taken */
+    struct index_set returned;      /* READY again, all below fresh */
+    struct index_set succeeded;
+    struct index_set failed;
+    struct index_set timed_out;
+    struct index_set aborted;
+    struct counters task_failures;
+    struct counters system_failures;
+    struct index_map last_worker;   /* of instances that failed and are to be retried */
+    uint64_t leased;
+    uint64_t waiting;
+};
+
+/* One more than a budget, where even the largest may not overflow. */
+static uint64_t failures_max(uint64_t retries)
+{
+    return retries == UINT64_MAX ? retries : retries + 1;
+}
+
+enum status ledger_create(struct ledger_options options, struct ledger **ledger_out)
+{
+    struct ledger *ledger = calloc(1, sizeof(*ledger));
+    if (ledger == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    ledger->options = options;
+    ledger->task_failures = counters_make(failures_max(options.retries));
+    ledger->system_failures = counters_make(failures_max(options.system_retries));
+    *ledger_out = ledger;
+    return STATUS_OK;
+}
+
+void ledger_destroy(struct ledger *ledger)
+{
+    if (ledger == NULL) {
+        return;
+    }
+    index_set_free(&ledger->returned);
+    index_set_free(&ledger->succeeded);
+    index_set_free(&ledger->failed);
+    index_set_free(&ledger->timed_out);
+    index_set_free(&ledger->aborted);
+    counters_free(&ledger->task_failures);
+    counters_free(&ledger->system_failures);
+    index_map_free(&ledger->last_worker);
+    free(ledger);
+}
+
+struct ledger_counts ledger_counts(const struct ledger *ledger)
+{
+    return (struct ledger_counts){
+        .ready = ledger->options.size - ledger->fresh + ledger->returned.count,
+        .leased = ledger->leased,
+        .waiting = ledger->waiting,
+        .succeeded = ledger->succeeded.count,
+        .failed = ledger->failed.count,
+        .timed_out = ledger->timed_out.count,
+        .aborted = ledger->aborted.count,
+    };
+}
+
+uint64_t ledger_ended(const struct ledger *ledger)
+{
+    return ledger->succeeded.count + ledger->failed.count + ledger->timed_out.count +
+           ledger->aborted.count;
+}
+
+uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
+{
+    return counters_get(&ledger->task_failures, index) +
+           counters_get(&ledger->system_failures, index);
+}
+
+/* ---- Taking ----------------------------------------------------------------------------------- */
+
+/* The spans that a take has gathered so far. */
+struct take {
+    struct span *spans;
+    size_t span_count;
+    size_t span_max;
+    uint64_t count_left;
+};
+
+/* Add instances that are all at `attempt`. False when there is no room for them. */
+static bool take_run(struct take *take, uint64_t start, uint64_t count, uint64_t attempt)
+{
+    struct span *last = take->span_count > 0 ? &take->spans[take->span_count - 1] : NULL;
+    if (last != NULL && last->start + last->count == start && last->attempt == attempt) {
+        last->count += count;
+    } else if (take->span_count < take->span_max) {
+        take->spans[take->span_count++] =
+            (struct span){.start = start, .count = count, .attempt = attempt};
+    } else {
+        return false;
+    }
+    take->count_left -= count;
+    return true;
+}
+
+static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t worker)
+{
+    uint32_t last_worker = 0;
+    return index_map_get(&ledger->last_worker, index, &last_worker) && last_worker == worker;
+}
+
+/* One index after the other, since each may have attempts and a last worker of its own: a take of
+ * returned instances costs their number. */
+static void take_returned(struct ledger *ledger, struct take *take, uint32_t worker,
+                          bool may_pass_over)
+{
+    unsigned passed_over = 0;
+    uint64_t from = 0;
+    uint64_t index;
+    while (take->count_left > 0 && index_set_next(&ledger->returned, from, &index)) {
+        from = index + 1;
+        if (may_pass_over && is_passed_over(ledger, index, worker) &&
+            passed_over++ < PASSED_OVER_COUNT_MAX) {
+            continue;
+        }
+        if (!take_run(take, index, 1, ledger_attempts(ledger, index))) {
+            return;
+        }
+        index_set_remove(&ledger->returned, index, 1);
+        index_map_remove(&ledger->last_worker, index);
+        ledger->leased++;
+    }
+}
+
+static void take_fresh(struct ledger *ledger, struct take *take)
+{
+    const uint64_t left = ledger->options.size - ledger->fresh;
+    const uint64_t count = take->count_left < left ? take->count_left : left;
+    if (count > 0 && take_run(take, ledger->fresh, count, 0)) {
+        ledger->fresh += count;
+        ledger->leased += count;
+    }
+}
+
+size_t ledger_take(struct ledger *ledger, uint64_t count_max, uint32_t worker, bool may_pass_over,
+                   struct span *spans_out, size_t span_max)
+{
+    struct take take = {.spans = spans_out, .span_max = span_max, .count_left = count_max};
+    take_returned(ledger, &take, worker, may_pass_over);
+    take_fresh(ledger, &take);
+    return take.span_count;
+}
+
+/* ---- What becomes of leased instances --------------------------------------------------------- */
+
+static void leave_lease(struct ledger *ledger, uint64_t start, uint64_t count)
+{
+    assert(count <= ledger->leased);
+    assert(start < ledger->fresh && count <= ledger->fresh - start);
+    ledger->leased -= count;
+}
+
+void ledger_give_back(struct ledger *ledger, uint64_t start, uint64_t count)
+{
+    leave_lease(ledger, start, count);
+    index_set_add(&ledger->returned, start, count);
+}
+
+void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count)
+{
+    leave_lease(ledger, start, count);
+    index_set_add(&ledger->succeeded, start, count);
+}
+
+static enum instance_state final_state(enum failure_class class)
+{
+    return class == FAILURE_TIMEOUT ? INSTANCE_TIMED_OUT : INSTANCE_FAILED;
+}
+
+/* Count the failure in its budget. Is there any of it left? */
+static bool spend(struct ledger *ledger, uint64_t index, enum failure_class class)
+{
+    return failure_class_is_system(class)
+               ? counters_raise(&ledger->system_failures, index) <= ledger->options.system_retries
+               : counters_raise(&ledger->task_failures, index) <= ledger->options.retries;
+}
+
+struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failure_class class,
+                               bool is_permanent, uint32_t worker)
+{
+    assert(class != FAILURE_ABORTED);
+    leave_lease(ledger, index, 1);
+    const bool is_budget_left = spend(ledger, index, class);
+    struct ledger_fate fate = {
+        .is_final = !is_budget_left || (is_permanent && !failure_class_is_system(class)),
+        .state = final_state(class),
+        .task_failures = counters_get(&ledger->task_failures, index),
+        .system_failures = counters_get(&ledger->system_failures, index),
+    };
+    const uint64_t attempts_max = failures_max(ledger->options.retries);
+    fate.attempts_max = attempts_max > UINT64_MAX - fate.system_failures
+                            ? UINT64_MAX
+                            : attempts_max + fate.system_failures;
+    if (!fate.is_final) {
+        ledger->waiting++;
+        if (ledger->last_worker.count < LAST_WORKER_COUNT_MAX) {
+            index_map_put(&ledger->last_worker, index, worker);
+        }
+        return fate;
+    }
+    index_set_add(fate.state == INSTANCE_TIMED_OUT ? &ledger->timed_out : &ledger->failed, index,
+                  1);
+    return fate;
+}
+
+void ledger_retry(struct ledger *ledger, uint64_t index)
+{
+    assert(ledger->waiting > 0);
+    ledger->waiting--;
+    index_set_add(&ledger->returned, index, 1);
+}
+
+void ledger_abort(struct ledger *ledger, uint64_t index)
+{
+    leave_lease(ledger, index, 1);
+    index_set_add(&ledger->aborted, index, 1);
+}

@@ -1,0 +1,89 @@
+/* ledger.h - the truth about every instance of one map, and the only code that changes it.
+ *
+ *                 take                succeed
+ *     READY ---------------> LEASED -----------> SUCCEEDED
+ *       ^ ^                   | | |
+ *       | +----- give_back ---+ | +-- fail, budget used up or permanent --> FAILED, TIMED_OUT
+ *       |                       |
+ *       +--- retry --- WAITING <+-- fail, budget left
+ *                                    ledger_abort, from LEASED: ABORTED
+ *
+ * State is bits: a set of instances costs what its runs cost, an attempt counter exists only in
+ * blocks of 2^16 instances in which something failed. What was never taken is one number.
+ *
+ * Threads:   one. Nothing here reads a clock or does I/O.
+ * Failure:   none (see shared/memory.h); a move that the drawing lacks is a caller's bug. Who may
+ *            report on an instance is for the leases to know (scheduler.h); the ledger counts.
+ * Cost:      of each call, the spans that it is given, plus log of the failures that are on record.
+ */
+#ifndef MASTER_LEDGER_H
+#define MASTER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/attempt.h"
+#include "shared/error.h"
+#include "shared/span.h"
+
+struct ledger; /* fields: ledger.c */
+
+struct ledger_options {
+    uint64_t size; /* instances */
+    uint64_t retries;
+    uint64_t system_retries;
+};
+
+/* How many instances stand where. They add up to the size. */
+struct ledger_counts {
+    uint64_t ready;
+    uint64_t leased;
+    uint64_t waiting; /* between attempts */
+    uint64_t succeeded;
+    uint64_t failed;
+    uint64_t timed_out;
+    uint64_t aborted;
+};
+
+/* What a failure did to its instance. */
+struct ledger_fate {
+    bool is_final;
+    enum instance_state state; /* where is_final */
+    uint64_t task_failures;    /* this one included */
+    uint64_t system_failures;
+    uint64_t attempts_max; /* the M of "attempt K of M": retries + 1 + system failures */
+};
+
+MUST_CHECK enum status ledger_create(struct ledger_options options, struct ledger **ledger_out);
+void ledger_destroy(struct ledger *ledger); /* NULL is allowed */
+
+struct ledger_counts ledger_counts(const struct ledger *ledger);
+/* Instances that have ended: every state from SUCCEEDED on. */
+uint64_t ledger_ended(const struct ledger *ledger);
+
+/* Take up to `count_max` ready instances, lowest index first, into at most `span_max` spans, each
+ * with the number of the attempt that is due. An instance that last failed on `worker` is passed
+ * over where `may_pass_over`. Gives the number of spans. */
+size_t ledger_take(struct ledger *ledger, uint64_t count_max, uint32_t worker, bool may_pass_over,
+                   struct span *spans_out, size_t span_max);
+
+/* Back to READY, free of charge. */
+void ledger_give_back(struct ledger *ledger, uint64_t start, uint64_t count);
+
+void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count);
+
+/* One attempt of a leased instance failed on `worker`. Where the fate isn't final the instance
+ * waits, until ledger_retry(). Aborted attempts are ledger_abort(). */
+struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failure_class class,
+                               bool is_permanent, uint32_t worker);
+void ledger_retry(struct ledger *ledger, uint64_t index);
+
+/* An attempt was ended by us, and the instance will not run again in this session. */
+void ledger_abort(struct ledger *ledger, uint64_t index);
+
+/* Attempts of an instance that ended by themselves, but for a success: its next attempt's number.
+ */
+uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index);
+
+#endif

@@ -1,0 +1,471 @@
+#include "master/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* The state of the streaming hash is then a type that can stand on the stack. */
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "shared/lz4_frame.h"
+#include "shared/pack.h"
+#include "shared/unpack.h"
+#include "shared/value.h"
+
+#define CHECKSUM_SIZE sizeof(XXH128_canonical_t)
+#define INDEX_MAX ((uint64_t)INT64_MAX)
+#define EXIT_STATUS_MAX 255
+#define NAME_SIZE_MAX 32
+
+/* The longest data that offsets within a file can name. */
+#define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
+
+static const char *const kind_names[] = {
+    [RECORD_START] = "start", [RECORD_REPORT] = "report", [RECORD_END] = "end"};
+
+/* Pairs of the header's map, by kind; the checksum is one of them. */
+static const uint32_t pair_counts[] = {[RECORD_START] = 6, [RECORD_REPORT] = 8, [RECORD_END] = 6};
+
+enum { KIND_COUNT = RECORD_END + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+
+/* ---- Checksum ------------------------------------------------------------------------------- */
+
+/* Over the header's payload up to the checksum itself, and the data frames. */
+static XXH128_canonical_t record_checksum(const uint8_t *payload, size_t payload_size,
+                                          const struct report *report)
+{
+    XXH3_state_t state;
+    XXH3_INITSTATE(&state);
+    (void)XXH3_128bits_reset(&state);
+    (void)XXH3_128bits_update(&state, payload, payload_size - CHECKSUM_SIZE);
+    for (size_t i = 0; i < report->batch_count; i++) {
+        if (report->batches[i].frame_size > 0) {
+            (void)XXH3_128bits_update(&state, report->batches[i].frame,
+                                      report->batches[i].frame_size);
+        }
+    }
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state));
+    return canonical;
+}
+
+/* ---- Encoding ------------------------------------------------------------------------------- */
+
+static void pack_batch(struct pack *out, const struct report_batch *batch)
+{
+    pack_array(out, BATCH_ITEMS);
+    pack_spans(out, batch->spans, batch->span_count);
+    if (batch->success_bits == NULL) {
+        pack_nil(out);
+    } else {
+        pack_bytes(out, batch->success_bits, (size_t)((batch->instance_count + 7) / 8));
+    }
+    pack_uint(out, batch->frame_size);
+    pack_uint(out, batch->slot);
+    pack_uint(out, batch->started_us);
+    pack_uint(out, batch->elapsed_us);
+}
+
+static void pack_failure(struct pack *out, const struct report_failure *failure,
+                         const struct record_outcome *outcome)
+{
+    pack_array(out, FAILURE_ITEMS);
+    pack_uint(out, failure->index);
+    pack_uint(out, failure->attempt);
+    pack_text(out, failure_class_name(failure->class));
+    pack_bool(out, failure->is_permanent);
+    if (value_is_utf8(failure->text, failure->text_size)) {
+        pack_str(out, failure->text, failure->text_size);
+    } else {
+        pack_bytes(out, failure->text, failure->text_size);
+    }
+    if (outcome->is_final) {
+        pack_text(out, instance_state_name(outcome->state));
+    } else {
+        pack_nil(out);
+    }
+    pack_uint(out, outcome->task_failures);
+    pack_uint(out, outcome->system_failures);
+    pack_uint(out, outcome->attempts_max);
+}
+
+static void pack_report(struct pack *out, const struct record *record)
+{
+    const struct report *report = &record->report;
+    pack_text(out, "lease");
+    pack_uint(out, report->lease);
+    pack_text(out, "batches");
+    pack_array(out, report->batch_count);
+    for (size_t i = 0; i < report->batch_count; i++) {
+        pack_batch(out, &report->batches[i]);
+    }
+    pack_text(out, "failures");
+    pack_array(out, report->failure_count);
+    for (size_t i = 0; i < report->failure_count; i++) {
+        pack_failure(out, &report->failures[i], &record->outcomes[i]);
+    }
+}
+
+/* The whole payload, with zeroes for the checksum. */
+static MUST_CHECK enum status pack_payload(const struct record *record, struct buffer *buffer)
+{
+    static const uint8_t no_checksum[CHECKSUM_SIZE];
+    struct pack out;
+    pack_start(&out, buffer);
+    pack_map(&out, pair_counts[record->kind]);
+    pack_text(&out, "kind");
+    pack_text(&out, kind_names[record->kind]);
+    pack_text(&out, "map");
+    pack_int(&out, (int64_t)record->map);
+    pack_text(&out, "rank");
+    pack_uint(&out, record->rank);
+    pack_text(&out, "time_ms");
+    pack_uint(&out, record->time_ms);
+    switch (record->kind) {
+    case RECORD_START:
+        pack_text(&out, "revives");
+        pack_bool(&out, record->revives_failed);
+        break;
+    case RECORD_REPORT:
+        pack_report(&out, record);
+        break;
+    case RECORD_END:
+        pack_text(&out, "exit");
+        pack_int(&out, record->exit_status);
+        break;
+    }
+    pack_text(&out, "checksum");
+    pack_bytes(&out, no_checksum, CHECKSUM_SIZE);
+    return pack_finish(&out);
+}
+
+static MUST_CHECK enum status append_frames(const struct report *report, struct buffer *out)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < report->batch_count && status == STATUS_OK; i++) {
+        status = buffer_append(out, report->batches[i].frame, report->batches[i].frame_size);
+    }
+    return status;
+}
+
+enum status record_encode(const struct record *record, struct buffer *out)
+{
+    static const struct report no_report;
+    static const uint8_t no_header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE];
+    const struct report *report = record->kind == RECORD_REPORT ? &record->report : &no_report;
+    const size_t start = out->size;
+
+    enum status status = buffer_append(out, no_header, sizeof(no_header));
+    if (status == STATUS_OK) {
+        status = pack_payload(record, out);
+    }
+    const size_t payload_start = start + sizeof(no_header);
+    const size_t payload_end = out->size;
+    if (status == STATUS_OK && payload_end - payload_start > UINT32_MAX) {
+        status = STATUS_LIMIT;
+    }
+    if (status == STATUS_OK) {
+        status = append_frames(report, out);
+    }
+    if (status != STATUS_OK) {
+        out->size = start;
+        return status;
+    }
+    const size_t payload_size = payload_end - payload_start;
+    lz4_frame_skippable_header((uint32_t)payload_size, out->data + start);
+    const XXH128_canonical_t checksum =
+        record_checksum(out->data + payload_start, payload_size, report);
+    memcpy(out->data + payload_end - CHECKSUM_SIZE, &checksum, CHECKSUM_SIZE);
+    return STATUS_OK;
+}
+
+/* ---- Decoding ------------------------------------------------------------------------------- */
+
+/* Every read goes on after a failure (see unpack.h); memory that ran out is one more. */
+struct parser {
+    struct unpack in;
+    struct arena *arena;
+    struct report_batch *batches; /* those of the record, until their frames are known */
+    bool is_out_of_memory;
+};
+
+static void *parser_take(struct parser *parser, size_t count, size_t size)
+{
+    void *memory = arena_take(parser->arena, count * size);
+    if (memory == NULL) {
+        parser->is_out_of_memory = true;
+        unpack_fail(&parser->in);
+    }
+    return memory;
+}
+
+/* A name of a class or state, with a NUL behind it; an empty one where it is too long. */
+static void parse_name(struct parser *parser, char name_out[NAME_SIZE_MAX])
+{
+    size_t size = 0;
+    const char *text = unpack_str(&parser->in, &size);
+    name_out[0] = '\0';
+    if (size < NAME_SIZE_MAX && memchr(text, '\0', size) == NULL) {
+        memcpy(name_out, text, size);
+        name_out[size] = '\0';
+    }
+}
+
+static const struct span *parse_spans(struct parser *parser, size_t *count_out)
+{
+    const size_t count = unpack_array(&parser->in);
+    struct span *spans = parser_take(parser, count, sizeof(*spans));
+    *count_out = 0;
+    if (spans == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        unpack_array_of(&parser->in, SPAN_ITEMS);
+        spans[i].start = unpack_uint(&parser->in);
+        spans[i].count = unpack_uint(&parser->in);
+        spans[i].attempt = unpack_uint(&parser->in);
+    }
+    if (count == 0 || !span_list_is_valid(spans, count, INDEX_MAX)) {
+        unpack_fail(&parser->in);
+        return NULL;
+    }
+    *count_out = count;
+    return spans;
+}
+
+/* One bit each, and none behind the last. */
+static void parse_success(struct parser *parser, struct report_batch *batch)
+{
+    batch->success_count = batch->instance_count;
+    if (unpack_nil(&parser->in)) {
+        return;
+    }
+    size_t size = 0;
+    batch->success_bits = unpack_bin(&parser->in, &size);
+    batch->success_count = 0;
+    const unsigned used = batch->instance_count % 8;
+    if (size != (batch->instance_count + 7) / 8 ||
+        (used != 0 && batch->success_bits[size - 1] >> used != 0)) {
+        unpack_fail(&parser->in);
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        batch->success_count += (unsigned)__builtin_popcount(batch->success_bits[i]);
+    }
+}
+
+static void parse_batch(struct parser *parser, struct report_batch *batch)
+{
+    *batch = (struct report_batch){0};
+    unpack_array_of(&parser->in, BATCH_ITEMS);
+    batch->spans = parse_spans(parser, &batch->span_count);
+    batch->instance_count = span_list_count(batch->spans, batch->span_count);
+    parse_success(parser, batch);
+    batch->frame_size = (size_t)unpack_uint_max(&parser->in, RECORD_SIZE_MAX);
+    batch->slot = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
+    batch->started_us = unpack_uint(&parser->in);
+    batch->elapsed_us = unpack_uint(&parser->in);
+    if ((batch->frame_size > 0) != (batch->success_count > 0)) {
+        unpack_fail(&parser->in);
+    }
+}
+
+static void parse_batches(struct parser *parser, struct report *report)
+{
+    const size_t count = unpack_array(&parser->in);
+    struct report_batch *batches = parser_take(parser, count, sizeof(*batches));
+    if (batches == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < count && !parser->in.failed; i++) {
+        parse_batch(parser, &batches[i]);
+    }
+    parser->batches = batches;
+    report->batches = batches;
+    report->batch_count = count;
+}
+
+static void parse_outcome(struct parser *parser, struct record_outcome *outcome)
+{
+    *outcome = (struct record_outcome){.state = INSTANCE_ABORTED};
+    if (!unpack_nil(&parser->in)) {
+        char name[NAME_SIZE_MAX];
+        parse_name(parser, name);
+        outcome->is_final = true;
+        if (!instance_state_by_name(name, &outcome->state) ||
+            (outcome->state != INSTANCE_FAILED && outcome->state != INSTANCE_TIMED_OUT &&
+             outcome->state != INSTANCE_ABORTED)) {
+            unpack_fail(&parser->in);
+        }
+    }
+    outcome->task_failures = unpack_uint(&parser->in);
+    outcome->system_failures = unpack_uint(&parser->in);
+    outcome->attempts_max = unpack_uint(&parser->in);
+}
+
+/* Text that is UTF-8 is a str; any other stands as bin. */
+static const char *parse_text(struct parser *parser, size_t *size_out)
+{
+    struct unpack as_bin = parser->in;
+    const uint8_t *bytes = unpack_bin(&as_bin, size_out);
+    if (!as_bin.failed) {
+        parser->in = as_bin;
+        return (const char *)bytes;
+    }
+    return unpack_str(&parser->in, size_out);
+}
+
+static void parse_failure(struct parser *parser, struct report_failure *failure,
+                          struct record_outcome *outcome)
+{
+    char name[NAME_SIZE_MAX];
+    *failure = (struct report_failure){0};
+    unpack_array_of(&parser->in, FAILURE_ITEMS);
+    failure->index = unpack_uint_max(&parser->in, INDEX_MAX - 1);
+    failure->attempt = unpack_uint(&parser->in);
+    parse_name(parser, name);
+    if (!failure_class_by_name(name, &failure->class)) {
+        unpack_fail(&parser->in);
+    }
+    failure->is_permanent = unpack_bool(&parser->in);
+    failure->text = parse_text(parser, &failure->text_size);
+    parse_outcome(parser, outcome);
+}
+
+static void parse_failures(struct parser *parser, struct record *record)
+{
+    const size_t count = unpack_array(&parser->in);
+    struct report_failure *failures = parser_take(parser, count, sizeof(*failures));
+    struct record_outcome *outcomes = parser_take(parser, count, sizeof(*outcomes));
+    if (failures == NULL || outcomes == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < count && !parser->in.failed; i++) {
+        parse_failure(parser, &failures[i], &outcomes[i]);
+    }
+    record->report.failures = failures;
+    record->report.failure_count = count;
+    record->outcomes = outcomes;
+}
+
+static void parse_report(struct parser *parser, struct record *record)
+{
+    unpack_key(&parser->in, "lease");
+    record->report.lease = unpack_uint(&parser->in);
+    unpack_key(&parser->in, "batches");
+    parse_batches(parser, &record->report);
+    unpack_key(&parser->in, "failures");
+    parse_failures(parser, record);
+}
+
+static enum record_kind parse_kind(struct parser *parser)
+{
+    char name[NAME_SIZE_MAX];
+    const uint32_t pairs = unpack_map(&parser->in);
+    unpack_key(&parser->in, "kind");
+    parse_name(parser, name);
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+        if (strcmp(name, kind_names[kind]) == 0 && pairs == pair_counts[kind]) {
+            return (enum record_kind)kind;
+        }
+    }
+    unpack_fail(&parser->in);
+    return RECORD_START;
+}
+
+static MUST_CHECK enum status parse_payload(struct parser *parser, struct record *record,
+                                            const uint8_t **checksum_out)
+{
+    *record = (struct record){0};
+    record->kind = parse_kind(parser);
+    unpack_key(&parser->in, "map");
+    record->map = (uint64_t)unpack_int(&parser->in);
+    unpack_key(&parser->in, "rank");
+    record->rank = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
+    unpack_key(&parser->in, "time_ms");
+    record->time_ms = unpack_uint(&parser->in);
+    switch (record->kind) {
+    case RECORD_START:
+        unpack_key(&parser->in, "revives");
+        record->revives_failed = unpack_bool(&parser->in);
+        break;
+    case RECORD_REPORT:
+        parse_report(parser, record);
+        break;
+    case RECORD_END:
+        unpack_key(&parser->in, "exit");
+        record->exit_status = (int)unpack_uint_max(&parser->in, EXIT_STATUS_MAX);
+        break;
+    }
+    size_t checksum_size = 0;
+    unpack_key(&parser->in, "checksum");
+    *checksum_out = unpack_bin(&parser->in, &checksum_size);
+    if (parser->is_out_of_memory) {
+        return STATUS_NO_MEMORY;
+    }
+    return unpack_is_done(&parser->in) && checksum_size == CHECKSUM_SIZE ? STATUS_OK
+                                                                         : STATUS_INVALID;
+}
+
+/* Add up the frames' sizes; false where together they are larger than a file can be. */
+static bool add_frames(const struct report *report, uint64_t *size)
+{
+    for (size_t i = 0; i < report->batch_count; i++) {
+        if (report->batches[i].frame_size > RECORD_SIZE_MAX - *size) {
+            return false;
+        }
+        *size += report->batches[i].frame_size;
+    }
+    return true;
+}
+
+static void place_frames(struct report_batch *batches, size_t count, const uint8_t *at)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (batches[i].frame_size > 0) {
+            batches[i].frame = at;
+            at += batches[i].frame_size;
+        }
+    }
+}
+
+enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
+                          struct record *record_out, size_t *used_out, struct error *err)
+{
+    uint32_t payload_size = 0;
+    *used_out = LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
+    if (size < *used_out) {
+        return error_set(err, STATUS_LIMIT, "cut off within its first bytes");
+    }
+    if (!lz4_frame_is_skippable(data, &payload_size)) {
+        return error_set(err, STATUS_INVALID, "no record begins here");
+    }
+    *used_out += payload_size;
+    if (size < *used_out) {
+        return error_set(err, STATUS_LIMIT, "cut off within its header");
+    }
+    struct record record;
+    const uint8_t *checksum = NULL;
+    const uint8_t *payload = data + LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
+    struct parser parser = {.in = unpack_start(payload, payload_size), .arena = arena};
+    const enum status status = parse_payload(&parser, &record, &checksum);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "%s",
+                         status == STATUS_INVALID ? "malformed header" : status_text(status));
+    }
+    uint64_t used = *used_out;
+    if (!add_frames(&record.report, &used)) {
+        return error_set(err, STATUS_INVALID, "outputs of impossible size");
+    }
+    *used_out = (size_t)used;
+    if (size < used) {
+        return error_set(err, STATUS_LIMIT, "cut off within its outputs");
+    }
+    place_frames(parser.batches, record.report.batch_count, payload + payload_size);
+    const XXH128_canonical_t expected = record_checksum(payload, payload_size, &record.report);
+    if (memcmp(checksum, &expected, CHECKSUM_SIZE) != 0) {
+        return error_set(err, STATUS_INVALID, "the checksum differs");
+    }
+    *record_out = record;
+    return STATUS_OK;
+}

@@ -1,0 +1,181 @@
+#include "master/run_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "master/file.h"
+#include "shared/buffer.h"
+
+#define GATHER_SIZE_MAX ((size_t)1 << 20)
+
+struct run_log {
+    int file;
+    char *path;
+    char *run_dir;
+    uint64_t written;         /* bytes of the file that are whole records */
+    struct buffer gathered;   /* goes behind them */
+    bool is_directory_synced; /* does the file's name outlive a power cut? */
+};
+
+static enum status set_io_error(const struct run_log *log, struct error *err, const char *what)
+{
+    return error_set(err, STATUS_IO, "%s: %s: %s", log->path, what, strerror(errno));
+}
+
+static enum status open_log(const char *run_dir, int flags, struct run_log **log_out,
+                            struct error *err)
+{
+    enum status status = STATUS_NO_MEMORY;
+    struct run_log *log = calloc(1, sizeof(*log));
+    if (log == NULL) {
+        return error_set(err, status, "%s: %s", run_dir, status_text(status));
+    }
+    log->file = -1;
+    log->run_dir = strdup(run_dir);
+    if (log->run_dir == NULL || asprintf(&log->path, "%s/" RUN_LOG_NAME, run_dir) < 0) {
+        log->path = NULL;
+        status = error_set(err, status, "%s: %s", run_dir, status_text(status));
+        goto fail;
+    }
+    log->file = open(log->path, flags | O_CLOEXEC, 0666);
+    if (log->file < 0) {
+        status = errno == EEXIST ? STATUS_EXISTS : errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
+        status = error_set(err, status, "%s: %s", log->path, strerror(errno));
+        goto fail;
+    }
+    *log_out = log;
+    return STATUS_OK;
+
+fail:
+    run_log_close(log);
+    return status;
+}
+
+enum status run_log_create(const char *run_dir, struct run_log **log_out, struct error *err)
+{
+    return open_log(run_dir, O_RDWR | O_CREAT | O_EXCL, log_out, err);
+}
+
+/* A log that is shorter than what was read of it a moment ago is not the same log. */
+static MUST_CHECK enum status cut_tail(struct run_log *log, uint64_t good_size, struct error *err)
+{
+    struct stat info;
+    if (fstat(log->file, &info) != 0) {
+        return set_io_error(log, err, "stat");
+    }
+    if ((uint64_t)info.st_size < good_size) {
+        return error_set(err, STATUS_INVALID, "%s: has %lld bytes, expected at least %" PRIu64,
+                         log->path, (long long)info.st_size, good_size);
+    }
+    if (ftruncate(log->file, (off_t)good_size) != 0) {
+        return set_io_error(log, err, "truncate");
+    }
+    log->written = good_size;
+    return STATUS_OK;
+}
+
+enum status run_log_append_to(const char *run_dir, uint64_t good_size, struct run_log **log_out,
+                              struct error *err)
+{
+    struct run_log *log = NULL;
+    enum status status = open_log(run_dir, O_RDWR, &log, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = cut_tail(log, good_size, err);
+    if (status != STATUS_OK) {
+        run_log_close(log);
+        return status;
+    }
+    *log_out = log;
+    return STATUS_OK;
+}
+
+enum status run_log_append(struct run_log *log, const struct record *record, struct error *err)
+{
+    const size_t before = log->gathered.size;
+    enum status status = record_encode(record, &log->gathered);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "%s: record: %s", log->path, status_text(status));
+    }
+    if (log->gathered.size >= GATHER_SIZE_MAX) {
+        status = run_log_flush(log, err);
+        if (status != STATUS_OK) {
+            log->gathered.size = before;
+        }
+    }
+    return status;
+}
+
+/* Everything that gathered goes out behind the good part of the file, in one call where the system
+ * takes it whole. Until all of it is there nothing of it counts: a failure in the middle (a full
+ * disk) leaves `written` and what gathered as they are, so that no record is ever written twice or
+ * behind a torn one. The cut is a courtesy to whoever reads the file in the meantime. */
+enum status run_log_flush(struct run_log *log, struct error *err)
+{
+    size_t done = 0;
+    while (done < log->gathered.size) {
+        const ssize_t count = pwrite(log->file, log->gathered.data + done,
+                                     log->gathered.size - done, (off_t)(log->written + done));
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            errno = count == 0 ? ENOSPC : errno;
+            const enum status status = set_io_error(log, err, "write");
+            (void)!ftruncate(log->file, (off_t)log->written);
+            return status;
+        }
+        done += (size_t)count;
+    }
+    log->written += log->gathered.size;
+    buffer_clear(&log->gathered);
+    return STATUS_OK;
+}
+
+enum status run_log_sync(struct run_log *log, struct error *err)
+{
+    enum status status = run_log_flush(log, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (fdatasync(log->file) != 0) {
+        return set_io_error(log, err, "sync");
+    }
+    if (!log->is_directory_synced) {
+        status = file_sync_directory(log->run_dir, err);
+        log->is_directory_synced = status == STATUS_OK;
+    }
+    return status;
+}
+
+uint64_t run_log_size(const struct run_log *log)
+{
+    return log->written + log->gathered.size;
+}
+
+int run_log_descriptor(const struct run_log *log)
+{
+    return log->file;
+}
+
+void run_log_close(struct run_log *log)
+{
+    if (log == NULL) {
+        return;
+    }
+    if (log->file >= 0) {
+        (void)close(log->file);
+    }
+    buffer_free(&log->gathered);
+    free(log->run_dir);
+    free(log->path);
+    free(log);
+}

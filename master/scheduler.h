@@ -1,0 +1,110 @@
+/* scheduler.h - who gets which instances, and when: events in, actions out.
+ *
+ *     worker:  ABSENT --join--> PRESENT --lose--> LOST
+ *     map:     RUNNING --out of reach under `stop`, or enough--> STOPPING --nothing leased--> DONE
+ *                 +------------- every instance has ended ------------------------------------^
+ *
+ * Why nothing is lost or counted twice: an instance that may run is in exactly one place, the
+ * ledger's ready set, a lease, or the queue of retries. It enters a lease only from the ready set,
+ * by ledger_take(). It leaves a lease only by lease_remove(), in one of three ways: a batch of the
+ * worker that holds this lease, whole and checked against it; the worker's answer to a recall; or
+ * the loss of the worker, which empties all its leases at once. A lease is known by an id that is
+ * never used again, so a late or doubled message names a lease that is gone, or instances that it
+ * holds no more, and is ignored as a whole. A batch is taken or refused whole, because its outputs
+ * are one frame that nobody cuts.
+ *
+ * Threads: one. Reads no clock (time comes with each event, in microseconds, and never runs back),
+ *          calls no MPI, touches no file; so the same code runs under a simulator.
+ * Failure: of memory only (see shared/memory.h). Nonsense from a worker is ignored, with a reason.
+ * Cost:    of an event, the spans that it names. A recall looks at every worker, and happens only
+ *          when nothing is left to hand out.
+ */
+#ifndef MASTER_SCHEDULER_H
+#define MASTER_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "master/lease.h"
+#include "master/ledger.h"
+#include "master/sizing.h"
+#include "shared/map_options.h"
+#include "shared/report.h"
+
+struct scheduler; /* fields: scheduler_private.h */
+
+struct scheduler_options {
+    struct ledger_options ledger;
+    struct sizing_options sizing;
+    uint64_t minimum; /* successes that the map needs */
+    enum map_policy policy;
+    uint64_t concurrency;    /* instances leased at once; 0: no cap */
+    uint64_t retry_delay_us; /* doubled with each failure of an instance, at most 64 times it */
+    uint32_t worker_count;   /* workers are named 0 .. worker_count - 1 */
+};
+
+enum scheduler_action_kind {
+    SCHEDULER_SEND_UNIT, /* send the spans to the worker, under this lease */
+    SCHEDULER_RECALL,    /* ask the worker for up to `count` instances that have not started */
+    SCHEDULER_CANCEL,    /* tell every worker to end its attempts and give back what it holds */
+    SCHEDULER_DONE       /* nothing is leased, nothing more will be */
+};
+
+struct scheduler_action {
+    enum scheduler_action_kind kind;
+    uint32_t worker;
+    uint64_t lease;
+    const struct span *spans; /* SEND_UNIT: valid until the next call */
+    size_t span_count;
+    uint64_t count; /* RECALL */
+};
+
+MUST_CHECK enum status scheduler_create(struct scheduler_options options,
+                                        struct scheduler **scheduler_out);
+void scheduler_destroy(struct scheduler *scheduler); /* NULL is allowed */
+
+/* A worker is ready for units. Again after a loss is a new start with nothing held. */
+void scheduler_join(struct scheduler *scheduler, uint32_t worker, uint32_t slots);
+
+/* A batch of a report. `failures` are those of this batch, one for each instance without success,
+ * in order; fates_out has room for as many, and is filled in. Gives NULL when the batch was
+ * taken, else why it was ignored; then nothing has changed. */
+MUST_CHECK const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker,
+                                            uint64_t lease, const struct report_batch *batch,
+                                            const struct report_failure *failures,
+                                            struct ledger_fate *fates_out, uint64_t now_us);
+
+/* The answer to a recall, or to CANCEL: instances that were not started, none at all included.
+ * Gives NULL or why it was ignored. */
+MUST_CHECK const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker,
+                                               uint64_t lease, const struct span *spans,
+                                               size_t span_count, uint64_t now_us);
+
+/* The worker is gone. Of what it held, the `running` instances (ascending; as its last beat named
+ * them) are charged with a system failure; on_charged is called with each. */
+typedef void scheduler_charged(void *context, uint64_t index, struct ledger_fate fate);
+void scheduler_lose(struct scheduler *scheduler, uint32_t worker, const uint64_t *running,
+                    size_t running_count, scheduler_charged *on_charged, void *context,
+                    uint64_t now_us);
+
+/* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
+void scheduler_stop(struct scheduler *scheduler);
+
+/* The next thing to do. False when there is none until another event, or until
+ * scheduler_deadline_us(). */
+MUST_CHECK bool scheduler_next(struct scheduler *scheduler, uint64_t now_us,
+                               struct scheduler_action *action_out);
+
+/* When scheduler_next() may have something to do without any event; UINT64_MAX: never. */
+uint64_t scheduler_deadline_us(const struct scheduler *scheduler);
+
+/* Is the minimum reached, or out of reach? */
+bool scheduler_has_minimum(const struct scheduler *scheduler);
+bool scheduler_is_out_of_reach(const struct scheduler *scheduler);
+struct ledger_counts scheduler_counts(const struct scheduler *scheduler);
+const struct ledger *scheduler_ledger(const struct scheduler *scheduler);
+/* Instances that a worker holds. */
+uint64_t scheduler_held(const struct scheduler *scheduler, uint32_t worker);
+
+#endif

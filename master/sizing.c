@@ -1,0 +1,63 @@
+#include "master/sizing.h"
+
+#define AHEAD 2.0
+#define GROWTH_MAX 64
+#define TAIL_DIVISOR 2
+#define INPUT_BYTES_AHEAD_MAX (16u << 20)
+#define INSTANCE_US_MIN 0.001
+#define GOAL_MAX (UINT64_C(1) << 40)
+/* Weight of the newest batch in the moving mean: half of the weight is in the last few batches, so
+ * that the mean follows a drift within as many reports. */
+#define NEWEST_WEIGHT 0.3
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+void sizing_observe(struct sizing *sizing, uint32_t slots, uint64_t count, uint64_t elapsed_us)
+{
+    double instance_us = (double)elapsed_us / (double)count;
+    if (instance_us < INSTANCE_US_MIN) {
+        instance_us = INSTANCE_US_MIN;
+    }
+    if (sizing->grown == 0) {
+        sizing->instance_us = instance_us;
+        sizing->grown = slots;
+    } else {
+        sizing->instance_us += NEWEST_WEIGHT * (instance_us - sizing->instance_us);
+    }
+    sizing->grown = smaller(sizing->grown, GOAL_MAX / GROWTH_MAX) * GROWTH_MAX;
+}
+
+static uint64_t measured_goal(const struct sizing *sizing, const struct sizing_options *options,
+                              uint32_t slots)
+{
+    if (sizing->grown == 0) {
+        return slots;
+    }
+    const double ahead =
+        AHEAD * (double)options->report_interval_us * (double)slots / sizing->instance_us;
+    const uint64_t goal = ahead >= (double)GOAL_MAX ? GOAL_MAX : slots + (uint64_t)ahead;
+    return smaller(goal, sizing->grown);
+}
+
+uint64_t sizing_goal(const struct sizing *sizing, const struct sizing_options *options,
+                     uint32_t slots, uint64_t slots_all, uint64_t left)
+{
+    if (options->unit_size > 0) {
+        return 2 * smaller(options->unit_size, GOAL_MAX); /* one at work, one ahead */
+    }
+    uint64_t goal = measured_goal(sizing, options, slots);
+    if (options->input_size_mean > 0) {
+        goal = smaller(goal, INPUT_BYTES_AHEAD_MAX / options->input_size_mean);
+    }
+    const double share = (double)left * (double)slots / (double)slots_all / TAIL_DIVISOR;
+    goal = smaller(goal, share >= (double)GOAL_MAX ? GOAL_MAX : (uint64_t)share);
+    return larger(goal, slots);
+}

@@ -1,0 +1,274 @@
+#include "shared/job.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "shared/buffer.h"
+#include "shared/memory.h"
+#include "shared/registry.h"
+
+static mf_job_function *built_in;
+static const char *built_in_name = "";
+
+/* ---- Finding ---------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *ending)
+{
+    const size_t size = strlen(text);
+    const size_t ending_size = strlen(ending);
+    return size >= ending_size && strcmp(text + size - ending_size, ending) == 0;
+}
+
+/* The folder of libmapfleet.so: jobs lie at ../jobs in a build, at mapfleet/jobs once installed. */
+static bool library_folder(char folder_out[PATH_MAX])
+{
+    static const char here = 0;
+    Dl_info info;
+    if (dladdr(&here, &info) == 0 || info.dli_fname == NULL ||
+        realpath(info.dli_fname, folder_out) == NULL) {
+        return false;
+    }
+    char *slash = strrchr(folder_out, '/');
+    if (slash == NULL) {
+        return false;
+    }
+    *slash = '\0';
+    return true;
+}
+
+struct search {
+    const char *name;
+    char path[PATH_MAX]; /* found */
+    struct buffer looked; /* where, for the error */
+};
+
+static bool look_in(struct search *search, const char *folder, size_t folder_size,
+                    const char *below)
+{
+    char path[PATH_MAX];
+    const int length = snprintf(path, sizeof(path), "%.*s%s/%s.so", (int)folder_size, folder,
+                                below, search->name);
+    if (length < 0 || (size_t)length >= sizeof(path)) {
+        return false;
+    }
+    if (access(path, F_OK) == 0 && realpath(path, search->path) != NULL) {
+        return true;
+    }
+    (void)buffer_printf(&search->looked, "%s%s", search->looked.size > 0 ? ", " : "", path);
+    return false;
+}
+
+static bool look_in_list(struct search *search, const char *list)
+{
+    while (list != NULL && *list != '\0') {
+        const size_t size = strcspn(list, ":");
+        if (size > 0 && look_in(search, list, size, "")) {
+            return true;
+        }
+        list += size + (list[size] == ':' ? 1 : 0);
+    }
+    return false;
+}
+
+static enum status find_by_name(const char *name, char **path_out, struct error *err)
+{
+    char folder[PATH_MAX];
+    struct search search = {.name = name};
+    enum status status = STATUS_OK;
+    const bool is_found = look_in_list(&search, getenv("MAPFLEET_JOBS")) ||
+                          (library_folder(folder) &&
+                           (look_in(&search, folder, strlen(folder), "/../jobs") ||
+                            look_in(&search, folder, strlen(folder), "/mapfleet/jobs")));
+    if (is_found) {
+        *path_out = memory_copy_text(search.path);
+    } else {
+        status = error_set(err, STATUS_NOT_FOUND,
+                           "no job \"%s\": looked for %.*s (a path needs a slash or .so)", name,
+                           (int)search.looked.size,
+                           search.looked.data != NULL ? (const char *)search.looked.data : "");
+    }
+    buffer_free(&search.looked);
+    return status;
+}
+
+enum status job_find(const char *job, char **path_out, struct error *err)
+{
+    char path[PATH_MAX];
+    if (strchr(job, '/') == NULL && !ends_in(job, ".so")) {
+        return find_by_name(job, path_out, err);
+    }
+    if (realpath(job, path) == NULL) {
+        return error_set(err, STATUS_NOT_FOUND, "job %s: %s", job, strerror(errno));
+    }
+    *path_out = memory_copy_text(path);
+    return STATUS_OK;
+}
+
+/* ---- Loading ---------------------------------------------------------------------------------- */
+
+static enum status digest_file(const char *path, uint8_t digest_out[JOB_DIGEST_SIZE],
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    uint8_t block[1 << 16];
+    ssize_t size;
+    XXH128_canonical_t canonical;
+    XXH3_state_t *state = XXH3_createState();
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || state == NULL) {
+        status = error_set(err, STATUS_IO, "job %s: %s", path, strerror(errno));
+        goto done;
+    }
+    (void)XXH3_128bits_reset(state);
+    while ((size = read(file, block, sizeof(block))) > 0) {
+        (void)XXH3_128bits_update(state, block, (size_t)size);
+    }
+    if (size < 0) {
+        status = error_set(err, STATUS_IO, "job %s: %s", path, strerror(errno));
+        goto done;
+    }
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
+    memcpy(digest_out, canonical.digest, JOB_DIGEST_SIZE);
+
+done:
+    if (file >= 0) {
+        (void)close(file);
+    }
+    XXH3_freeState(state);
+    return status;
+}
+
+static char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = memory_copy_text(slash == NULL ? path : slash + 1);
+    if (ends_in(name, ".so")) {
+        name[strlen(name) - 3] = '\0';
+    }
+    return name;
+}
+
+/* Call the job's entry point, and see whether all that it registered is in order. */
+static enum status fill(struct job *job, mf_job_function *function, struct error *err)
+{
+    struct mf_registry registry = {.job = job};
+    function(&registry);
+    if (registry.status != STATUS_OK) {
+        return error_set(err, registry.status, "job %s: %s", job->name, registry.error.text);
+    }
+    if (job->task_count == 0) {
+        return error_set(err, STATUS_INVALID, "job %s registers no task", job->name);
+    }
+    return STATUS_OK;
+}
+
+enum status job_load(const char *path, struct job **job_out, struct error *err)
+{
+    mf_job_function *function = NULL;
+    struct job *job = memory_take(1, sizeof(*job));
+    job->path = memory_copy_text(path);
+    job->name = base_name(path);
+    enum status status = digest_file(path, job->digest, err);
+    if (status != STATUS_OK) {
+        goto done;
+    }
+    job->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (job->library == NULL) {
+        status = error_set(err, STATUS_INVALID, "job %s cannot be loaded: %s", path, dlerror());
+        goto done;
+    }
+    /* ISO C has no cast from an object's address to a function's; POSIX promises this one. */
+    *(void **)&function = dlsym(job->library, "mf_job");
+    if (function == NULL) {
+        status = error_set(err, STATUS_INVALID,
+                           "job %s has no function mf_job: is it a mapfleet job?", path);
+        goto done;
+    }
+    status = fill(job, function, err);
+    if (status == STATUS_OK) {
+        *job_out = job;
+        job = NULL; /* moved to the caller */
+    }
+
+done:
+    job_destroy(job);
+    return status;
+}
+
+enum status job_build(mf_job_function *function, const char *name, struct job **job_out,
+                      struct error *err)
+{
+    struct job *job = memory_take(1, sizeof(*job));
+    job->path = memory_copy_text("");
+    job->name = memory_copy_text(name);
+    const enum status status = fill(job, function, err);
+    if (status != STATUS_OK) {
+        job_destroy(job);
+        return status;
+    }
+    *job_out = job;
+    return STATUS_OK;
+}
+
+void job_set_built_in(mf_job_function *function, const char *name)
+{
+    built_in = function;
+    built_in_name = name;
+}
+
+enum status job_open(const char *job, struct job **job_out, struct error *err)
+{
+    char *path = NULL;
+    if (*job == '\0') {
+        return built_in != NULL
+                   ? job_build(built_in, built_in_name, job_out, err)
+                   : error_set(err, STATUS_INVALID, "no job is given, and none is built in");
+    }
+    enum status status = job_find(job, &path, err);
+    if (status == STATUS_OK) {
+        status = job_load(path, job_out, err);
+    }
+    free(path);
+    return status;
+}
+
+void job_destroy(struct job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < job->task_count; i++) {
+        registry_free_task(&job->tasks[i]);
+    }
+    free(job->tasks);
+    free(job->name);
+    free(job->path);
+    if (job->library != NULL) {
+        (void)dlclose(job->library);
+    }
+    free(job);
+}
+
+const struct task *job_task(const struct job *job, const char *name, struct error *err)
+{
+    struct buffer names = {0};
+    for (size_t i = 0; i < job->task_count; i++) {
+        if (strcmp(job->tasks[i].name, name) == 0) {
+            buffer_free(&names);
+            return &job->tasks[i];
+        }
+        (void)buffer_printf(&names, "%s%s", i > 0 ? ", " : "", job->tasks[i].name);
+    }
+    (void)error_set(err, STATUS_NOT_FOUND, "job %s has no task \"%s\"; it has %.*s", job->name,
+                    name, (int)names.size, names.data != NULL ? (const char *)names.data : "none");
+    buffer_free(&names);
+    return NULL;
+}

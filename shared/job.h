@@ -1,0 +1,74 @@
+/* job.h - a job and its tasks: a shared library (or a function of the program) that registered.
+ *
+ *     job_load / job_build --> job_task ... --> job_destroy
+ *
+ * Ownership: a job owns its tasks, their types and texts, and its library.
+ * Failure:   a job that is not there, is no shared library, lacks mf_job, or registers what cannot
+ *            be registered, is refused with the path and the reason; the first reason counts.
+ *
+ * Loading a job runs its code, so that it happens where its code may run.
+ */
+#ifndef SHARED_JOB_H
+#define SHARED_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/error.h"
+#include "shared/map_options.h"
+#include "shared/mapfleet.h"
+#include "shared/type.h"
+
+#define JOB_DIGEST_SIZE 16 /* bytes of XXH3-128 */
+#define JOB_SYSTEM_RETRIES_DEFAULT 3
+#define JOB_OUTPUT_SIZE_MAX_DEFAULT ((uint64_t)64 << 20)
+
+struct task {
+    char *name;
+    char *help; /* NULL where there is none */
+    mf_task_function *fn;
+    struct type *input;
+    struct type *output;
+    struct map_options options; /* the task's own metadata, defaults filled in */
+    char *cache_version;        /* NULL: not cached */
+    char *cache_ignore;         /* NULL: nothing */
+    bool is_idempotent;
+};
+
+struct job {
+    char *name; /* the library's base name without its ending, or the program's name */
+    char *path; /* absolute; "" where the job is built into the program */
+    uint8_t digest[JOB_DIGEST_SIZE]; /* of the library's bytes; 0 where it is built in */
+    struct task *tasks;
+    size_t task_count;
+    size_t task_capacity;
+    mf_setup_function *setup;       /* NULL: none */
+    mf_teardown_function *teardown; /* NULL: none */
+    void *library;                  /* of dlopen() */
+};
+
+/* Where `job` is: a path (it holds a slash or ends in .so) as it is, absolute; a bare name NAME is
+ * NAME.so in one of the folders of $MAPFLEET_JOBS (between colons), or where mapfleet's own jobs
+ * are. The text of an error lists where it looked. *path_out is to be freed. */
+MUST_CHECK enum status job_find(const char *job, char **path_out, struct error *err);
+
+/* Load the library at an absolute path. */
+MUST_CHECK enum status job_load(const char *path, struct job **job_out, struct error *err);
+
+/* The job that is built into the program. */
+MUST_CHECK enum status job_build(mf_job_function *function, const char *name, struct job **job_out,
+                                 struct error *err);
+
+/* The function that mf_main() was given, for every place that builds the program's own job. */
+void job_set_built_in(mf_job_function *function, const char *name);
+
+/* By what a user typed, "" being the built-in job. */
+MUST_CHECK enum status job_open(const char *job, struct job **job_out, struct error *err);
+
+void job_destroy(struct job *job); /* NULL is allowed */
+
+/* NULL when there is none of that name; the error lists those that there are. */
+const struct task *job_task(const struct job *job, const char *name, struct error *err);
+
+#endif

@@ -1,0 +1,178 @@
+#include "shared/lz4_frame.h"
+
+#include <assert.h>
+#include <lz4frame.h>
+#include <pthread.h>
+#include <string.h>
+
+#define DATA_MAGIC 0x184D2204u
+#define DECODE_ROOM_MIN ((size_t)64 * 1024)
+
+/* No LZ4 block holds more than this many bytes for each of its own. */
+#define EXPANSION_MAX 255u
+
+static void put_little_endian(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        at[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static uint32_t little_endian(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+void lz4_frame_skippable_header(uint32_t payload_size,
+                                uint8_t header_out[LZ4_FRAME_SKIPPABLE_HEADER_SIZE])
+{
+    put_little_endian(header_out, LZ4_FRAME_SKIPPABLE_MAGIC);
+    put_little_endian(header_out + 4, payload_size);
+}
+
+bool lz4_frame_is_skippable(const uint8_t header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE],
+                            uint32_t *payload_size_out)
+{
+    *payload_size_out = little_endian(header + 4);
+    return little_endian(header) == LZ4_FRAME_SKIPPABLE_MAGIC;
+}
+
+/* LZ4F_compressFrame() keeps its state on the stack at fast levels, and takes the smallest block
+ * size that holds everything, up to the one given. */
+enum status lz4_frame_compress(const void *data, size_t size, struct buffer *out)
+{
+    const LZ4F_preferences_t preferences = {
+        .frameInfo = {.blockSizeID = LZ4F_max256KB,
+                      .blockMode = LZ4F_blockIndependent,
+                      .contentSize = size},
+    };
+    const size_t room = LZ4F_compressFrameBound(size, &preferences);
+    const enum status status = buffer_reserve(out, room);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const size_t written =
+        LZ4F_compressFrame(out->data + out->size, room, data, size, &preferences);
+    if (LZ4F_isError(written)) {
+        return STATUS_NO_MEMORY; /* the one failure that is left, where LZ4 was built to allocate */
+    }
+    out->size += written;
+    return STATUS_OK;
+}
+
+/* The thread's decoding context. The key exists for its destructor; the pointer is what is read. */
+static _Thread_local LZ4F_dctx *thread_context;
+static pthread_key_t thread_context_key;
+static pthread_once_t thread_context_once = PTHREAD_ONCE_INIT;
+
+static void free_context(void *context)
+{
+    (void)LZ4F_freeDecompressionContext(context);
+}
+
+static void create_key(void)
+{
+    const int failure = pthread_key_create(&thread_context_key, free_context);
+    assert(failure == 0); /* a process has 1024 keys */
+    (void)failure;
+}
+
+static LZ4F_dctx *take_context(void)
+{
+    if (thread_context != NULL) {
+        LZ4F_resetDecompressionContext(thread_context);
+        return thread_context;
+    }
+    (void)pthread_once(&thread_context_once, create_key);
+    LZ4F_dctx *context = NULL;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION))) {
+        return NULL;
+    }
+    if (pthread_setspecific(thread_context_key, context) != 0) {
+        free_context(context);
+        return NULL;
+    }
+    thread_context = context;
+    return context;
+}
+
+/* How much room to make before the next step: all of a size that can be true, else a growing share
+ * of what is allowed. One byte more than that shows that there is more. */
+static size_t room_for(uint64_t content_size, size_t decoded, size_t content_size_max)
+{
+    const size_t left = content_size_max - decoded;
+    size_t room = decoded > DECODE_ROOM_MIN ? decoded : DECODE_ROOM_MIN;
+    if (content_size > decoded) {
+        room = (size_t)content_size - decoded;
+    }
+    return room <= left || left == SIZE_MAX ? room : left + 1;
+}
+
+/* The codes themselves are not part of LZ4's stable interface; their names are. */
+static enum status error_status(size_t code)
+{
+    const char *name = LZ4F_getErrorName(code);
+    return strcmp(name, "ERROR_allocation_failed") == 0 ? STATUS_NO_MEMORY : STATUS_INVALID;
+}
+
+static enum status decode(LZ4F_dctx *context, const uint8_t *at, const uint8_t *end,
+                          uint64_t content_size, size_t content_size_max, struct buffer *out)
+{
+    const size_t start = out->size;
+    for (;;) {
+        const size_t room = room_for(content_size, out->size - start, content_size_max);
+        const enum status status = buffer_reserve(out, room);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        size_t written = room;
+        size_t used = (size_t)(end - at);
+        const size_t hint =
+            LZ4F_decompress(context, out->data + out->size, &written, at, &used, NULL);
+        if (LZ4F_isError(hint)) {
+            return error_status(hint);
+        }
+        at += used;
+        out->size += written;
+        if (out->size - start > content_size_max) {
+            return STATUS_LIMIT;
+        }
+        if (hint == 0) {
+            return at == end ? STATUS_OK : STATUS_INVALID;
+        }
+        if (used == 0 && written == 0) {
+            return STATUS_INVALID; /* there was room, and nothing to fill it */
+        }
+    }
+}
+
+enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
+                                 struct buffer *out)
+{
+    if (size < 4 || little_endian(data) != DATA_MAGIC) {
+        return STATUS_INVALID;
+    }
+    LZ4F_dctx *context = take_context();
+    if (context == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    LZ4F_frameInfo_t info;
+    size_t header_size = size;
+    if (LZ4F_isError(LZ4F_getFrameInfo(context, &info, data, &header_size))) {
+        return STATUS_INVALID;
+    }
+    if (info.contentSize / EXPANSION_MAX > size) {
+        return STATUS_INVALID;
+    }
+    if (info.contentSize > content_size_max) {
+        return STATUS_LIMIT;
+    }
+    const size_t start = out->size;
+    const uint8_t *bytes = data;
+    const enum status status =
+        decode(context, bytes + header_size, bytes + size, info.contentSize, content_size_max, out);
+    if (status != STATUS_OK) {
+        out->size = start;
+    }
+    return status;
+}

@@ -1,0 +1,25 @@
+/* path.h - paths of files and folders that exist, in the one form that values hold.
+ *
+ * Failure: texts name the path. INVALID: no path at all; LIMIT: too long; IO: not there, or not
+ *          to be reached.
+ */
+#ifndef SHARED_PATH_H
+#define SHARED_PATH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "shared/error.h"
+
+/* "scheme://..." */
+bool path_is_url(const char *text);
+
+/* The absolute path, without `.`, `..` and doubled slashes, of what `path` names, starting from
+ * `base_dir` (absolute; may be NULL where `path` is absolute). Symbolic links stay, except where
+ * the way leads up again out of one. */
+MUST_CHECK enum status path_resolve(const char *base_dir, const char *path,
+                                    char resolved_out[PATH_MAX], struct stat *stat_out,
+                                    struct error *err);
+
+#endif

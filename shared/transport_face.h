@@ -1,0 +1,54 @@
+/* transport_face.h - what transport.c and the MPI module have in common.
+ *
+ * The module, lib/mapfleet/transport_mpi.so, exports transport_mpi_face() and nothing else; it has
+ * its own copy of what it uses of shared/. Both are built together, which `version` makes sure of.
+ *
+ * The functions do what those of the same name in transport.h do, but for messages of a rank to
+ * itself, which never get here.
+ */
+#ifndef SHARED_TRANSPORT_FACE_H
+#define SHARED_TRANSPORT_FACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/transport.h"
+
+#define TRANSPORT_FACE_NAME "transport_mpi_face"
+
+struct transport_mpi; /* fields: transport_mpi.c */
+
+/* Where this process stands among the others. */
+struct transport_place {
+    uint32_t rank;
+    uint32_t size; /* number of ranks */
+    uint32_t local_rank;
+    uint32_t local_size;
+    char name[64]; /* of the MPI that runs */
+};
+
+struct transport_face {
+    const char *version;   /* of mapfleet */
+    const char *built_for; /* the MPI that it was built with */
+
+    enum status (*open)(struct transport_mpi **mpi_out, struct transport_place *place_out,
+                        struct error *err);
+    void (*close)(struct transport_mpi *mpi, bool is_clean);
+    void (*abort)(int exit_status);
+
+    enum status (*send)(struct transport_mpi *mpi, uint32_t rank, struct buffer *bytes,
+                        struct error *err);
+    enum status (*receive)(struct transport_mpi *mpi, struct transport_message *message_out,
+                           bool *is_message_out, struct error *err);
+    void (*release)(struct transport_mpi *mpi, struct transport_message *message);
+
+    uint64_t (*pending)(const struct transport_mpi *mpi, uint32_t rank);
+    uint64_t (*pending_all)(const struct transport_mpi *mpi);
+    void (*abandon)(struct transport_mpi *mpi, uint32_t rank);
+};
+
+__attribute__((visibility("default"))) const struct transport_face *transport_mpi_face(void);
+
+#endif

@@ -1,0 +1,464 @@
+#include "shared/wire.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "shared/pack.h"
+#include "shared/unpack.h"
+
+#define PATH_SIZE_MAX (1u << 16)
+
+/* ---- Encoding --------------------------------------------------------------------------------- */
+
+static void put_options(struct pack *pack, const struct map_options *options)
+{
+    pack_array(pack, 17);
+    pack_uint(pack, options->retries);
+    pack_uint(pack, options->system_retries);
+    pack_uint(pack, options->retry_delay_ns);
+    pack_uint(pack, options->timeout_ns);
+    pack_uint(pack, options->mem);
+    pack_float(pack, options->mem_growth);
+    pack_uint(pack, options->cpus);
+    pack_uint(pack, options->gpus);
+    pack_uint(pack, options->concurrency);
+    pack_uint(pack, options->delay_ns);
+    pack_uint(pack, options->unit_size);
+    pack_uint(pack, options->seed);
+    pack_uint(pack, options->output_size_max);
+    pack_uint(pack, options->policy);
+    pack_uint(pack, options->criterion.kind);
+    pack_text(pack, options->criterion.ratio);
+    pack_uint(pack, options->criterion.count);
+}
+
+static void put_formula(struct pack *pack, const struct formula *formula)
+{
+    pack_array(pack, 5);
+    pack_uint(pack, formula->kind);
+    pack_int(pack, formula->start);
+    pack_int(pack, formula->step);
+    pack_uint(pack, formula->count);
+    pack_bool(pack, formula->is_float);
+}
+
+static void put_start(struct pack *pack, const struct wire_start *start)
+{
+    pack_array(pack, 14);
+    pack_uint(pack, WIRE_START);
+    pack_uint(pack, start->version);
+    pack_text(pack, start->program);
+    pack_text(pack, start->job_path);
+    pack_bytes(pack, start->job_digest, WIRE_DIGEST_SIZE);
+    pack_text(pack, start->task);
+    pack_uint(pack, start->map);
+    pack_uint(pack, start->map_size);
+    put_options(pack, &start->options);
+    put_formula(pack, &start->formula);
+    pack_text(pack, start->run_dir);
+    pack_text(pack, start->launch_dir);
+    pack_uint(pack, start->report_interval_us);
+    pack_uint(pack, start->slots);
+}
+
+static void put_ready(struct pack *pack, const struct wire_ready *ready)
+{
+    pack_array(pack, 7);
+    pack_uint(pack, WIRE_READY);
+    pack_uint(pack, ready->version);
+    pack_text(pack, ready->program);
+    pack_text(pack, ready->host);
+    pack_uint(pack, ready->process);
+    pack_uint(pack, ready->slots);
+    pack_text(pack, ready->refusal);
+}
+
+static void put_unit(struct pack *pack, const struct wire_unit *unit)
+{
+    pack_array(pack, 6);
+    pack_uint(pack, WIRE_UNIT);
+    pack_uint(pack, unit->map);
+    pack_uint(pack, unit->lease);
+    pack_spans(pack, unit->spans, unit->span_count);
+    pack_uint(pack, unit->packed_size);
+    pack_bytes(pack, unit->inputs, unit->inputs_size);
+}
+
+static void put_batch(struct pack *pack, const struct report_batch *batch)
+{
+    pack_array(pack, 6);
+    pack_spans(pack, batch->spans, batch->span_count);
+    if (batch->success_bits == NULL) {
+        pack_nil(pack);
+    } else {
+        pack_bytes(pack, batch->success_bits, (size_t)((batch->instance_count + 7) / 8));
+    }
+    pack_uint(pack, batch->slot);
+    pack_uint(pack, batch->started_us);
+    pack_uint(pack, batch->elapsed_us);
+    pack_bytes(pack, batch->frame, batch->frame_size);
+}
+
+static void put_failure(struct pack *pack, const struct report_failure *failure)
+{
+    pack_array(pack, 5);
+    pack_uint(pack, failure->index);
+    pack_uint(pack, failure->attempt);
+    pack_uint(pack, failure->class);
+    pack_bool(pack, failure->is_permanent);
+    pack_bytes(pack, failure->text, failure->text_size);
+}
+
+static void put_report(struct pack *pack, const struct report *report)
+{
+    pack_array(pack, 4);
+    pack_uint(pack, WIRE_REPORT);
+    pack_uint(pack, report->lease);
+    pack_array(pack, report->batch_count);
+    for (size_t i = 0; i < report->batch_count; i++) {
+        put_batch(pack, &report->batches[i]);
+    }
+    pack_array(pack, report->failure_count);
+    for (size_t i = 0; i < report->failure_count; i++) {
+        put_failure(pack, &report->failures[i]);
+    }
+}
+
+static void put_beat(struct pack *pack, const struct wire_beat *beat)
+{
+    pack_array(pack, 2);
+    pack_uint(pack, WIRE_BEAT);
+    pack_array(pack, beat->running_count);
+    for (size_t i = 0; i < beat->running_count; i++) {
+        pack_array(pack, 4);
+        pack_uint(pack, beat->running[i].map);
+        pack_uint(pack, beat->running[i].index);
+        pack_uint(pack, beat->running[i].attempt);
+        pack_uint(pack, beat->running[i].elapsed_us);
+    }
+}
+
+enum status wire_encode(const struct wire_message *message, struct buffer *out)
+{
+    struct pack pack;
+    pack_start(&pack, out);
+    switch (message->kind) {
+    case WIRE_START:
+        put_start(&pack, &message->as.start);
+        break;
+    case WIRE_READY:
+        put_ready(&pack, &message->as.ready);
+        break;
+    case WIRE_UNIT:
+        put_unit(&pack, &message->as.unit);
+        break;
+    case WIRE_REPORT:
+        put_report(&pack, &message->as.report);
+        break;
+    case WIRE_BEAT:
+        put_beat(&pack, &message->as.beat);
+        break;
+    case WIRE_RECALL:
+        pack_array(&pack, 3);
+        pack_uint(&pack, WIRE_RECALL);
+        pack_uint(&pack, message->as.recall.lease);
+        pack_uint(&pack, message->as.recall.count);
+        break;
+    case WIRE_RETURNED:
+        pack_array(&pack, 3);
+        pack_uint(&pack, WIRE_RETURNED);
+        pack_uint(&pack, message->as.returned.lease);
+        pack_spans(&pack, message->as.returned.spans, message->as.returned.span_count);
+        break;
+    case WIRE_CANCEL:
+    case WIRE_STOP:
+    case WIRE_BYE:
+        pack_array(&pack, 1);
+        pack_uint(&pack, message->kind);
+        break;
+    }
+    return pack.status;
+}
+
+/* ---- Decoding --------------------------------------------------------------------------------- */
+
+struct decoder {
+    struct unpack in;
+    struct arena *arena;
+};
+
+/* An array for `count` items, which unpack_array() has bounded by the bytes of the message. */
+static void *take_array(struct decoder *decoder, size_t count, size_t size)
+{
+    void *array = arena_take(decoder->arena, count * size + 1);
+    if (array == NULL) {
+        unpack_fail(&decoder->in);
+    }
+    return array;
+}
+
+static const char *get_text(struct decoder *decoder)
+{
+    size_t size;
+    const char *text = unpack_str(&decoder->in, &size);
+    if (size > PATH_SIZE_MAX || memchr(text, '\0', size) != NULL) {
+        unpack_fail(&decoder->in);
+        return "";
+    }
+    const char *copy = arena_copy(decoder->arena, text, size);
+    if (copy == NULL) {
+        unpack_fail(&decoder->in);
+        return "";
+    }
+    return copy;
+}
+
+static const struct span *get_spans(struct decoder *decoder, size_t *count_out)
+{
+    const uint32_t count = unpack_array(&decoder->in);
+    struct span *spans = take_array(decoder, count, sizeof(*spans));
+    for (uint32_t i = 0; i < count && !decoder->in.failed; i++) {
+        unpack_array_of(&decoder->in, 3);
+        spans[i].start = unpack_uint(&decoder->in);
+        spans[i].count = unpack_uint(&decoder->in);
+        spans[i].attempt = unpack_uint(&decoder->in);
+    }
+    if (!decoder->in.failed && !span_list_is_valid(spans, count, UINT64_MAX)) {
+        unpack_fail(&decoder->in);
+    }
+    *count_out = decoder->in.failed ? 0 : count;
+    return spans;
+}
+
+static void get_options(struct decoder *decoder, struct map_options *options)
+{
+    struct unpack *in = &decoder->in;
+    unpack_array_of(in, 17);
+    options->retries = unpack_uint(in);
+    options->system_retries = unpack_uint(in);
+    options->retry_delay_ns = unpack_uint(in);
+    options->timeout_ns = unpack_uint(in);
+    options->mem = unpack_uint(in);
+    options->mem_growth = unpack_float(in);
+    options->cpus = unpack_uint(in);
+    options->gpus = unpack_uint(in);
+    options->concurrency = unpack_uint(in);
+    options->delay_ns = unpack_uint(in);
+    options->unit_size = unpack_uint(in);
+    options->seed = unpack_uint(in);
+    options->output_size_max = unpack_uint(in);
+    options->policy = (enum map_policy)unpack_uint_max(in, POLICY_ENOUGH);
+    options->criterion.kind = (enum criterion_kind)unpack_uint_max(in, CRITERION_MAX_FAILURES);
+    const char *ratio = get_text(decoder);
+    if (strlen(ratio) >= CRITERION_RATIO_TEXT_SIZE) {
+        unpack_fail(in);
+        return;
+    }
+    memcpy(options->criterion.ratio, ratio, strlen(ratio) + 1);
+    options->criterion.count = unpack_uint(in);
+}
+
+static void get_formula(struct unpack *in, struct formula *formula)
+{
+    unpack_array_of(in, 5);
+    formula->kind = (enum formula_kind)unpack_uint_max(in, FORMULA_RANGE);
+    formula->start = unpack_int(in);
+    formula->step = unpack_int(in);
+    formula->count = unpack_uint(in);
+    formula->is_float = unpack_bool(in);
+}
+
+static void get_start(struct decoder *decoder, struct wire_start *start)
+{
+    struct unpack *in = &decoder->in;
+    size_t digest_size;
+    start->version = unpack_uint(in);
+    start->program = get_text(decoder);
+    start->job_path = get_text(decoder);
+    const uint8_t *digest = unpack_bin(in, &digest_size);
+    if (digest_size != WIRE_DIGEST_SIZE) {
+        unpack_fail(in);
+        return;
+    }
+    memcpy(start->job_digest, digest, WIRE_DIGEST_SIZE);
+    start->task = get_text(decoder);
+    start->map = unpack_uint(in);
+    start->map_size = unpack_uint(in);
+    get_options(decoder, &start->options);
+    get_formula(in, &start->formula);
+    start->run_dir = get_text(decoder);
+    start->launch_dir = get_text(decoder);
+    start->report_interval_us = unpack_uint(in);
+    start->slots = unpack_uint(in);
+}
+
+static void get_ready(struct decoder *decoder, struct wire_ready *ready)
+{
+    ready->version = unpack_uint(&decoder->in);
+    ready->program = get_text(decoder);
+    ready->host = get_text(decoder);
+    ready->process = unpack_uint(&decoder->in);
+    ready->slots = unpack_uint_max(&decoder->in, UINT32_MAX);
+    ready->refusal = get_text(decoder);
+}
+
+static void get_unit(struct decoder *decoder, struct wire_unit *unit)
+{
+    unit->map = unpack_uint(&decoder->in);
+    unit->lease = unpack_uint(&decoder->in);
+    unit->spans = get_spans(decoder, &unit->span_count);
+    unit->packed_size = unpack_uint(&decoder->in);
+    unit->inputs = unpack_bin(&decoder->in, &unit->inputs_size);
+}
+
+static void get_batch(struct decoder *decoder, struct report_batch *batch)
+{
+    struct unpack *in = &decoder->in;
+    unpack_array_of(in, 6);
+    batch->spans = get_spans(decoder, &batch->span_count);
+    batch->instance_count = span_list_count(batch->spans, batch->span_count);
+    batch->success_count = batch->instance_count;
+    batch->success_bits = NULL;
+    if (!unpack_nil(in)) {
+        size_t size;
+        batch->success_bits = unpack_bin(in, &size);
+        if (size != (batch->instance_count + 7) / 8) {
+            unpack_fail(in);
+            return;
+        }
+        batch->success_count = 0;
+        for (uint64_t i = 0; i < batch->instance_count; i++) {
+            batch->success_count += report_batch_succeeded(batch, i) ? 1 : 0;
+        }
+    }
+    batch->slot = (uint32_t)unpack_uint_max(in, UINT32_MAX);
+    batch->started_us = unpack_uint(in);
+    batch->elapsed_us = unpack_uint(in);
+    batch->frame = unpack_bin(in, &batch->frame_size);
+    if (batch->frame_size == 0) {
+        batch->frame = NULL;
+    }
+    if ((batch->frame_size == 0) != (batch->success_count == 0)) {
+        unpack_fail(in);
+    }
+}
+
+static void get_failure(struct unpack *in, struct report_failure *failure)
+{
+    unpack_array_of(in, 5);
+    failure->index = unpack_uint(in);
+    failure->attempt = unpack_uint(in);
+    failure->class = (enum failure_class)unpack_uint_max(in, FAILURE_ABORTED);
+    failure->is_permanent = unpack_bool(in);
+    failure->text = (const char *)unpack_bin(in, &failure->text_size);
+}
+
+/* Batches and failures must fit: one failure for each instance without success. */
+static void get_report(struct decoder *decoder, struct report *report)
+{
+    struct unpack *in = &decoder->in;
+    report->lease = unpack_uint(in);
+    report->batch_count = unpack_array(in);
+    struct report_batch *batches = take_array(decoder, report->batch_count, sizeof(*batches));
+    uint64_t missing = 0;
+    for (size_t i = 0; i < report->batch_count && !in->failed; i++) {
+        get_batch(decoder, &batches[i]);
+        missing += in->failed ? 0 : batches[i].instance_count - batches[i].success_count;
+    }
+    report->batches = batches;
+    report->failure_count = unpack_array(in);
+    if (report->failure_count != missing) {
+        unpack_fail(in);
+    }
+    struct report_failure *failures =
+        take_array(decoder, report->failure_count, sizeof(*failures));
+    for (size_t i = 0; i < report->failure_count && !in->failed; i++) {
+        get_failure(in, &failures[i]);
+    }
+    report->failures = failures;
+}
+
+static void get_beat(struct decoder *decoder, struct wire_beat *beat)
+{
+    struct unpack *in = &decoder->in;
+    beat->running_count = unpack_array(in);
+    struct wire_running *running = take_array(decoder, beat->running_count, sizeof(*running));
+    for (size_t i = 0; i < beat->running_count && !in->failed; i++) {
+        unpack_array_of(in, 4);
+        running[i].map = unpack_uint(in);
+        running[i].index = unpack_uint(in);
+        running[i].attempt = unpack_uint(in);
+        running[i].elapsed_us = unpack_uint(in);
+    }
+    beat->running = running;
+}
+
+static const uint32_t item_counts[] = {
+    [WIRE_START] = 14, [WIRE_READY] = 7,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
+    [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 1, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
+};
+
+static void get_body(struct decoder *decoder, struct wire_message *message)
+{
+    switch (message->kind) {
+    case WIRE_START:
+        get_start(decoder, &message->as.start);
+        break;
+    case WIRE_READY:
+        get_ready(decoder, &message->as.ready);
+        break;
+    case WIRE_UNIT:
+        get_unit(decoder, &message->as.unit);
+        break;
+    case WIRE_REPORT:
+        get_report(decoder, &message->as.report);
+        break;
+    case WIRE_BEAT:
+        get_beat(decoder, &message->as.beat);
+        break;
+    case WIRE_RECALL:
+        message->as.recall.lease = unpack_uint(&decoder->in);
+        message->as.recall.count = unpack_uint(&decoder->in);
+        break;
+    case WIRE_RETURNED:
+        message->as.returned.lease = unpack_uint(&decoder->in);
+        message->as.returned.spans = get_spans(decoder, &message->as.returned.span_count);
+        break;
+    case WIRE_CANCEL:
+    case WIRE_STOP:
+    case WIRE_BYE:
+        break;
+    }
+}
+
+enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
+                        struct wire_message *message_out, struct error *err)
+{
+    struct decoder decoder = {.in = unpack_start(data, size), .arena = arena};
+    memset(message_out, 0, sizeof(*message_out));
+    const uint32_t item_count = unpack_array(&decoder.in);
+    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_BYE);
+    if (decoder.in.failed || kind < WIRE_START) {
+        return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
+    }
+    message_out->kind = (enum wire_kind)kind;
+    if (kind == WIRE_START) {
+        struct unpack ahead = decoder.in; /* of another version, only the version can be read */
+        const uint64_t version = unpack_uint(&ahead);
+        if (!ahead.failed && version != WIRE_VERSION) {
+            return error_set(err, STATUS_LIMIT,
+                             "the master speaks version %" PRIu64 " of the wire, this rank %d",
+                             version, WIRE_VERSION);
+        }
+    }
+    if (item_count == item_counts[kind]) {
+        get_body(&decoder, message_out);
+    } else {
+        unpack_fail(&decoder.in);
+    }
+    if (!unpack_is_done(&decoder.in)) {
+        return error_set(err, STATUS_PROTOCOL, "a message of kind %d and %zu bytes is malformed",
+                         (int)kind, size);
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,139 @@
+/* wire.h - the messages between master and workers.
+ *
+ *     master                                worker
+ *        --- START: job, task, options --->   loads the job
+ *        <-- READY: resources, or why not --
+ *        --- UNIT: lease, spans, inputs --->  runs it; any number of units ahead
+ *        <-- REPORT: lease, batches --------  as batches end
+ *        <-- BEAT: what each slot is in ----  at a steady pace
+ *        --- RECALL: lease, how many ------>
+ *        <-- RETURNED: lease, spans --------  what had not started; always an answer
+ *        --- CANCEL ----------------------->  ends its attempts: reports and RETURNED for each lease
+ *        --- STOP ------------------------->  leaves
+ *        <-- BYE ---------------------------  the last message
+ *
+ * Each message is a msgpack array whose first item is its kind. START begins with the version of
+ * all this, and READY repeats it, so that ranks of different programs refuse each other by name.
+ *
+ * Ownership: a decoded message is views into its bytes, and arrays in the caller's arena.
+ * Failure:   decoding is safe on any bytes: STATUS_PROTOCOL with what is wrong, STATUS_LIMIT for a
+ *            START of another version.
+ */
+#ifndef SHARED_WIRE_H
+#define SHARED_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/arena.h"
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/formula.h"
+#include "shared/map_options.h"
+#include "shared/report.h"
+#include "shared/span.h"
+
+#define WIRE_VERSION 1
+#define WIRE_DIGEST_SIZE 16
+
+enum wire_kind {
+    WIRE_START = 1,
+    WIRE_READY,
+    WIRE_UNIT,
+    WIRE_REPORT,
+    WIRE_BEAT,
+    WIRE_RECALL,
+    WIRE_RETURNED,
+    WIRE_CANCEL,
+    WIRE_STOP,
+    WIRE_BYE
+};
+
+/* Is this kind sent by the master, to a worker? */
+static inline bool wire_is_for_worker(enum wire_kind kind)
+{
+    return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL ||
+           kind == WIRE_CANCEL || kind == WIRE_STOP;
+}
+
+/* Texts of a decoded message are NUL-terminated, in the arena. */
+struct wire_start {
+    uint64_t version;      /* WIRE_VERSION */
+    const char *program;   /* version of mapfleet */
+    const char *job_path;  /* absolute; "" where the job is built into the program */
+    uint8_t job_digest[WIRE_DIGEST_SIZE]; /* of the library's bytes */
+    const char *task;
+    uint64_t map;          /* number of the map in its run */
+    uint64_t map_size;     /* instances */
+    struct map_options options;
+    struct formula formula;
+    const char *run_dir;    /* absolute */
+    const char *launch_dir; /* absolute */
+    uint64_t report_interval_us;
+    uint64_t slots; /* that the user asked for; 0: by the machine */
+};
+
+struct wire_ready {
+    uint64_t version;
+    const char *program;
+    const char *host;
+    uint64_t process;
+    uint64_t slots;
+    const char *refusal; /* why the worker cannot work; "" when it can */
+};
+
+struct wire_unit {
+    uint64_t map;
+    uint64_t lease;
+    const struct span *spans;
+    size_t span_count;
+    const uint8_t *inputs; /* packed elements, plain or as an LZ4 frame; none for a formula */
+    size_t inputs_size;    /* bytes here */
+    uint64_t packed_size;  /* bytes of the packed elements; equal to inputs_size where plain */
+};
+
+/* What one slot is in. */
+struct wire_running {
+    uint64_t map;
+    uint64_t index;
+    uint64_t attempt;
+    uint64_t elapsed_us;
+};
+
+struct wire_beat {
+    const struct wire_running *running; /* sorted by map and index */
+    size_t running_count;
+};
+
+struct wire_recall {
+    uint64_t lease;
+    uint64_t count;
+};
+
+struct wire_returned {
+    uint64_t lease;
+    const struct span *spans;
+    size_t span_count;
+};
+
+struct wire_message {
+    enum wire_kind kind;
+    union {
+        struct wire_start start;
+        struct wire_ready ready;
+        struct wire_unit unit;
+        struct report report;
+        struct wire_beat beat;
+        struct wire_recall recall;
+        struct wire_returned returned;
+    } as;
+};
+
+/* Append the message. Spans, texts and bytes are those that the views name. */
+MUST_CHECK enum status wire_encode(const struct wire_message *message, struct buffer *out);
+
+MUST_CHECK enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
+                                   struct wire_message *message_out, struct error *err);
+
+#endif
