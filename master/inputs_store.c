@@ -1,16 +1,13 @@
 #include "master/inputs_store.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "master/lz4_input.h"
+#include "master/spool.h"
 #include "shared/lz4_frame.h"
 #include "shared/value.h"
 
@@ -18,7 +15,6 @@
  * tenth of a millisecond, large enough to compress well and to keep the list of blocks short. */
 #define BLOCK_SIZE ((size_t)256 * 1024)
 
-#define COPY_SIZE ((size_t)1024 * 1024)
 #define FILE_NAME "inputs.lz4"
 
 #define NO_BLOCK SIZE_MAX
@@ -32,9 +28,7 @@ struct block {
 };
 
 struct inputs_store {
-    int file;   /* -1 until there is a block to write */
-    char *name; /* of the file, for error texts */
-    uint64_t file_size;
+    struct spool spool; /* has a file as soon as there is a block to write */
 
     struct block *blocks;
     size_t block_count;
@@ -67,7 +61,7 @@ enum status inputs_store_create(struct inputs_store **store_out, struct error *e
     if (store == NULL) {
         return fail_memory(err);
     }
-    store->file = -1;
+    store->spool = SPOOL_NONE;
     store->decoded = NO_BLOCK;
     store->digest = XXH3_createState();
     if (store->digest == NULL || XXH3_128bits_reset(store->digest) != XXH_OK) {
@@ -83,14 +77,11 @@ void inputs_store_destroy(struct inputs_store *store)
     if (store == NULL) {
         return;
     }
-    if (store->file >= 0) {
-        (void)close(store->file);
-    }
+    spool_close(&store->spool);
     (void)XXH3_freeState(store->digest);
     buffer_free(&store->raw);
     buffer_free(&store->frame);
     free(store->blocks);
-    free(store->name);
     free(store);
 }
 
@@ -110,86 +101,6 @@ void inputs_store_digest(const struct inputs_store *store, uint8_t digest_out[IN
     _Static_assert(sizeof(canonical.digest) == INPUTS_DIGEST_SIZE, "XXH3-128 has 16 bytes");
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(store->digest));
     memcpy(digest_out, canonical.digest, INPUTS_DIGEST_SIZE);
-}
-
-/* ---- The file ------------------------------------------------------------------------------- */
-
-static enum status fail_file(const char *name, struct error *err)
-{
-    return error_set(err, STATUS_IO, "%s: %s", name, strerror(errno));
-}
-
-static enum status write_at(int file, const char *name, const uint8_t *data, size_t size,
-                            uint64_t offset, struct error *err)
-{
-    while (size > 0) {
-        const ssize_t written = pwrite(file, data, size, (off_t)offset);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written < 0) {
-            return fail_file(name, err);
-        }
-        data += written;
-        size -= (size_t)written;
-        offset += (uint64_t)written;
-    }
-    return STATUS_OK;
-}
-
-static enum status read_at(int file, const char *name, uint8_t *data, size_t size, uint64_t offset,
-                           struct error *err)
-{
-    while (size > 0) {
-        const ssize_t got = pread(file, data, size, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return fail_file(name, err);
-        }
-        if (got == 0) {
-            return error_set(err, STATUS_IO, "%s: is shorter than it was", name);
-        }
-        data += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return STATUS_OK;
-}
-
-/* An unnamed file vanishes with the process, however that ends. */
-static int open_unnamed(const char *folder)
-{
-    const int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file >= 0) {
-        return file;
-    }
-    char *path = NULL; /* some file systems have no O_TMPFILE */
-    if (asprintf(&path, "%s/mapfleet-inputs-XXXXXX", folder) < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    const int named = mkostemp(path, O_CLOEXEC);
-    if (named >= 0) {
-        (void)unlink(path);
-    }
-    free(path);
-    return named;
-}
-
-static enum status open_temporary(struct inputs_store *store, struct error *err)
-{
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] == '\0') {
-        folder = "/tmp";
-    }
-    if (asprintf(&store->name, "temporary file in %s (TMPDIR names another folder)", folder) < 0) {
-        store->name = NULL;
-        return fail_memory(err);
-    }
-    store->file = open_unnamed(folder);
-    return store->file < 0 ? fail_file(store->name, err) : STATUS_OK;
 }
 
 /* ---- Appending ------------------------------------------------------------------------------ */
@@ -217,17 +128,12 @@ static enum status write_block(struct inputs_store *store, struct error *err)
     if (status != STATUS_OK) {
         return fail_memory(err);
     }
-    if (store->file < 0) {
-        status = open_temporary(store, err);
-    }
-    if (status == STATUS_OK) {
-        status = write_at(store->file, store->name, store->frame.data, store->frame.size,
-                          store->file_size, err);
-    }
+    const uint64_t offset = store->spool.size;
+    status = spool_append(&store->spool, store->frame.data, store->frame.size, err);
     if (status == STATUS_OK) {
         status = add_block(store,
                            (struct block){.first_index = store->raw_first_index,
-                                          .offset = store->file_size,
+                                          .offset = offset,
                                           .packed_size = store->frame.size,
                                           .raw_size = store->raw.size},
                            err);
@@ -235,7 +141,6 @@ static enum status write_block(struct inputs_store *store, struct error *err)
     if (status == STATUS_OK) {
         (void)XXH3_128bits_update(store->digest, store->raw.data, store->raw.size);
         store->size += store->raw.size;
-        store->file_size += store->frame.size;
     }
     return status;
 }
@@ -295,7 +200,8 @@ static uint64_t block_end_index(const struct inputs_store *store, size_t block_i
 
 static enum status fail_corrupt(const struct inputs_store *store, struct error *err)
 {
-    return error_set(err, STATUS_INVALID, "%s: has changed since it was written", store->name);
+    return error_set(err, STATUS_INVALID, "%s: has changed since it was written",
+                     store->spool.name);
 }
 
 static enum status decode_block(struct inputs_store *store, size_t block_index, struct error *err)
@@ -311,8 +217,7 @@ static enum status decode_block(struct inputs_store *store, size_t block_index, 
     if (status != STATUS_OK) {
         return fail_memory(err);
     }
-    status = read_at(store->file, store->name, store->frame.data, block->packed_size, block->offset,
-                     err);
+    status = spool_read(&store->spool, block->offset, store->frame.data, block->packed_size, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -396,95 +301,9 @@ enum status inputs_store_pack(struct inputs_store *store, uint64_t start, uint64
 
 /* ---- Saving --------------------------------------------------------------------------------- */
 
-static enum status copy_file(const struct inputs_store *store, int file, const char *name,
-                             struct error *err)
-{
-    uint8_t *piece = malloc(COPY_SIZE);
-    if (piece == NULL) {
-        return fail_memory(err);
-    }
-    enum status status = STATUS_OK;
-    for (uint64_t at = 0; at < store->file_size && status == STATUS_OK; at += COPY_SIZE) {
-        const uint64_t left = store->file_size - at;
-        const size_t size = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
-        status = read_at(store->file, store->name, piece, size, at, err);
-        if (status == STATUS_OK) {
-            status = write_at(file, name, piece, size, at, err);
-        }
-    }
-    free(piece);
-    if (status == STATUS_OK && fsync(file) != 0) {
-        status = fail_file(name, err);
-    }
-    return status;
-}
-
-/* A new name in a folder is safe once the folder is. Some file systems cannot sync folders, and say
- * so by EINVAL. */
-static enum status sync_folder(const char *path, struct error *err)
-{
-    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) {
-        return fail_file(path, err);
-    }
-    enum status status = STATUS_OK;
-    if (fsync(folder) != 0 && errno != EINVAL) {
-        status = fail_file(path, err);
-    }
-    (void)close(folder);
-    return status;
-}
-
 enum status inputs_store_save(struct inputs_store *store, const char *run_dir, struct error *err)
 {
-    char *path = NULL;
-    char *unfinished = NULL; /* name of the file until it is whole */
-    int file = -1;
-    enum status status = STATUS_OK;
-
-    if (asprintf(&path, "%s/" FILE_NAME, run_dir) < 0) {
-        path = NULL;
-        status = fail_memory(err);
-        goto done;
-    }
-    if (asprintf(&unfinished, "%s.new", path) < 0) {
-        unfinished = NULL;
-        status = fail_memory(err);
-        goto done;
-    }
-    file = open(unfinished, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0) {
-        status = fail_file(unfinished, err);
-        goto done;
-    }
-    status = copy_file(store, file, unfinished, err);
-    if (status == STATUS_OK && rename(unfinished, path) != 0) {
-        status = fail_file(path, err);
-    }
-    if (status != STATUS_OK) {
-        (void)unlink(unfinished);
-        goto done;
-    }
-    status = sync_folder(run_dir, err);
-    if (status != STATUS_OK) {
-        (void)unlink(path);
-        goto done;
-    }
-
-    int old_file = store->file;
-    store->file = file;
-    file = old_file;
-    char *old_name = store->name;
-    store->name = path;
-    path = old_name;
-
-done:
-    if (file >= 0) {
-        (void)close(file);
-    }
-    free(unfinished);
-    free(path);
-    return status;
+    return spool_save(&store->spool, run_dir, FILE_NAME, err);
 }
 
 /* ---- Loading -------------------------------------------------------------------------------- */
@@ -497,8 +316,8 @@ static enum status count_raw(struct inputs_store *store, struct error *err)
         size_t size = 0;
         if (value_skip(store->raw.data + at, store->raw.size - at, &size) != STATUS_OK) {
             return error_set(err, STATUS_INVALID,
-                             "%s: index %" PRIu64 ": found bytes that are no value", store->name,
-                             store->count);
+                             "%s: index %" PRIu64 ": found bytes that are no value",
+                             store->spool.name, store->count);
         }
         at += size;
         store->count++;
@@ -510,10 +329,10 @@ static enum status count_raw(struct inputs_store *store, struct error *err)
 static enum status take_frame(struct inputs_store *store, uint64_t packed_end, struct error *err)
 {
     const struct block block = {.first_index = store->count,
-                                .offset = store->file_size,
-                                .packed_size = (size_t)(packed_end - store->file_size),
+                                .offset = store->spool.size,
+                                .packed_size = (size_t)(packed_end - store->spool.size),
                                 .raw_size = store->raw.size};
-    store->file_size = packed_end;
+    store->spool.size = packed_end;
     if (store->raw.size == 0) {
         return STATUS_OK;
     }
@@ -531,7 +350,7 @@ static enum status load_frames(struct inputs_store *store, struct error *err)
 {
     struct lz4_input *input = NULL;
     struct lz4_piece piece = {0};
-    enum status status = lz4_input_create(store->file, store->name, &input, err);
+    enum status status = lz4_input_create(store->spool.file, store->spool.name, &input, err);
     while (status == STATUS_OK && !piece.is_end) {
         if (buffer_reserve(&store->raw, BLOCK_SIZE) != STATUS_OK) {
             status = fail_memory(err);
@@ -557,13 +376,13 @@ static enum status verify(const struct inputs_store *store, uint64_t count,
         return error_set(err, STATUS_INVALID,
                          "%s: found %" PRIu64 " elements, expected the %" PRIu64
                          " that the run recorded",
-                         store->name, store->count, count);
+                         store->spool.name, store->count, count);
     }
     uint8_t found[INPUTS_DIGEST_SIZE];
     inputs_store_digest(store, found);
     if (memcmp(found, digest, sizeof(found)) != 0) {
         return error_set(err, STATUS_INVALID, "%s: its digest is not the one that the run recorded",
-                         store->name);
+                         store->spool.name);
     }
     return STATUS_OK;
 }
@@ -577,28 +396,17 @@ enum status inputs_store_load(const char *run_dir, uint64_t count,
     if (status != STATUS_OK) {
         return status;
     }
-    if (asprintf(&store->name, "%s/" FILE_NAME, run_dir) < 0) {
-        store->name = NULL;
-        status = fail_memory(err);
-        goto fail;
+    status = spool_open(run_dir, FILE_NAME, &store->spool, err);
+    if (status == STATUS_OK) {
+        status = load_frames(store, err);
     }
-    store->file = open(store->name, O_RDONLY | O_CLOEXEC);
-    if (store->file < 0) {
-        status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-        (void)error_set(err, status, "%s: %s", store->name, strerror(errno));
-        goto fail;
-    }
-    status = load_frames(store, err);
     if (status == STATUS_OK) {
         status = verify(store, count, digest, err);
     }
     if (status != STATUS_OK) {
-        goto fail;
+        inputs_store_destroy(store);
+        return status;
     }
     *store_out = store;
     return STATUS_OK;
-
-fail:
-    inputs_store_destroy(store);
-    return status;
 }

@@ -235,3 +235,30 @@ void ledger_abort(struct ledger *ledger, uint64_t index)
     leave_lease(ledger, index, 1);
     index_set_add(&ledger->aborted, index, 1);
 }
+
+static bool has_ended(const struct ledger *ledger, uint64_t index)
+{
+    return index_set_contains(&ledger->succeeded, index) ||
+           index_set_contains(&ledger->failed, index) ||
+           index_set_contains(&ledger->timed_out, index) ||
+           index_set_contains(&ledger->aborted, index);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t ledger_begun(const struct ledger *ledger)
+{
+    uint64_t begun = 0;
+    for (uint64_t index = 0; index < ledger->options.size; index++) {
+        index = smaller(counters_next_block(&ledger->task_failures, index),
+                        counters_next_block(&ledger->system_failures, index));
+        if (index >= ledger->options.size) {
+            break;
+        }
+        begun += ledger_attempts(ledger, index) > 0 && !has_ended(ledger, index) ? 1 : 0;
+    }
+    return begun;
+}

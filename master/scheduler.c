@@ -140,7 +140,7 @@ static void retry_later(struct scheduler *scheduler, uint64_t index, struct ledg
                                   ? UINT64_MAX / 2
                                   : scheduler->options.retry_delay_us << shift;
     const uint64_t due_us = delay_us > UINT64_MAX - now_us ? UINT64_MAX : now_us + delay_us;
-    retry_scheduler_queue_put(&scheduler->retries,
+    retry_queue_put(&scheduler->retries,
                               (struct retry){.due_us = due_us, .index = index});
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,14 @@
 
 static mf_job_function *built_in;
 static const char *built_in_name = "";
+
+/* A list for an error's text; where memory runs out, the text is shorter. */
+static void list_add(struct buffer *list, const char *item)
+{
+    if (buffer_printf(list, "%s%s", list->size > 0 ? ", " : "", item) != STATUS_OK) {
+        buffer_clear(list);
+    }
+}
 
 /* ---- Finding ---------------------------------------------------------------------------------- */
 
@@ -62,7 +71,7 @@ static bool look_in(struct search *search, const char *folder, size_t folder_siz
     if (access(path, F_OK) == 0 && realpath(path, search->path) != NULL) {
         return true;
     }
-    (void)buffer_printf(&search->looked, "%s%s", search->looked.size > 0 ? ", " : "", path);
+    list_add(&search->looked, path);
     return false;
 }
 
@@ -265,7 +274,7 @@ const struct task *job_task(const struct job *job, const char *name, struct erro
             buffer_free(&names);
             return &job->tasks[i];
         }
-        (void)buffer_printf(&names, "%s%s", i > 0 ? ", " : "", job->tasks[i].name);
+        list_add(&names, job->tasks[i].name);
     }
     (void)error_set(err, STATUS_NOT_FOUND, "job %s has no task \"%s\"; it has %.*s", job->name,
                     name, (int)names.size, names.data != NULL ? (const char *)names.data : "none");

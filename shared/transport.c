@@ -31,8 +31,7 @@ struct transport {
     bool is_own_turn;
 };
 
-/* ---- What the environment says ----------------------------------------------------------------
- */
+/* ---- What the environment says --------------------------------------------------------------- */
 
 /* A decimal number of the environment; -1 where it isn't set or is no number. */
 static long environment_number(const char *name)
@@ -108,8 +107,7 @@ enum status transport_is_parallel(bool *is_parallel_out, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- The module -------------------------------------------------------------------------------
- */
+/* ---- The module ------------------------------------------------------------------------------ */
 
 /* The folder of the file that this code is in: libmapfleet.so, or a program with all of it. */
 static bool own_folder(char *path_out, size_t path_size)
@@ -201,8 +199,7 @@ static enum status open_mpi(struct transport *transport, struct error *err)
     return check_size(transport, err);
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------------
- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 static void own_messages_free(struct own_message *message)
 {
@@ -278,8 +275,7 @@ const char *transport_name(const struct transport *transport)
     return transport->place.name;
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------
- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 static enum status own_send(struct transport *transport, struct buffer *bytes, struct error *err)
 {

@@ -13,7 +13,7 @@
  * inbox, which puts heads back into that order by their numbers.
  *
  * The dead don't hold up the living: requests are kept by message, not by slot, and each test looks
- * at WINDOW of them, a different one each time, so that requests that never end cost nothing but
+ * at a window of them, another one each time, so that requests that never end cost nothing but
  * their place. A head is small enough to arrive at once or not at all; where a network sends it in
  * two steps after all, a posted receive can be lost with its sender, so that for each rank that is
  * given up, another is posted.
@@ -32,6 +32,8 @@
 #include "shared/block_pool.h"
 #include "shared/inbox.h"
 #include "shared/log.h"
+#include "shared/transport_join.h"
+#include "shared/transport_requests.h"
 
 #define TAG_HEAD 1
 #define TAG_BODY 2
@@ -40,13 +42,11 @@
 #endif
 _Static_assert(PART_SIZE_MAX <= INT_MAX, "MPI counts in int");
 
-/* Requests that one test looks at: few enough that an empty look costs about a microsecond. */
-#define WINDOW 256
 /* Posted receives of heads: at the master two a rank, as it hears of all of them at once. */
 #define HEADS_OF_MASTER_MIN 64u
 #define HEADS_OF_MASTER_MAX 256u
 #define HEADS_OF_WORKER 8u
-#define HEADS_MAX (2u * HEADS_OF_MASTER_MAX) /* those for lost ranks included */
+#define HEADS_MAX ((size_t)2 * HEADS_OF_MASTER_MAX) /* those for lost ranks included */
 
 #define CLOSE_SECONDS_MAX 10
 
@@ -58,15 +58,6 @@ struct letter {
     uint64_t size;
     uint32_t rank;
     uint32_t request_count; /* not complete yet */
-};
-
-/* Requests under way, and what each belongs to: a head's block, a body's arrival, a letter. */
-struct request_set {
-    MPI_Request *requests;
-    void **owners;
-    size_t count;
-    size_t capacity;
-    size_t window_begin; /* of the next test */
 };
 
 struct peer {
@@ -87,133 +78,14 @@ struct transport_mpi {
     struct request_set heads;
     struct request_set bodies;
     struct request_set sends;
-    int done_indices[WINDOW];
-    MPI_Status statuses[WINDOW];
 };
-
-static enum status check(int code, const char *call, struct error *err)
-{
-    if (code == MPI_SUCCESS) {
-        return STATUS_OK;
-    }
-    char text[MPI_MAX_ERROR_STRING];
-    int length = 0;
-    if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) {
-        return error_set(err, STATUS_TRANSPORT, "%s: error %d", call, code);
-    }
-    return error_set(err, STATUS_TRANSPORT, "%s: %s", call, text);
-}
 
 static enum status no_memory(struct error *err)
 {
     return error_set(err, STATUS_NO_MEMORY, "messages of MPI: out of memory");
 }
 
-/* ---- Sets of requests -------------------------------------------------------------------------
- */
-
-static enum status set_reserve(struct request_set *set, size_t more)
-{
-    if (set->count + more <= set->capacity) {
-        return STATUS_OK;
-    }
-    const size_t capacity = 2 * set->capacity + more;
-    MPI_Request *requests = realloc(set->requests, capacity * sizeof(*requests));
-    if (requests == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    set->requests = requests;
-    void **owners = realloc(set->owners, capacity * sizeof(*owners));
-    if (owners == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    set->owners = owners;
-    set->capacity = capacity;
-    return STATUS_OK;
-}
-
-static void set_add(struct request_set *set, MPI_Request request, void *owner)
-{
-    assert(set->count < set->capacity);
-    set->requests[set->count] = request;
-    set->owners[set->count] = owner;
-    set->count++;
-}
-
-static void set_remove(struct request_set *set, size_t index)
-{
-    set->count--;
-    set->requests[index] = set->requests[set->count];
-    set->owners[index] = set->owners[set->count];
-}
-
-static void set_free(struct request_set *set)
-{
-    free(set->requests);
-    free(set->owners);
-}
-
-static bool is_class(int code, int error_class)
-{
-    int class_of_code = MPI_SUCCESS;
-    return MPI_Error_class(code, &class_of_code) == MPI_SUCCESS && class_of_code == error_class;
-}
-
-/* What to do with request `index` of a set, which is complete. `status` tells how. */
-typedef enum status (*request_done)(struct transport_mpi *mpi, size_t index,
-                                    const MPI_Status *status, struct error *err);
-
-/* Test the next window of the set, and hand over what is complete. *done_count_out: how many. All
- * of them are handed over even if one fails; the first failure is returned. */
-static enum status set_test(struct transport_mpi *mpi, struct request_set *set,
-                            request_done on_done, size_t *done_count_out, struct error *err)
-{
-    *done_count_out = 0;
-    if (set->window_begin >= set->count) {
-        set->window_begin = 0;
-    }
-    const size_t begin = set->window_begin;
-    const size_t count = set->count - begin < WINDOW ? set->count - begin : WINDOW;
-    if (count == 0) {
-        return STATUS_OK;
-    }
-    set->window_begin = begin + count;
-
-    int done_count = 0;
-    const int code = MPI_Testsome((int)count, set->requests + begin, &done_count, mpi->done_indices,
-                                  mpi->statuses);
-    const bool is_in_status = code != MPI_SUCCESS && is_class(code, MPI_ERR_IN_STATUS);
-    if (code != MPI_SUCCESS && !is_in_status) {
-        return check(code, "MPI_Testsome", err);
-    }
-    enum status first_failure = STATUS_OK;
-    for (int i = 0; done_count != MPI_UNDEFINED && i < done_count; i++) {
-        MPI_Status *status = &mpi->statuses[i];
-        if (!is_in_status) {
-            status->MPI_ERROR = MPI_SUCCESS; /* MPI sets it only where something failed */
-        }
-        const enum status result = on_done(mpi, begin + (size_t)mpi->done_indices[i], status,
-                                           first_failure == STATUS_OK ? err : NULL);
-        first_failure = first_failure == STATUS_OK ? result : first_failure;
-        ++*done_count_out;
-    }
-    return first_failure;
-}
-
-/* Take the requests that are complete out of the window that was tested last. */
-static void set_compact(struct request_set *set)
-{
-    size_t index = set->window_begin < set->count ? set->window_begin : set->count;
-    const size_t begin = index > WINDOW ? index - WINDOW : 0;
-    while (index-- > begin) {
-        if (set->requests[index] == MPI_REQUEST_NULL) {
-            set_remove(set, index);
-        }
-    }
-}
-
-/* ---- Sending ----------------------------------------------------------------------------------
- */
+/* ---- Sending */
 
 static struct letter *letter_create(struct transport_mpi *mpi, uint32_t rank, uint64_t size)
 {
@@ -246,15 +118,16 @@ static void letter_recycle(struct transport_mpi *mpi, struct letter *letter)
 static enum status letter_post(struct transport_mpi *mpi, struct letter *letter, const void *bytes,
                                size_t size, int tag, struct error *err)
 {
-    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Request *request = request_set_add(&mpi->sends, letter);
     const enum status status =
-        check(MPI_Isend(bytes, (int)size, MPI_BYTE, (int)letter->rank, tag, mpi->comm, &request),
-              "MPI_Isend", err);
-    if (status == STATUS_OK) {
-        set_add(&mpi->sends, request, letter);
-        letter->request_count++;
+        mpi_check(MPI_Isend(bytes, (int)size, MPI_BYTE, (int)letter->rank, tag, mpi->comm, request),
+                  "MPI_Isend", err);
+    if (status != STATUS_OK) {
+        request_set_remove(&mpi->sends, mpi->sends.count - 1);
+        return status;
     }
-    return status;
+    letter->request_count++;
+    return STATUS_OK;
 }
 
 static size_t part_count_of(uint64_t size)
@@ -308,7 +181,7 @@ static enum status mpi_send(struct transport_mpi *mpi, uint32_t rank, struct buf
         return error_set(err, STATUS_LIMIT, "message of %zu bytes: too large", bytes->size);
     }
     struct letter *letter = NULL;
-    if (set_reserve(&mpi->sends, 1 + part_count_of(bytes->size)) != STATUS_OK ||
+    if (request_set_reserve(&mpi->sends, 1 + part_count_of(bytes->size)) != STATUS_OK ||
         (letter = letter_create(mpi, rank, bytes->size)) == NULL) {
         return no_memory(err);
     }
@@ -329,17 +202,17 @@ static enum status mpi_send(struct transport_mpi *mpi, uint32_t rank, struct buf
     return post_parts(mpi, letter, err);
 }
 
-static enum status on_sent(struct transport_mpi *mpi, size_t index, const MPI_Status *mpi_status,
-                           struct error *err)
+static enum status on_sent(void *context, struct request_set *set, size_t index,
+                           const MPI_Status *mpi_status, struct error *err)
 {
-    struct letter *letter = mpi->sends.owners[index];
-    mpi->sends.requests[index] = MPI_REQUEST_NULL;
+    struct transport_mpi *mpi = context;
+    struct letter *letter = set->owners[index];
     if (--letter->request_count == 0) {
         mpi->peers[letter->rank].pending -= letter->size;
         mpi->pending_all -= letter->size;
         letter_recycle(mpi, letter);
     }
-    return check(mpi_status->MPI_ERROR, "MPI_Isend", err);
+    return mpi_check(mpi_status->MPI_ERROR, "MPI_Isend", err);
 }
 
 static uint64_t mpi_pending(const struct transport_mpi *mpi, uint32_t rank)
@@ -352,8 +225,7 @@ static uint64_t mpi_pending_all(const struct transport_mpi *mpi)
     return mpi->pending_all;
 }
 
-/* ---- Receiving --------------------------------------------------------------------------------
- */
+/* ---- Receiving */
 
 /* Post a receive at `index` of the heads. Its block is reserved. */
 static enum status head_post(struct transport_mpi *mpi, size_t index, struct error *err)
@@ -363,28 +235,32 @@ static enum status head_post(struct transport_mpi *mpi, size_t index, struct err
         return no_memory(err);
     }
     mpi->heads.owners[index] = block;
-    return check(MPI_Irecv(block->bytes, (int)HEAD_SIZE_MAX, MPI_BYTE, MPI_ANY_SOURCE, TAG_HEAD,
-                           mpi->comm, &mpi->heads.requests[index]),
-                 "MPI_Irecv", err);
+    return mpi_check(MPI_Irecv(block->bytes, (int)HEAD_SIZE_MAX, MPI_BYTE, MPI_ANY_SOURCE, TAG_HEAD,
+                               mpi->comm, &mpi->heads.requests[index]),
+                     "MPI_Irecv", err);
 }
 
 static enum status heads_add(struct transport_mpi *mpi, uint32_t count, struct error *err)
 {
-    if (set_reserve(&mpi->heads, count) != STATUS_OK) {
+    if (request_set_reserve(&mpi->heads, count) != STATUS_OK) {
         return no_memory(err);
     }
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        set_add(&mpi->heads, MPI_REQUEST_NULL, NULL);
+        (void)request_set_add(&mpi->heads, NULL);
         status = head_post(mpi, mpi->heads.count - 1, err);
+    }
+    if (status != STATUS_OK) {
+        request_set_remove(&mpi->heads, mpi->heads.count - 1);
     }
     return status;
 }
 
-static enum status on_head(struct transport_mpi *mpi, size_t index, const MPI_Status *mpi_status,
-                           struct error *err)
+static enum status on_head(void *context, struct request_set *set, size_t index,
+                           const MPI_Status *mpi_status, struct error *err)
 {
-    struct block *block = mpi->heads.owners[index];
+    struct transport_mpi *mpi = context;
+    struct block *block = set->owners[index];
     const int code = mpi_status->MPI_ERROR;
     int size = 0;
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) == MPI_SUCCESS) {
@@ -393,33 +269,32 @@ static enum status on_head(struct transport_mpi *mpi, size_t index, const MPI_St
         block_pool_give(&mpi->blocks, block);
     }
     const enum status status = head_post(mpi, index, err);
-    if (code != MPI_SUCCESS && is_class(code, MPI_ERR_TRUNCATE)) {
+    if (mpi_is_error(code, MPI_ERR_TRUNCATE)) {
         log_warning("message ignored reason=long rank=%d", mpi_status->MPI_SOURCE);
         return status;
     }
-    return status != STATUS_OK ? status : check(code, "MPI_Irecv", err);
+    return status != STATUS_OK ? status : mpi_check(code, "MPI_Irecv", err);
 }
 
-static enum status on_part(struct transport_mpi *mpi, size_t index, const MPI_Status *mpi_status,
-                           struct error *err)
+static enum status on_part(void *context, struct request_set *set, size_t index,
+                           const MPI_Status *mpi_status, struct error *err)
 {
-    struct arrival *arrival = mpi->bodies.owners[index];
+    struct transport_mpi *mpi = context;
     const int code = mpi_status->MPI_ERROR;
     int size = 0;
-    mpi->bodies.requests[index] = MPI_REQUEST_NULL;
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) != MPI_SUCCESS) {
         size = 0;
     }
     /* A part of the wrong size is the inbox's to refuse. */
-    inbox_on_part(mpi->inbox, arrival, (size_t)size);
-    return is_class(code, MPI_ERR_TRUNCATE) ? STATUS_OK : check(code, "MPI_Irecv", err);
+    inbox_on_part(mpi->inbox, set->owners[index], (size_t)size);
+    return mpi_is_error(code, MPI_ERR_TRUNCATE) ? STATUS_OK : mpi_check(code, "MPI_Irecv", err);
 }
 
 static enum status body_post(struct transport_mpi *mpi, struct arrival *arrival, struct error *err)
 {
     const size_t part_count = part_count_of(arrival->size);
     struct block *block = NULL;
-    if (set_reserve(&mpi->bodies, part_count) != STATUS_OK ||
+    if (request_set_reserve(&mpi->bodies, part_count) != STATUS_OK ||
         (block = block_pool_take(&mpi->blocks, arrival->size)) == NULL) {
         return no_memory(err);
     }
@@ -427,12 +302,12 @@ static enum status body_post(struct transport_mpi *mpi, struct arrival *arrival,
     enum status status = STATUS_OK;
     for (uint64_t offset = 0; status == STATUS_OK && offset < arrival->size;) {
         const size_t size = part_size_at(arrival->size, offset);
-        MPI_Request request = MPI_REQUEST_NULL;
-        status = check(MPI_Irecv(block->bytes + offset, (int)size, MPI_BYTE, (int)arrival->rank,
-                                 TAG_BODY, mpi->comm, &request),
-                       "MPI_Irecv", err);
-        if (status == STATUS_OK) {
-            set_add(&mpi->bodies, request, arrival);
+        MPI_Request *request = request_set_add(&mpi->bodies, arrival);
+        status = mpi_check(MPI_Irecv(block->bytes + offset, (int)size, MPI_BYTE, (int)arrival->rank,
+                                     TAG_BODY, mpi->comm, request),
+                           "MPI_Irecv", err);
+        if (status != STATUS_OK) {
+            request_set_remove(&mpi->bodies, mpi->bodies.count - 1);
         }
         offset += size;
     }
@@ -453,31 +328,25 @@ static enum status bodies_post(struct transport_mpi *mpi, struct error *err)
 /* All that memory could fail for is had before a head is taken from MPI, so nothing gets lost. */
 static enum status reserve(struct transport_mpi *mpi, struct error *err)
 {
-    if (block_pool_reserve(&mpi->blocks, HEAD_SIZE_MAX, WINDOW) != STATUS_OK ||
-        inbox_reserve(mpi->inbox, WINDOW) != STATUS_OK) {
+    if (block_pool_reserve(&mpi->blocks, HEAD_SIZE_MAX, REQUEST_WINDOW) != STATUS_OK ||
+        inbox_reserve(mpi->inbox, REQUEST_WINDOW) != STATUS_OK) {
         return no_memory(err);
     }
     return STATUS_OK;
 }
 
+/* Heads come last: what was done before has made them progress already. */
 static enum status progress(struct transport_mpi *mpi, struct error *err)
 {
-    size_t done_count = 0;
-    enum status status = set_test(mpi, &mpi->sends, on_sent, &done_count, err);
-    if (done_count > 0) {
-        set_compact(&mpi->sends);
-    }
+    enum status status = request_set_test(&mpi->sends, on_sent, mpi, err);
     if (status == STATUS_OK) {
-        status = set_test(mpi, &mpi->bodies, on_part, &done_count, err);
-        if (done_count > 0) {
-            set_compact(&mpi->bodies);
-        }
+        status = request_set_test(&mpi->bodies, on_part, mpi, err);
     }
     if (status == STATUS_OK) {
         status = reserve(mpi, err);
     }
     if (status == STATUS_OK) {
-        status = set_test(mpi, &mpi->heads, on_head, &done_count, err);
+        status = request_set_test(&mpi->heads, on_head, mpi, err);
     }
     if (status == STATUS_OK) {
         status = bodies_post(mpi, err);
@@ -515,8 +384,7 @@ static void mpi_release(struct transport_mpi *mpi, struct transport_message *mes
     block_pool_give(&mpi->blocks, message->block);
 }
 
-/* ---- Loss -------------------------------------------------------------------------------------
- */
+/* ---- Loss */
 
 /* Letters to a lost rank, and the blocks of bodies from it, are neither used nor freed again: MPI
  * may still read or write them. */
@@ -531,13 +399,13 @@ static void mpi_abandon(struct transport_mpi *mpi, uint32_t rank)
     for (size_t i = mpi->sends.count; i-- > 0;) {
         const struct letter *letter = mpi->sends.owners[i];
         if (letter->rank == rank) {
-            set_remove(&mpi->sends, i);
+            request_set_remove(&mpi->sends, i);
         }
     }
     for (size_t i = mpi->bodies.count; i-- > 0;) {
         const struct arrival *arrival = mpi->bodies.owners[i];
         if (arrival->rank == rank) {
-            set_remove(&mpi->bodies, i);
+            request_set_remove(&mpi->bodies, i);
         }
     }
     mpi->pending_all -= peer->pending;
@@ -550,85 +418,7 @@ static void mpi_abandon(struct transport_mpi *mpi, uint32_t rank)
     }
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------------
- */
-
-/* "Open MPI v4.1.4, package: ..." is cut at the comma, a table of MPICH at its first line; runs of
- * blanks become one. */
-static void read_name(char *name_out, size_t name_size)
-{
-    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int length = 0;
-    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) {
-        (void)memcpy(text, "MPI", sizeof("MPI"));
-    }
-    size_t size = 0;
-    for (const char *c = text; *c != '\0' && strchr(",\r\n", *c) == NULL; c++) {
-        const char next = *c == '\t' ? ' ' : *c;
-        const bool is_doubled = next == ' ' && (size == 0 || name_out[size - 1] == ' ');
-        if (!is_doubled && size + 1 < name_size) {
-            name_out[size++] = next;
-        }
-    }
-    name_out[size] = '\0';
-}
-
-static enum status read_place_of(MPI_Comm comm, uint32_t *rank_out, uint32_t *size_out,
-                                 struct error *err)
-{
-    int rank = 0;
-    int size = 0;
-    enum status status = check(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank", err);
-    if (status == STATUS_OK) {
-        status = check(MPI_Comm_size(comm, &size), "MPI_Comm_size", err);
-    }
-    *rank_out = (uint32_t)rank;
-    *size_out = (uint32_t)size;
-    return status;
-}
-
-static enum status read_place(struct transport_mpi *mpi, struct error *err)
-{
-    struct transport_place *place = &mpi->place;
-    read_name(place->name, sizeof(place->name));
-    enum status status = read_place_of(mpi->comm, &place->rank, &place->size, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    MPI_Comm local = MPI_COMM_NULL;
-    status = check(MPI_Comm_split_type(mpi->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local),
-                   "MPI_Comm_split_type", err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = read_place_of(local, &place->local_rank, &place->local_size, err);
-    const enum status freed = check(MPI_Comm_free(&local), "MPI_Comm_free", err);
-    return status != STATUS_OK ? status : freed;
-}
-
-/* A failure to start ends the process within MPI_Init_thread, with MPI's own text. */
-static enum status start_mpi(struct transport_mpi *mpi, struct error *err)
-{
-    int provided = MPI_THREAD_SINGLE;
-    enum status status =
-        check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread", err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (provided < MPI_THREAD_FUNNELED) {
-        return error_set(err, STATUS_TRANSPORT, "this MPI does not allow other threads");
-    }
-    status = check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
-                   "MPI_Comm_set_errhandler", err);
-    if (status == STATUS_OK) {
-        status = check(MPI_Comm_dup(MPI_COMM_WORLD, &mpi->comm), "MPI_Comm_dup", err);
-    }
-    if (status == STATUS_OK) {
-        status = check(MPI_Comm_set_errhandler(mpi->comm, MPI_ERRORS_RETURN),
-                       "MPI_Comm_set_errhandler", err);
-    }
-    return status == STATUS_OK ? read_place(mpi, err) : status;
-}
+/* ---- Opening and closing */
 
 static uint32_t head_count_of(const struct transport_place *place)
 {
@@ -651,9 +441,9 @@ static void mpi_destroy(struct transport_mpi *mpi)
         free(mpi->free_letters);
         mpi->free_letters = next;
     }
-    set_free(&mpi->heads);
-    set_free(&mpi->bodies);
-    set_free(&mpi->sends);
+    request_set_free(&mpi->heads);
+    request_set_free(&mpi->bodies);
+    request_set_free(&mpi->sends);
     free(mpi->peers);
     free(mpi);
 }
@@ -667,10 +457,11 @@ static enum status mpi_open(struct transport_mpi **mpi_out, struct transport_pla
     if (mpi == NULL) {
         return no_memory(err);
     }
-    enum status status = start_mpi(mpi, err);
+    enum status status = transport_join(&mpi->comm, &mpi->place, err);
     if (status != STATUS_OK) {
         goto fail;
     }
+    assert(mpi->place.size > 0);
     log_set_rank((int)mpi->place.rank);
     mpi->peers = calloc(mpi->place.size, sizeof(*mpi->peers));
     if (mpi->peers == NULL ||
@@ -711,11 +502,11 @@ static enum status close_sends(struct transport_mpi *mpi, time_t deadline, struc
 static enum status close_heads(struct transport_mpi *mpi, time_t deadline, struct error *err)
 {
     for (size_t i = 0; i < mpi->heads.count; i++) {
-        enum status status = check(MPI_Cancel(&mpi->heads.requests[i]), "MPI_Cancel", err);
+        enum status status = mpi_check(MPI_Cancel(&mpi->heads.requests[i]), "MPI_Cancel", err);
         int is_done = 0;
         while (status == STATUS_OK && !is_done) {
-            status = check(MPI_Test(&mpi->heads.requests[i], &is_done, MPI_STATUS_IGNORE),
-                           "MPI_Test", err);
+            status = mpi_check(MPI_Test(&mpi->heads.requests[i], &is_done, MPI_STATUS_IGNORE),
+                               "MPI_Test", err);
             if (status == STATUS_OK && !is_done && time(NULL) > deadline) {
                 status = error_set(err, STATUS_TRANSPORT, "a receive does not end");
             }
@@ -744,10 +535,10 @@ static void mpi_close(struct transport_mpi *mpi, bool is_clean)
         status = close_heads(mpi, deadline, &err);
     }
     if (status == STATUS_OK) {
-        status = check(MPI_Comm_free(&mpi->comm), "MPI_Comm_free", &err);
+        status = mpi_check(MPI_Comm_free(&mpi->comm), "MPI_Comm_free", &err);
     }
     if (status == STATUS_OK) {
-        status = check(MPI_Finalize(), "MPI_Finalize", &err);
+        status = mpi_check(MPI_Finalize(), "MPI_Finalize", &err);
     }
     if (status != STATUS_OK) {
         log_warning("MPI was not ended cleanly rank=%" PRIu32 " error=%s", mpi->place.rank,
@@ -762,8 +553,7 @@ static void mpi_abort(int exit_status)
     (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
 }
 
-/* ---- The face ---------------------------------------------------------------------------------
- */
+/* ---- The face */
 
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)

@@ -147,6 +147,7 @@ static enum head_problem head_read(const uint8_t *at, size_t left, struct head *
         }
         head->number = number_read(at + 1, head->number_size);
         if (head->form == FORM_SIGNED) {
+            assert(head->number_size > 0);
             const unsigned shift = 64 - 8 * head->number_size;
             head->number = (uint64_t)((int64_t)(head->number << shift) >> shift);
         }

@@ -180,6 +180,67 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
     return pack.status;
 }
 
+enum status wire_report_add(struct wire_report_parts *parts, const struct report_batch *batch,
+                            const struct report_failure *failures, size_t failure_count)
+{
+    const size_t batches_size = parts->batches.size;
+    const size_t failures_size = parts->failures.size;
+    struct pack pack;
+    pack_start(&pack, &parts->batches);
+    put_batch(&pack, batch);
+    enum status status = pack.status;
+    pack_start(&pack, &parts->failures);
+    for (size_t i = 0; i < failure_count; i++) {
+        put_failure(&pack, &failures[i]);
+    }
+    if (status == STATUS_OK) {
+        status = pack.status;
+    }
+    if (status != STATUS_OK) {
+        parts->batches.size = batches_size;
+        parts->failures.size = failures_size;
+        return status;
+    }
+    parts->batch_count++;
+    parts->failure_count += failure_count;
+    return STATUS_OK;
+}
+
+enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *out)
+{
+    struct pack pack;
+    pack_start(&pack, out);
+    pack_array(&pack, 4);
+    pack_uint(&pack, WIRE_REPORT);
+    pack_uint(&pack, parts->lease);
+    pack_array(&pack, parts->batch_count);
+    enum status status = pack.status;
+    if (status == STATUS_OK) {
+        status = buffer_append(out, parts->batches.data, parts->batches.size);
+    }
+    pack_array(&pack, parts->failure_count);
+    if (status == STATUS_OK) {
+        status = pack.status;
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append(out, parts->failures.data, parts->failures.size);
+    }
+    if (status == STATUS_OK) {
+        buffer_clear(&parts->batches);
+        buffer_clear(&parts->failures);
+        parts->batch_count = 0;
+        parts->failure_count = 0;
+    }
+    return status;
+}
+
+void wire_report_free(struct wire_report_parts *parts)
+{
+    buffer_free(&parts->batches);
+    buffer_free(&parts->failures);
+    *parts = (struct wire_report_parts){0};
+}
+
 /* ---- Decoding --------------------------------------------------------------------------------- */
 
 struct decoder {

@@ -130,6 +130,25 @@ struct wire_message {
     } as;
 };
 
+/* A report that is put together as batches end, all of one lease. All zero but for the lease is an
+ * empty one. */
+struct wire_report_parts {
+    uint64_t lease;
+    struct buffer batches;
+    size_t batch_count;
+    struct buffer failures;
+    size_t failure_count;
+};
+
+/* Add a batch and its failures; they are copied. */
+MUST_CHECK enum status wire_report_add(struct wire_report_parts *parts,
+                                       const struct report_batch *batch,
+                                       const struct report_failure *failures,
+                                       size_t failure_count);
+/* Append the message of all parts, and start again with none. */
+MUST_CHECK enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *out);
+void wire_report_free(struct wire_report_parts *parts);
+
 /* Append the message. Spans, texts and bytes are those that the views name. */
 MUST_CHECK enum status wire_encode(const struct wire_message *message, struct buffer *out);
 

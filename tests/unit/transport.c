@@ -10,8 +10,7 @@
 #include "shared/buffer.h"
 #include "shared/error.h"
 
-/* ---- What the environment says ----------------------------------------------------------------
- */
+/* ---- What the environment says --------------------------------------------------------------- */
 
 static const char *const variables[] = {
     "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMIX_RANK",        "PMI_SIZE", "PMI_RANK",
@@ -146,8 +145,7 @@ Test(transport, what_is_no_number_counts_as_unset)
     expect_decision(false);
 }
 
-/* ---- Loopback ---------------------------------------------------------------------------------
- */
+/* ---- Loopback -------------------------------------------------------------------------------- */
 
 static struct transport *loopback(void)
 {

@@ -1,0 +1,61 @@
+/* program.c - mf_main(): picks the verb. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/map.h"
+#include "cli/options.h"
+#include "cli/results.h"
+#include "cli/tasks.h"
+#include "shared/job.h"
+#include "shared/log.h"
+#include "shared/mapfleet.h"
+
+#define EXIT_REFUSED 2
+
+/* Verbs that start no MPI, and so parse their words here. */
+static int run_alone(enum verb verb, int argc, char **argv)
+{
+    struct options options;
+    struct error err;
+    int exit_status;
+    if (options_parse(verb, argc, argv, &options, &err) != STATUS_OK) {
+        log_error("%s", err.text);
+        exit_status = EXIT_REFUSED;
+    } else if (options_has(&options, OPTION_HELP)) {
+        options_print_help(verb);
+        exit_status = 0;
+    } else {
+        exit_status = verb == VERB_TASKS ? tasks_main(&options) : results_main(&options);
+    }
+    options_free(&options);
+    return exit_status;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+int mf_main(int argc, char **argv, mf_job_function *job)
+{
+    enum verb verb;
+    (void)signal(SIGPIPE, SIG_IGN);
+    job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        options_print_overview();
+        return argc < 2 ? EXIT_REFUSED : 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("mapfleet %s\n", MAPFLEET_VERSION);
+        return 0;
+    }
+    if (!verb_by_name(argv[1], &verb)) {
+        log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)",
+                  argv[1]);
+        return EXIT_REFUSED;
+    }
+    return verb == VERB_MAP ? map_main(argc - 1, argv + 1)
+                            : run_alone(verb, argc - 1, argv + 1);
+}

@@ -1,0 +1,82 @@
+#include "cli/tasks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "shared/buffer.h"
+#include "shared/job.h"
+#include "shared/log.h"
+#include "shared/quantity.h"
+
+#define EXIT_REFUSED 2
+
+static void print_type(const struct type *type)
+{
+    struct buffer text = {0};
+    if (type_format(type, &text) == STATUS_OK) {
+        (void)printf("%.*s", (int)text.size, (const char *)text.data);
+    }
+    buffer_free(&text);
+}
+
+static void print_count(const char *name, uint64_t value, uint64_t usual)
+{
+    if (value != usual) {
+        (void)printf("    %s %" PRIu64 "\n", name, value);
+    }
+}
+
+/* What the task asks for that is not the default. */
+static void print_options(const struct task *task)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    const struct map_options *options = &task->options;
+    print_count("retries", options->retries, 0);
+    print_count("system_retries", options->system_retries, JOB_SYSTEM_RETRIES_DEFAULT);
+    print_count("cpus", options->cpus, 1);
+    print_count("gpus", options->gpus, 0);
+    if (options->retry_delay_ns > 0) {
+        (void)printf("    retry_delay %s\n", quantity_time_text(options->retry_delay_ns, text));
+    }
+    if (options->timeout_ns > 0) {
+        (void)printf("    timeout %s\n", quantity_time_text(options->timeout_ns, text));
+    }
+    if (options->mem > 0) {
+        (void)printf("    mem %s\n", quantity_size_text(options->mem, text));
+    }
+    if (task->cache_version != NULL) {
+        (void)printf("    cache_version \"%s\"\n", task->cache_version);
+    }
+}
+
+static void print_task(const struct task *task)
+{
+    (void)printf("%s: ", task->name);
+    print_type(task->input);
+    (void)printf(" -> ");
+    print_type(task->output);
+    (void)printf("\n");
+    if (task->help != NULL) {
+        (void)printf("    %s\n", task->help);
+    }
+    print_options(task);
+}
+
+int tasks_main(const struct options *options)
+{
+    struct job *job = NULL;
+    struct error err;
+    if (options->word_count != 1) {
+        log_error("mapfleet tasks: expected one JOB (mapfleet tasks --help shows how)");
+        return EXIT_REFUSED;
+    }
+    if (job_open(options->words[0][0] == ':' ? "" : options->words[0], &job, &err) != STATUS_OK) {
+        log_error("%s", err.text);
+        return EXIT_REFUSED;
+    }
+    for (size_t i = 0; i < job->task_count; i++) {
+        print_task(&job->tasks[i]);
+    }
+    job_destroy(job);
+    return 0;
+}

@@ -1,0 +1,118 @@
+#include "master/summary.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "shared/buffer.h"
+#include "shared/log.h"
+#include "shared/quantity.h"
+
+#define GROUP_COUNT_MAX 10
+#define RANGE_COUNT_MAX 8
+
+/* Lines for a person are gathered, so that they leave in one piece. */
+struct text {
+    struct buffer buffer;
+    enum status status;
+};
+
+static void text_put(struct text *text, const char *label, const char *value)
+{
+    if (text->status == STATUS_OK) {
+        text->status = buffer_printf(&text->buffer, "%s%s", label, value);
+    }
+}
+
+static void text_put_count(struct text *text, const char *before, uint64_t count,
+                           const char *after)
+{
+    char digits[QUANTITY_TEXT_SIZE];
+    text_put(text, before, quantity_count_text(count, digits));
+    text_put(text, after, "");
+}
+
+static void text_write(struct text *text)
+{
+    size_t written = 0;
+    while (text->status == STATUS_OK && written < text->buffer.size) {
+        const ssize_t count =
+            write(STDERR_FILENO, text->buffer.data + written, text->buffer.size - written);
+        if (count <= 0) {
+            break;
+        }
+        written += (size_t)count;
+    }
+    buffer_free(&text->buffer);
+}
+
+static uint64_t rate_of(uint64_t count, double seconds)
+{
+    return seconds > 0 ? (uint64_t)((double)count / seconds + 0.5) : count;
+}
+
+void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us)
+{
+    struct text text = {.status = STATUS_OK};
+    const uint64_t failed = counts.failed + counts.timed_out;
+    const uint64_t done = counts.succeeded + failed;
+    text_put_count(&text, "mapfleet: ", done, " of ");
+    text_put_count(&text, "", size, " done");
+    text_put_count(&text, ", ", rate_of(done, (double)elapsed_us / 1e6), "/s");
+    if (failed > 0) {
+        text_put_count(&text, ", ", failed, " failed");
+    }
+    if (counts.waiting > 0) {
+        text_put_count(&text, ", ", counts.waiting, " to be retried");
+    }
+    text_put(&text, "\n", "");
+    text_write(&text);
+}
+
+static void put_counts(struct text *text, const struct run_verdict *verdict)
+{
+    const char *separator = "";
+    for (int state = 0; state < INSTANCE_STATE_COUNT; state++) {
+        if (verdict->counts[state] > 0) {
+            text_put_count(text, separator, verdict->counts[state], " ");
+            text_put(text, instance_state_name((enum instance_state)state), "");
+            separator = ", ";
+        }
+    }
+    text_put(text, *separator == '\0' ? "no instances" : "", "");
+}
+
+static uint64_t instances_ended(const struct run_verdict *verdict)
+{
+    return verdict->counts[INSTANCE_SUCCEEDED] + verdict->counts[INSTANCE_FAILED] +
+           verdict->counts[INSTANCE_TIMED_OUT];
+}
+
+void summary_print(const struct run_description *run, const struct failures *failures,
+                   const char *run_dir)
+{
+    char time[QUANTITY_TEXT_SIZE];
+    const struct run_verdict *verdict = &run->verdict;
+    struct text text = {.status = STATUS_OK};
+    text_put(&text, "mapfleet: ", run->job);
+    text_put(&text, ":", run->task);
+    text_put(&text, " ", run_state_name(run->state));
+    text_put(&text, ": ", "");
+    put_counts(&text, verdict);
+    text_put_count(&text, "; ", verdict->retries, verdict->retries == 1 ? " retry" : " retries");
+    text_put(&text, "; ",
+             quantity_time_text((uint64_t)(verdict->wall_seconds * 1e9), time));
+    text_put_count(&text, ", ", rate_of(instances_ended(verdict), verdict->wall_seconds),
+                   " instances/s\n");
+    if (failures_count(failures) > 0) {
+        text_put_count(&text, "mapfleet: ", failures_count(failures),
+                       failures_count(failures) == 1 ? " attempt failed:\n"
+                                                     : " attempts failed:\n");
+        if (text.status == STATUS_OK) {
+            text.status =
+                failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
+        }
+    }
+    text_put(&text, "mapfleet: run directory ", run_dir);
+    text_put(&text, "\n", "");
+    text_write(&text);
+}

@@ -1,0 +1,18 @@
+/* summary.h - what people read of a run on standard error: lines of progress, and the end. */
+#ifndef MASTER_SUMMARY_H
+#define MASTER_SUMMARY_H
+
+#include <stdint.h>
+
+#include "master/failures.h"
+#include "master/ledger.h"
+#include "master/run_file.h"
+
+/* One line: done of all, rate, failed, running. */
+void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us);
+
+/* Verdict, counts by state, retries, time, rate, run directory, and the failures, grouped. */
+void summary_print(const struct run_description *run, const struct failures *failures,
+                   const char *run_dir);
+
+#endif

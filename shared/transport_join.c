@@ -1,0 +1,83 @@
+#include "shared/transport_join.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "shared/transport_requests.h"
+
+/* "Open MPI v4.1.4, package: ..." is cut at the comma, a table of MPICH at its first line; runs of
+ * blanks become one. */
+static void read_name(char *name_out, size_t name_size)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0;
+    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) {
+        (void)memcpy(text, "MPI", sizeof("MPI"));
+    }
+    size_t size = 0;
+    for (const char *c = text; *c != '\0' && strchr(",\r\n", *c) == NULL; c++) {
+        const char next = *c == '\t' ? ' ' : *c;
+        const bool is_doubled = next == ' ' && (size == 0 || name_out[size - 1] == ' ');
+        if (!is_doubled && size + 1 < name_size) {
+            name_out[size++] = next;
+        }
+    }
+    name_out[size] = '\0';
+}
+
+static enum status read_place_of(MPI_Comm comm, uint32_t *rank_out, uint32_t *size_out,
+                                 struct error *err)
+{
+    int rank = 0;
+    int size = 0;
+    enum status status = mpi_check(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank", err);
+    if (status == STATUS_OK) {
+        status = mpi_check(MPI_Comm_size(comm, &size), "MPI_Comm_size", err);
+    }
+    *rank_out = (uint32_t)rank;
+    *size_out = (uint32_t)size;
+    return status;
+}
+
+static enum status read_place(MPI_Comm comm, struct transport_place *place, struct error *err)
+{
+    read_name(place->name, sizeof(place->name));
+    enum status status = read_place_of(comm, &place->rank, &place->size, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    MPI_Comm local = MPI_COMM_NULL;
+    status = mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local),
+                       "MPI_Comm_split_type", err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = read_place_of(local, &place->local_rank, &place->local_size, err);
+    const enum status freed =
+        mpi_check(MPI_Comm_free(&local), "MPI_Comm_free", status == STATUS_OK ? err : NULL);
+    return status != STATUS_OK ? status : freed;
+}
+
+enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out, struct error *err)
+{
+    int provided = MPI_THREAD_SINGLE;
+    enum status status = mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
+                                   "MPI_Init_thread", err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (provided < MPI_THREAD_FUNNELED) {
+        return error_set(err, STATUS_TRANSPORT, "this MPI does not allow other threads");
+    }
+    status = mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
+                       "MPI_Comm_set_errhandler", err);
+    if (status == STATUS_OK) {
+        status = mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, comm_out), "MPI_Comm_dup", err);
+    }
+    if (status == STATUS_OK) {
+        status = mpi_check(MPI_Comm_set_errhandler(*comm_out, MPI_ERRORS_RETURN),
+                           "MPI_Comm_set_errhandler", err);
+    }
+    return status == STATUS_OK ? read_place(*comm_out, place_out, err) : status;
+}

@@ -1,0 +1,20 @@
+/* transport_join.h - becoming one of the ranks of an MPI job. For the MPI module only.
+ *
+ * Threads: the one that will call MPI.
+ * Failure: STATUS_TRANSPORT; but where MPI can't start at all, it ends the process by itself, with
+ *          a text of its own.
+ */
+#ifndef SHARED_TRANSPORT_JOIN_H
+#define SHARED_TRANSPORT_JOIN_H
+
+#include <mpi.h>
+
+#include "shared/error.h"
+#include "shared/transport_face.h"
+
+/* Start MPI. Every rank does so at the same time. The communicator is ours alone, and its calls
+ * return their errors. */
+MUST_CHECK enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out,
+                                      struct error *err);
+
+#endif

@@ -1,0 +1,182 @@
+#include "worker/unit_queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/buffer.h"
+#include "shared/lz4_frame.h"
+#include "shared/memory.h"
+#include "shared/value.h"
+
+static void destroy_unit(struct unit *unit)
+{
+    free(unit->spans);
+    free(unit->inputs);
+    free(unit);
+}
+
+void unit_queue_free(struct unit_queue *queue)
+{
+    while (queue->first != NULL) {
+        struct unit *next = queue->first->next;
+        destroy_unit(queue->first);
+        queue->first = next;
+    }
+    queue->count = 0;
+}
+
+/* ---- Adding ----------------------------------------------------------------------------------- */
+
+static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit,
+                                 struct error *err)
+{
+    struct buffer inputs = {0};
+    enum status status;
+    if (from->packed_size == from->inputs_size) {
+        status = buffer_append(&inputs, from->inputs, from->inputs_size);
+    } else {
+        status = lz4_frame_decompress(from->inputs, from->inputs_size, (size_t)from->packed_size,
+                                      &inputs);
+    }
+    if (status != STATUS_OK || inputs.size != from->packed_size) {
+        buffer_free(&inputs);
+        return error_set(err, STATUS_PROTOCOL, "the inputs of a unit cannot be unpacked");
+    }
+    unit->inputs = buffer_take(&inputs, &unit->inputs_size);
+    unit->has_inputs = true;
+    return STATUS_OK;
+}
+
+enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *from, bool is_formula,
+                           struct error *err)
+{
+    struct unit *unit = memory_take(1, sizeof(*unit));
+    unit->lease = from->lease;
+    unit->span_count = from->span_count;
+    unit->spans = memory_take(from->span_count, sizeof(*unit->spans));
+    memcpy(unit->spans, from->spans, from->span_count * sizeof(*unit->spans));
+    const enum status status = is_formula ? STATUS_OK : unpack_inputs(from, unit, err);
+    if (status != STATUS_OK) {
+        destroy_unit(unit);
+        return status;
+    }
+    queue->count += span_list_count(unit->spans, unit->span_count);
+
+    struct unit **at = &queue->first;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = unit;
+    return STATUS_OK;
+}
+
+/* ---- Carving ---------------------------------------------------------------------------------- */
+
+/* Bytes of the next `count` packed elements. One that cannot be read ends them early: the runner
+ * then fails the instances that have none. */
+static size_t inputs_of(const struct unit *unit, uint64_t count)
+{
+    const uint8_t *at = unit->inputs + unit->inputs_used;
+    size_t left = unit->inputs_size - unit->inputs_used;
+    size_t total = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t used;
+        if (value_skip(at + total, left, &used) != STATUS_OK) {
+            return total + left;
+        }
+        total += used;
+        left -= used;
+    }
+    return total;
+}
+
+static struct unit *first_with_work(const struct unit_queue *queue)
+{
+    struct unit *unit = queue->first;
+    while (unit != NULL && unit->first_span == unit->span_count) {
+        unit = unit->next;
+    }
+    return unit;
+}
+
+bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span *spans,
+                      size_t span_max, struct batch *batch_out, uint64_t *lease_out)
+{
+    struct unit *unit = first_with_work(queue);
+    size_t span_count = 0;
+    uint64_t count = 0;
+    if (unit == NULL) {
+        return false;
+    }
+    while (unit->first_span < unit->span_count && span_count < span_max && count < count_max) {
+        struct span *span = &unit->spans[unit->first_span];
+        const uint64_t room = count_max - count;
+        const uint64_t taken = span->count < room ? span->count : room;
+        spans[span_count++] =
+            (struct span){.start = span->start, .count = taken, .attempt = span->attempt};
+        count += taken;
+        span->start += taken;
+        span->count -= taken;
+        unit->first_span += span->count == 0 ? 1 : 0;
+    }
+    assert(count <= queue->count);
+    queue->count -= count;
+    *batch_out =
+        (struct batch){.spans = spans, .span_count = span_count, .instance_count = count};
+    if (unit->has_inputs) {
+        batch_out->inputs = unit->inputs + unit->inputs_used;
+        batch_out->inputs_size = inputs_of(unit, count);
+        unit->inputs_used += batch_out->inputs_size;
+    }
+    *lease_out = unit->lease;
+    return true;
+}
+
+/* ---- Giving back ------------------------------------------------------------------------------ */
+
+static void reverse(struct span *spans, size_t span_count)
+{
+    for (size_t i = 0; i < span_count / 2; i++) {
+        const struct span kept = spans[i];
+        spans[i] = spans[span_count - 1 - i];
+        spans[span_count - 1 - i] = kept;
+    }
+}
+
+size_t unit_queue_give_back(struct unit_queue *queue, uint64_t lease, uint64_t count_max,
+                            struct span *spans_out, size_t span_max)
+{
+    struct unit *unit = queue->first;
+    size_t span_count = 0;
+    while (unit != NULL && unit->lease != lease) {
+        unit = unit->next;
+    }
+    while (unit != NULL && unit->first_span < unit->span_count && span_count < span_max &&
+           count_max > 0) {
+        struct span *span = &unit->spans[unit->span_count - 1];
+        const uint64_t taken = span->count < count_max ? span->count : count_max;
+        span->count -= taken;
+        count_max -= taken;
+        queue->count -= taken;
+        spans_out[span_count++] = (struct span){
+            .start = span->start + span->count, .count = taken, .attempt = span->attempt};
+        unit->span_count -= span->count == 0 ? 1 : 0;
+    }
+    reverse(spans_out, span_count);
+    return span_count;
+}
+
+void unit_queue_drop_started(struct unit_queue *queue)
+{
+    struct unit **at = &queue->first;
+    while (*at != NULL) {
+        struct unit *unit = *at;
+        if (unit->first_span < unit->span_count) {
+            at = &unit->next;
+            continue;
+        }
+        *at = unit->next;
+        destroy_unit(unit);
+    }
+}

@@ -1,0 +1,46 @@
+/* worker.h - a worker rank: takes units from the master, has its pool run them, reports.
+ *
+ *     WAITING --START--> READY --UNIT ...--> READY --STOP--> GONE
+ *
+ * worker_turn() does what there is to do and never waits; the caller's loop waits. Results gather
+ * per lease and leave as one report each report interval, at once when nothing is left to start,
+ * and when they grow large. A unit is cut into batches that take a slot some milliseconds.
+ *
+ * Ownership: the transport is the caller's.
+ * Threads:   one.
+ * Failure:   what the worker cannot do it tells the master in READY; a malformed message is logged
+ *            and ignored; a transport that fails ends the worker.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/error.h"
+#include "shared/transport.h"
+#include "shared/wire.h"
+
+#define WORKER_BEAT_INTERVAL_US 1000000
+
+struct worker; /* fields: worker.c */
+
+MUST_CHECK enum status worker_create(struct transport *transport, struct worker **worker_out);
+void worker_destroy(struct worker *worker); /* NULL is allowed */
+
+MUST_CHECK enum status worker_take_message(struct worker *worker,
+                                           const struct wire_message *message, uint64_t now_us,
+                                           struct error *err);
+
+/* A START that this program cannot even read: answer with the reason. */
+MUST_CHECK enum status worker_refuse(struct worker *worker, const char *reason, struct error *err);
+
+/* *did_something_out is false when the caller may wait, until worker_deadline_us() at most. */
+MUST_CHECK enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
+                                   struct error *err);
+uint64_t worker_deadline_us(const struct worker *worker);
+
+/* Has it said BYE? */
+bool worker_is_gone(const struct worker *worker);
+
+#endif
