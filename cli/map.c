@@ -9,7 +9,7 @@
 
 #include "cli/map_options_cli.h"
 #include "cli/options.h"
-#include "cli/print.h"
+#include "cli/results.h"
 #include "cli/session.h"
 #include "master/criterion.h"
 #include "master/inputs.h"
@@ -45,7 +45,8 @@ static void request_free(struct request *request)
     free(request->run_dir);
 }
 
-/* ---- Checking --------------------------------------------------------------------------------- */
+/* ---- Checking ---------------------------------------------------------------------------------
+ */
 
 static enum status check_words(const struct options *options, struct error *err)
 {
@@ -151,8 +152,8 @@ static enum status check_minimum(struct request *request, struct error *err)
     return status;
 }
 
-static enum status check_choice(const struct options *options, enum option_id id,
-                                const char *first, const char *second, struct error *err)
+static enum status check_choice(const struct options *options, enum option_id id, const char *first,
+                                const char *second, struct error *err)
 {
     const char *value = options->values[id];
     if (value == NULL || *value == '\0' || strcmp(value, first) == 0 ||
@@ -198,7 +199,8 @@ static enum status check_request(struct request *request, struct error *err)
     return status == STATUS_OK ? check_minimum(request, err) : status;
 }
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------------------
+ */
 
 static char *type_text(const struct type *type)
 {
@@ -217,18 +219,15 @@ static bool is_printing(const struct options *options)
     return value != NULL && strcmp(value, "none") != 0;
 }
 
+/* As `mapfleet results` would. */
 static int print_results(const struct request *request, int exit_status)
 {
-    struct error err;
+    const char *word = request->run_dir;
+    const struct options options = {.verb = VERB_RESULTS, .words = &word, .word_count = 1};
     if (!is_printing(&request->options) || (exit_status != 0 && exit_status != 1)) {
         return exit_status;
     }
-    if (print_outputs(request->run_dir, 0, inputs_count(request->inputs), request->task->output,
-                      &err) != STATUS_OK) {
-        log_error("%s", err.text);
-        return EXIT_INTERNAL;
-    }
-    return exit_status;
+    return results_main(&options) == 0 ? exit_status : EXIT_INTERNAL;
 }
 
 static int run_session(struct transport *transport, const struct master_options *options,
@@ -266,8 +265,8 @@ static int run_request(struct transport *transport, struct request *request, int
         .state = RUN_RUNNING,
         .created_s = (int64_t)(clock_day_ms() / 1000),
         .launch_dir = request->launch_dir,
-        .arguments = argv,
-        .argument_count = (size_t)argc,
+        .arguments = argv - 1, /* with the program's name, which stands before the verb */
+        .argument_count = (size_t)argc + 1,
         .job = request->job->name,
         .job_path = request->job->path,
         .job_digest = request->job_digest,

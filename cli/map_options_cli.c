@@ -86,9 +86,8 @@ static enum status apply_criterion(const struct options *options, struct map_opt
             continue;
         }
         if (given != NULL) {
-            return error_set(err, STATUS_INVALID,
-                             "%s and %s are two minimums: give one of them", option_name(*given),
-                             option_name(ids[i]));
+            return error_set(err, STATUS_INVALID, "%s and %s are two minimums: give one of them",
+                             option_name(*given), option_name(ids[i]));
         }
         given = &ids[i];
     }

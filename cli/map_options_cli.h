@@ -10,7 +10,7 @@
 #include "shared/map_options.h"
 
 /* What was not given stays as it is in `merged`. */
-MUST_CHECK enum status map_options_apply(const struct options *options,
-                                         struct map_options *merged, struct error *err);
+MUST_CHECK enum status map_options_apply(const struct options *options, struct map_options *merged,
+                                         struct error *err);
 
 #endif

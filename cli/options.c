@@ -346,8 +346,9 @@ static enum status other_verbs_option(enum verb verb, const struct option *optio
     while ((option->verbs & BIT(owner)) == 0) {
         owner++;
     }
-    return error_set(err, STATUS_INVALID, "%s is an option of mapfleet %s, and mapfleet %s has none "
-                                          "of that name",
+    return error_set(err, STATUS_INVALID,
+                     "%s is an option of mapfleet %s, and mapfleet %s has none "
+                     "of that name",
                      option->name, verbs[owner].name, verbs[verb].name);
 }
 
@@ -442,8 +443,7 @@ static enum status take_value(const struct option *option, const char *attached,
         return attached == NULL ? STATUS_OK : check_choice(option, attached, err);
     case VALUE_REQUIRED:
         if (attached == NULL) {
-            const char *next =
-                cursor->at + 1 < cursor->argc ? cursor->argv[cursor->at + 1] : "--";
+            const char *next = cursor->at + 1 < cursor->argc ? cursor->argv[cursor->at + 1] : "--";
             if (strncmp(next, "--", 2) == 0) {
                 return error_set(err, STATUS_INVALID, "%s needs a value: expected %s %s",
                                  option->name, option->name, option->argument);

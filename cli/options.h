@@ -60,8 +60,9 @@ enum { OPTION_COUNT = OPTION_MAP + 1 };
 
 struct options {
     enum verb verb;
-    const char *values[OPTION_COUNT]; /* the last one given; "" where it has none; NULL: not given */
-    const char **repeated;            /* of OPTION_FILES, all of them */
+    const char
+        *values[OPTION_COUNT]; /* the last one given; "" where it has none; NULL: not given */
+    const char **repeated;     /* of OPTION_FILES, all of them */
     size_t repeated_count;
     const char **words; /* what is no option, in order */
     size_t word_count;

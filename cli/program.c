@@ -52,10 +52,8 @@ int mf_main(int argc, char **argv, mf_job_function *job)
         return 0;
     }
     if (!verb_by_name(argv[1], &verb)) {
-        log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)",
-                  argv[1]);
+        log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)", argv[1]);
         return EXIT_REFUSED;
     }
-    return verb == VERB_MAP ? map_main(argc - 1, argv + 1)
-                            : run_alone(verb, argc - 1, argv + 1);
+    return verb == VERB_MAP ? map_main(argc - 1, argv + 1) : run_alone(verb, argc - 1, argv + 1);
 }

@@ -81,8 +81,9 @@ static bool resolve_items(const struct resolve *resolve, const struct type *type
     }
     memcpy(items, value->mf_private_as.values, count * sizeof(*items));
     for (size_t i = 0; i < mf_count(value); i++) {
-        const struct type *element =
-            type_kind(type) == TYPE_RECORD ? field_type(type, mf_key(value, i)) : type_element(type);
+        const struct type *element = type_kind(type) == TYPE_RECORD
+                                         ? field_type(type, mf_key(value, i))
+                                         : type_element(type);
         if (element != NULL && !resolve_value(resolve, element, &items[is_map ? 2 * i + 1 : i])) {
             return false;
         }

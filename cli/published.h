@@ -1,4 +1,5 @@
-/* published.h - paths of files that a run keeps: recorded relative to its folder, shown absolute. */
+/* published.h - paths of files that a run keeps: recorded relative to its folder, shown absolute.
+ */
 #ifndef CLI_PUBLISHED_H
 #define CLI_PUBLISHED_H
 

@@ -1,28 +1,338 @@
 #include "cli/results.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "cli/print.h"
+#include "cli/options.h"
+#include "cli/published.h"
+#include "cli/rows.h"
+#include "master/instances.h"
+#include "master/outputs.h"
 #include "master/run_file.h"
+#include "shared/arena.h"
+#include "shared/buffer.h"
 #include "shared/log.h"
+#include "shared/type.h"
+#include "shared/value.h"
+
+enum { EXIT_PRINTED = 0, EXIT_NOT_PRINTED = 1, EXIT_REFUSED = 2 };
+
+/* What was asked for. */
+struct request {
+    const char *run_dir;
+    bool is_table;
+    const char *states; /* names, by commas; NULL: all */
+    bool wanted[INSTANCE_STATE_COUNT];
+    enum rows_format format;
+    uint64_t map;
+};
+
+/* What it is answered from. */
+struct results {
+    struct request request;
+    char run_dir[PATH_MAX]; /* absolute */
+    struct run_description *run;
+    struct type *type; /* of an output */
+    struct outputs *outputs;
+    struct instances *instances; /* NULL where neither a table nor states were asked for */
+    struct row_field *fields;    /* of a row of CSV that is no table; one for each field */
+    size_t field_count;
+    struct rows rows;
+    struct arena arena; /* of the row at hand */
+    struct buffer text; /* its error */
+};
+
+/* ---- Arguments ------------------------------------------------------------------------------ */
+
+static MUST_CHECK enum status parse_map(const char *text, uint64_t *map_out, struct error *err)
+{
+    int64_t map = 0;
+    if (value_parse_int(text, strlen(text), &map) != STATUS_OK || map < 0) {
+        return error_set(err, STATUS_INVALID, "--map: expected a number from 0, found \"%s\"",
+                         text);
+    }
+    *map_out = (uint64_t)map;
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status parse_states(struct request *request, struct error *err)
+{
+    char name[32];
+    for (const char *at = request->states; at != NULL;) {
+        const char *comma = strchrnul(at, ',');
+        enum instance_state state;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(comma - at), at);
+        if (!instance_state_by_name(name, &state)) {
+            (void)error_set(err, STATUS_INVALID, "--state: no state is named \"%.*s\"; they are",
+                            (int)(comma - at), at);
+            for (unsigned i = 0; i < INSTANCE_STATE_COUNT; i++) {
+                (void)error_set(err, STATUS_INVALID, "%s%s %s", err->text, i > 0 ? "," : "",
+                                instance_state_name((enum instance_state)i));
+            }
+            return STATUS_INVALID;
+        }
+        request->wanted[state] = true;
+        at = *comma == ',' ? comma + 1 : NULL;
+    }
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status parse_request(const struct options *options, struct request *request,
+                                            struct error *err)
+{
+    const char *format = options->values[OPTION_FORMAT];
+    const char *map = options->values[OPTION_MAP];
+    *request = (struct request){
+        .is_table = options_has(options, OPTION_TABLE),
+        .states = options->values[OPTION_STATE],
+        .format = ROWS_JSONL,
+    };
+    if (options->word_count != 1) {
+        return error_set(err, STATUS_INVALID, "expected one run directory, found %zu",
+                         options->word_count);
+    }
+    request->run_dir = options->words[0];
+    if (format != NULL && !rows_format_by_name(format, &request->format)) {
+        return error_set(err, STATUS_INVALID,
+                         "--format: expected jsonl, json, csv or msgpack, found \"%s\"", format);
+    }
+    enum status status = map != NULL ? parse_map(map, &request->map, err) : STATUS_OK;
+    if (status == STATUS_OK && request->states != NULL) {
+        status = parse_states(request, err);
+    }
+    return status;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+/* The columns of CSV are the fields of the output type where that is a record, else one. */
+static MUST_CHECK enum status take_fields(struct results *results, struct error *err)
+{
+    const bool is_record = type_kind(results->type) == TYPE_RECORD;
+    results->field_count = is_record ? type_field_count(results->type) : 1;
+    results->fields = calloc(results->field_count + 1, sizeof(*results->fields));
+    if (results->fields == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    results->fields[0].name = "output";
+    for (size_t i = 0; is_record && i < results->field_count; i++) {
+        results->fields[i].name = type_field_name(results->type, i);
+    }
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status open_run(struct results *results, struct error *err)
+{
+    const struct request *request = &results->request;
+    if (realpath(request->run_dir, results->run_dir) == NULL) {
+        return error_set(err, STATUS_IO, "%s: %s", request->run_dir, strerror(errno));
+    }
+    enum status status = run_file_read(request->run_dir, &results->run, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (request->map != 0) {
+        return error_set(err, STATUS_INVALID,
+                         "--map %" PRIu64 ": %s has one map, which is number 0", request->map,
+                         request->run_dir);
+    }
+    status = type_parse(results->run->output_type, &results->type, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = take_fields(results, err);
+    if (status == STATUS_OK) {
+        status = outputs_open(results->run_dir, request->map, results->run->input_count,
+                              &results->outputs, err);
+    }
+    if (status == STATUS_OK && (request->is_table || request->states != NULL)) {
+        status = instances_open(results->run_dir, request->map, results->run->input_count,
+                                &results->instances, err);
+    }
+    return status;
+}
+
+static void close_run(struct results *results)
+{
+    instances_close(results->instances);
+    outputs_close(results->outputs);
+    type_destroy(results->type);
+    run_description_destroy(results->run);
+    free(results->fields);
+    arena_free(&results->arena);
+    buffer_free(&results->text);
+}
+
+/* An index that was written before the log was torn leaves the replay to notice it. */
+static void warn_of_torn_log(const struct results *results)
+{
+    const char *torn = outputs_torn(results->outputs);
+    if (torn == NULL && results->instances != NULL) {
+        torn = instances_torn(results->instances);
+    }
+    if (torn != NULL) {
+        log_warning("the log is cut off or damaged, and only what stands before that is shown: %s",
+                    torn);
+    }
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+static MUST_CHECK enum status get_output(struct results *results, uint64_t index,
+                                         mf_value *value_out, struct error *err)
+{
+    const uint8_t *data = NULL;
+    size_t size = 0;
+    size_t used = 0;
+    *value_out = value_null();
+    enum status status = outputs_get(results->outputs, index, &data, &size, err);
+    if (status != STATUS_OK || data == NULL) {
+        return status;
+    }
+    status = value_decode(&results->arena, data, size, &used, value_out, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "output of instance %" PRIu64 ": ", index);
+        return status;
+    }
+    return published_resolve(results->type, results->run_dir, &results->arena, value_out, err);
+}
+
+static MUST_CHECK enum status put_output(struct results *results, const mf_value *output,
+                                         struct error *err)
+{
+    if (results->request.format != ROWS_CSV) {
+        return rows_put_value(&results->rows, output, err);
+    }
+    if (type_kind(results->type) != TYPE_RECORD) {
+        results->fields[0].value = *output;
+    }
+    for (size_t i = 0; type_kind(results->type) == TYPE_RECORD && i < results->field_count; i++) {
+        const mf_value *field = mf_field(output, results->fields[i].name);
+        results->fields[i].value = field != NULL ? *field : value_null();
+    }
+    return rows_put_record(&results->rows, results->fields, results->field_count, err);
+}
+
+static mf_value text_or_null(const char *text)
+{
+    return text == NULL ? value_null() : value_text(MF_STR, text, (uint32_t)strlen(text));
+}
+
+static mf_value count_value(uint64_t count)
+{
+    return value_int(count <= INT64_MAX ? (int64_t)count : INT64_MAX);
+}
+
+/* "attempt 2 of 3, exit: status 1", in results->text. */
+static MUST_CHECK enum status write_error(struct results *results, const struct instance *instance)
+{
+    buffer_clear(&results->text);
+    enum status status = buffer_printf(&results->text, "attempt %" PRIu64 " of %" PRIu64 ", %s: %s",
+                                       instance->attempt_number, instance->attempts_max,
+                                       failure_class_name(instance->class), instance->error);
+    return status == STATUS_OK ? buffer_append_byte(&results->text, '\0') : status;
+}
+
+static MUST_CHECK enum status put_instance(struct results *results, uint64_t index,
+                                           const struct instance *instance, const mf_value *output,
+                                           struct error *err)
+{
+    const char *class = NULL;
+    const char *error = NULL;
+    if (instance->error != NULL) {
+        const enum status status = write_error(results, instance);
+        if (status != STATUS_OK) {
+            return error_set(err, status, "%s", status_text(status));
+        }
+        class = failure_class_name(instance->class);
+        error = (const char *)results->text.data;
+    }
+    const double seconds = round(instance->seconds * 1e9) / 1e9;
+    const struct row_field fields[] = {
+        {"index", count_value(index)},
+        {"state", text_or_null(instance_state_name(instance->state))},
+        {"attempts", count_value(instance->attempts)},
+        {"task_failures", count_value(instance->task_failures)},
+        {"system_failures", count_value(instance->system_failures)},
+        {"class", text_or_null(class)},
+        {"error", text_or_null(error)},
+        {"output", *output},
+        {"cache", text_or_null("off")},
+        {"rank", instance->has_rank ? value_int(instance->rank) : value_null()},
+        {"seconds", instance->has_seconds ? value_float(seconds) : value_null()},
+    };
+    const size_t count = sizeof(fields) / sizeof(fields[0]);
+    if (results->rows.count == 0) {
+        const enum status status = rows_put_names(&results->rows, fields, count, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return rows_put_record(&results->rows, fields, count, err);
+}
+
+static MUST_CHECK enum status put_row(struct results *results, uint64_t index, struct error *err)
+{
+    struct instance instance = {0};
+    if (results->instances != NULL) {
+        instance = instances_get(results->instances, index);
+        if (results->request.states != NULL && !results->request.wanted[instance.state]) {
+            return STATUS_OK;
+        }
+    }
+    mf_value output;
+    arena_reset(&results->arena);
+    const enum status status = get_output(results, index, &output, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return results->request.is_table ? put_instance(results, index, &instance, &output, err)
+                                     : put_output(results, &output, err);
+}
+
+static MUST_CHECK enum status put_rows(struct results *results, struct error *err)
+{
+    struct error finish_err;
+    enum status status = STATUS_OK;
+    rows_start(&results->rows, results->request.format, STDOUT_FILENO);
+    if (!results->request.is_table) {
+        status = rows_put_names(&results->rows, results->fields, results->field_count, err);
+    }
+    for (uint64_t i = 0;
+         i < results->run->input_count && status == STATUS_OK && !results->rows.is_closed; i++) {
+        status = put_row(results, i, err);
+    }
+    const enum status finished = rows_finish(&results->rows, &finish_err);
+    if (status == STATUS_OK && finished != STATUS_OK) {
+        status = error_set(err, finished, "%s", finish_err.text);
+    }
+    return status;
+}
 
 int results_main(const struct options *options)
 {
-    struct run_description *run = NULL;
-    struct type *output = NULL;
     struct error err;
-    char run_dir[PATH_MAX];
-    int exit_status = 2;
-    if (options->word_count != 1 || realpath(options->words[0], run_dir) == NULL ||
-        run_file_read(run_dir, &run, &err) != STATUS_OK ||
-        type_parse(run->output_type, &output, &err) != STATUS_OK ||
-        print_outputs(run_dir, 0, run->input_count, output, &err) != STATUS_OK) {
-        log_error("no results");
-    } else {
-        exit_status = 0;
+    struct results results = {0};
+    int exit_status = EXIT_REFUSED;
+    if (parse_request(options, &results.request, &err) != STATUS_OK ||
+        open_run(&results, &err) != STATUS_OK) {
+        log_error("results: %s", err.text);
+        goto done;
     }
-    type_destroy(output);
-    run_description_destroy(run);
+    warn_of_torn_log(&results);
+    exit_status = EXIT_PRINTED;
+    if (put_rows(&results, &err) != STATUS_OK) {
+        log_error("results: %s", err.text);
+        exit_status = EXIT_NOT_PRINTED;
+    }
+
+done:
+    close_run(&results);
     return exit_status;
 }

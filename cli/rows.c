@@ -47,6 +47,7 @@ static MUST_CHECK enum status write_out(struct rows *rows, struct error *err)
         }
     }
     buffer_clear(&rows->out);
+    rows->whole = 0;
     return STATUS_OK;
 }
 
@@ -54,9 +55,11 @@ static MUST_CHECK enum status end_row(struct rows *rows, enum status status, str
 {
     rows->count++;
     if (status != STATUS_OK) {
+        rows->out.size = rows->whole;
         return error_set(err, status, "row %llu of the results: %s",
                          (unsigned long long)rows->count, status_text(status));
     }
+    rows->whole = rows->out.size;
     return rows->out.size < WRITE_SIZE ? STATUS_OK : write_out(rows, err);
 }
 

@@ -41,6 +41,7 @@ struct rows {
     bool is_closed;    /* nobody reads any more */
     uint64_t count;    /* rows so far */
     struct buffer out; /* not written yet */
+    size_t whole;      /* bytes of it that are whole rows */
 };
 
 struct row_field {

@@ -25,17 +25,16 @@ static enum status hand_over(struct session *session, uint32_t rank,
 {
     const uint64_t now_us = clock_us();
     if (wire_is_for_worker(message->kind)) {
-        return session->worker != NULL
-                   ? worker_take_message(session->worker, message, now_us, err)
-                   : STATUS_OK;
+        return session->worker != NULL ? worker_take_message(session->worker, message, now_us, err)
+                                       : STATUS_OK;
     }
     return session->master != NULL
                ? master_take_message(session->master, rank, message, now_us, err)
                : STATUS_OK;
 }
 
-static enum status take_message(struct session *session,
-                                const struct transport_message *received, struct error *err)
+static enum status take_message(struct session *session, const struct transport_message *received,
+                                struct error *err)
 {
     struct wire_message message;
     struct error reason;
@@ -58,8 +57,7 @@ static enum status take_messages(struct session *session, bool *did_something, s
     for (int i = 0; i < MESSAGES_A_TURN_MAX; i++) {
         struct transport_message received;
         bool is_message = false;
-        enum status status =
-            transport_receive(session->transport, &received, &is_message, err);
+        enum status status = transport_receive(session->transport, &received, &is_message, err);
         if (status != STATUS_OK || !is_message) {
             return status;
         }
@@ -148,7 +146,8 @@ int session_run(struct transport *transport, struct master *master, struct worke
     return status != STATUS_OK ? EXIT_INTERNAL : master != NULL ? master_exit_status(master) : 0;
 }
 
-/* ---- Refusing --------------------------------------------------------------------------------- */
+/* ---- Refusing ---------------------------------------------------------------------------------
+ */
 
 static enum status send_stop(struct transport *transport, uint32_t rank, struct error *err)
 {

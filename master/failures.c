@@ -80,7 +80,8 @@ uint64_t failures_count(const struct failures *failures)
     return failures->count;
 }
 
-/* ---- Printing --------------------------------------------------------------------------------- */
+/* ---- Printing ---------------------------------------------------------------------------------
+ */
 
 static int by_count(const void *a, const void *b)
 {

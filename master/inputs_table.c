@@ -234,8 +234,8 @@ static enum status check_columns(struct table *table, struct error *err)
     }
     if (count != table->column_count) {
         return inputs_fail(table->reader, table->row.line, STATUS_INVALID, err,
-                           "found %zu columns, expected %zu as in line %" PRIu64, count,
-                           table->column_count, table->counted_line);
+                           "found %zu column%s, expected %zu as in line %" PRIu64, count,
+                           count == 1 ? "" : "s", table->column_count, table->counted_line);
     }
     return STATUS_OK;
 }
@@ -258,8 +258,8 @@ static enum status explain_row(const struct table *table, bool is_record, enum s
     const enum type_kind kind = type_kind(table->reader->sink->type);
     const bool is_scalar = kind < TYPE_ANY;
     if (is_scalar && err != NULL) {
-        (void)error_set(err, status, "%s (a row is a %s, %s)", err->text,
-                        is_record ? "record" : "list", "even of one column");
+        (void)error_set(err, status, "%s (a row is a %s, even of one column)", err->text,
+                        is_record ? "record" : "list");
     }
     return inputs_fail_in_row(table->reader, table->row.line, status, err);
 }

@@ -14,15 +14,15 @@
 
 struct ledger {
     struct ledger_options options;
-    uint64_t fresh;                 /* [fresh, size) was never taken */
-    struct index_set returned;      /* READY again, all below fresh */
+    uint64_t fresh;            /* [fresh, size) was never taken */
+    struct index_set returned; /* READY again, all below fresh */
     struct index_set succeeded;
     struct index_set failed;
     struct index_set timed_out;
     struct index_set aborted;
     struct counters task_failures;
     struct counters system_failures;
-    struct index_map last_worker;   /* of instances that failed and are to be retried */
+    struct index_map last_worker; /* of instances that failed and are to be retried */
     uint64_t leased;
     uint64_t waiting;
 };
@@ -87,7 +87,7 @@ uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
            counters_get(&ledger->system_failures, index);
 }
 
-/* ---- Taking ----------------------------------------------------------------------------------- */
+/* ---- Taking ---------------------------------------------------------------------------------- */
 
 /* The spans that a take has gathered so far. */
 struct take {
@@ -161,7 +161,7 @@ size_t ledger_take(struct ledger *ledger, uint64_t count_max, uint32_t worker, b
     return take.span_count;
 }
 
-/* ---- What becomes of leased instances --------------------------------------------------------- */
+/* ---- What becomes of leased instances -------------------------------------------------------- */
 
 static void leave_lease(struct ledger *ledger, uint64_t start, uint64_t count)
 {

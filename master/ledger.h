@@ -82,8 +82,8 @@ void ledger_retry(struct ledger *ledger, uint64_t index);
 /* An attempt was ended by us, and the instance will not run again in this session. */
 void ledger_abort(struct ledger *ledger, uint64_t index);
 
-/* Instances that have not ended, but of which an attempt has. Walks every block of 2^16 instances in
- * which something failed: for the end of a run. */
+/* Instances that have not ended, but of which an attempt has. Walks every block of 2^16 instances
+ * in which something failed: for the end of a run. */
 uint64_t ledger_begun(const struct ledger *ledger);
 
 /* Attempts of an instance that ended by themselves, but for a success: its next attempt's number.

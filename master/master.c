@@ -34,8 +34,8 @@ struct master {
     struct run_log *log;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
-    uint32_t *slots;     /* by rank, as READY said */
-    char *refusal;       /* the first rank that cannot work, and why */
+    uint32_t *slots; /* by rank, as READY said */
+    char *refusal;   /* the first rank that cannot work, and why */
     int exit_status;
     bool is_clean;
     uint64_t started_us; /* when the first unit could go out */
@@ -43,8 +43,8 @@ struct master {
     uint64_t progress_us; /* when the next line of progress is due */
     uint64_t attempts;
     uint64_t retries;
-    struct buffer packed; /* inputs of the unit being sent */
-    struct buffer frame;  /* the same, compressed */
+    struct buffer packed;      /* inputs of the unit being sent */
+    struct buffer frame;       /* the same, compressed */
     struct ledger_fate *fates; /* of the report being taken */
     struct record_outcome *outcomes;
     size_t fate_capacity;
@@ -54,7 +54,8 @@ struct master {
     size_t taken_failure_capacity;
 };
 
-/* ---- Life ------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------
+ */
 
 static bool is_worker(const struct master *master, uint32_t rank)
 {
@@ -122,10 +123,11 @@ void master_destroy(struct master *master)
     free(master);
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------- */
+/* ---- Sending ----------------------------------------------------------------------------------
+ */
 
-static enum status send_to(struct master *master, uint32_t rank,
-                           const struct wire_message *message, struct error *err)
+static enum status send_to(struct master *master, uint32_t rank, const struct wire_message *message,
+                           struct error *err)
 {
     struct buffer bytes = {0};
     enum status status = wire_encode(message, &bytes);
@@ -206,7 +208,8 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
     return send_to_workers(master, &message, err);
 }
 
-/* ---- Ending ----------------------------------------------------------------------------------- */
+/* ---- Ending -----------------------------------------------------------------------------------
+ */
 
 /* Tell every worker to leave. Nothing that follows can change the exit status. */
 static enum status end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
@@ -236,8 +239,7 @@ static void fill_verdict(struct master *master, uint64_t now_us)
     verdict->counts[INSTANCE_TIMED_OUT] = counts.timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts.aborted + begun;
     verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting - begun;
-    master->options.run->state =
-        verdict->exit_status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
+    master->options.run->state = verdict->exit_status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
 }
 
 static enum status write_verdict(struct master *master, struct error *err)
@@ -271,7 +273,8 @@ static enum status conclude(struct master *master, uint64_t now_us, struct error
     return end(master, master->options.run->verdict.exit_status, now_us, err);
 }
 
-/* ---- Starting --------------------------------------------------------------------------------- */
+/* ---- Starting ---------------------------------------------------------------------------------
+ */
 
 static enum status make_run(struct master *master, struct error *err)
 {
@@ -329,8 +332,8 @@ static enum status on_ready(struct master *master, uint32_t rank, const struct w
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
         return STATUS_OK;
     }
-    const bool is_able = *ready->refusal == '\0' && ready->version == WIRE_VERSION &&
-                         ready->slots > 0;
+    const bool is_able =
+        *ready->refusal == '\0' && ready->version == WIRE_VERSION && ready->slots > 0;
     if (!is_able && master->refusal == NULL) {
         struct error text;
         (void)error_set(&text, STATUS_INVALID, "rank %" PRIu32 " on %s cannot work: %s", rank,
@@ -343,14 +346,14 @@ static enum status on_ready(struct master *master, uint32_t rank, const struct w
     return master->waited_count == 0 ? begin(master, now_us, err) : STATUS_OK;
 }
 
-/* ---- Reports ---------------------------------------------------------------------------------- */
+/* ---- Reports ----------------------------------------------------------------------------------
+ */
 
 static void reserve_for(struct master *master, const struct report *report)
 {
     if (report->failure_count > master->fate_capacity) {
         master->fate_capacity = report->failure_count * 2;
-        master->fates =
-            memory_resize(master->fates, master->fate_capacity, sizeof(*master->fates));
+        master->fates = memory_resize(master->fates, master->fate_capacity, sizeof(*master->fates));
         master->outcomes =
             memory_resize(master->outcomes, master->fate_capacity, sizeof(*master->outcomes));
         master->taken_failures = memory_resize(master->taken_failures, master->fate_capacity,
@@ -381,12 +384,12 @@ static void keep_failure(struct master *master, const struct report_failure *fai
                          const struct ledger_fate *fate, size_t at)
 {
     master->taken_failures[at] = *failure;
-    master->outcomes[at] = (struct record_outcome){.is_final = fate->is_final,
-                                                   .state = fate->is_final ? fate->state
-                                                                           : INSTANCE_ABORTED,
-                                                   .task_failures = fate->task_failures,
-                                                   .system_failures = fate->system_failures,
-                                                   .attempts_max = fate->attempts_max};
+    master->outcomes[at] =
+        (struct record_outcome){.is_final = fate->is_final,
+                                .state = fate->is_final ? fate->state : INSTANCE_ABORTED,
+                                .task_failures = fate->task_failures,
+                                .system_failures = fate->system_failures,
+                                .attempts_max = fate->attempts_max};
     if (failure->class != FAILURE_ABORTED) {
         failures_add(master->failures, failure->index, failure->class, failure->text,
                      failure->text_size);
@@ -433,12 +436,11 @@ static enum status on_report(struct master *master, uint32_t rank, const struct 
     return taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
 }
 
-static void on_returned(struct master *master, uint32_t rank,
-                        const struct wire_returned *returned, uint64_t now_us)
+static void on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
+                        uint64_t now_us)
 {
-    const char *reason =
-        scheduler_take_returned(master->scheduler, rank, returned->lease, returned->spans,
-                                returned->span_count, now_us);
+    const char *reason = scheduler_take_returned(master->scheduler, rank, returned->lease,
+                                                 returned->spans, returned->span_count, now_us);
     if (reason != NULL && returned->span_count > 0) {
         log_warning("answer to a recall ignored reason=%s rank=%" PRIu32 " lease=%" PRIu64, reason,
                     rank, returned->lease);
@@ -492,7 +494,8 @@ enum status master_take_message(struct master *master, uint32_t rank,
     return STATUS_OK;
 }
 
-/* ---- Acting ----------------------------------------------------------------------------------- */
+/* ---- Acting -----------------------------------------------------------------------------------
+ */
 
 static enum status pack_inputs(struct master *master, const struct scheduler_action *action,
                                struct wire_unit *unit, struct error *err)
@@ -541,8 +544,7 @@ static enum status act(struct master *master, const struct scheduler_action *act
         return send_unit(master, action, err);
     case SCHEDULER_RECALL:
         message.kind = WIRE_RECALL;
-        message.as.recall =
-            (struct wire_recall){.lease = action->lease, .count = action->count};
+        message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
         return send_to(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
         return send_to_workers(master, &message, err);

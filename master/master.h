@@ -32,7 +32,7 @@ struct master; /* fields: master.c */
 
 struct master_options {
     struct transport *transport;
-    const char *run_dir; /* absolute; made when every rank is ready */
+    const char *run_dir;         /* absolute; made when every rank is ready */
     struct run_description *run; /* all but state and verdict are filled in */
     struct inputs *inputs;
     uint64_t minimum;       /* successes that the map needs */
@@ -53,8 +53,8 @@ MUST_CHECK enum status master_take_message(struct master *master, uint32_t rank,
                                            struct error *err);
 
 /* *did_something_out is false when the caller may wait, until master_deadline_us() at most. */
-MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us,
-                                   bool *did_something_out, struct error *err);
+MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us, bool *did_something_out,
+                                   struct error *err);
 uint64_t master_deadline_us(const struct master *master);
 
 bool master_is_over(const struct master *master);

@@ -86,8 +86,8 @@ enum status run_dir_make(const char *path, struct error *err)
         *slash = '/';
     }
     if (mkdir(part, 0700) != 0) {
-        return error_set(err, errno == EEXIST ? STATUS_EXISTS : STATUS_IO,
-                         "run directory %s: %s", path, strerror(errno));
+        return error_set(err, errno == EEXIST ? STATUS_EXISTS : STATUS_IO, "run directory %s: %s",
+                         path, strerror(errno));
     }
     return STATUS_OK;
 }

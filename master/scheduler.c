@@ -8,8 +8,7 @@
 /* Pauses before retries double up to this factor. */
 #define RETRY_DELAY_SHIFT_MAX 6
 
-/* ---- Life -------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 enum status scheduler_create(struct scheduler_options options, struct scheduler **scheduler_out)
 {
@@ -76,8 +75,7 @@ uint64_t scheduler_held(const struct scheduler *scheduler, uint32_t worker)
     return scheduler->workers[worker].held;
 }
 
-/* ---- Leases -----------------------------------------------------------------------------------
- */
+/* ---- Leases ---------------------------------------------------------------------------------- */
 
 static struct lease *lease_find(struct worker *worker, uint64_t id)
 {
@@ -107,8 +105,7 @@ static void lease_shrink(struct worker *worker, struct lease *lease, struct span
     worker->held -= span.count;
 }
 
-/* ---- Events: workers come and go --------------------------------------------------------------
- */
+/* ---- Events: workers come and go ------------------------------------------------------------- */
 
 void scheduler_join(struct scheduler *scheduler, uint32_t worker_id, uint32_t slots)
 {
@@ -140,8 +137,7 @@ static void retry_later(struct scheduler *scheduler, uint64_t index, struct ledg
                                   ? UINT64_MAX / 2
                                   : scheduler->options.retry_delay_us << shift;
     const uint64_t due_us = delay_us > UINT64_MAX - now_us ? UINT64_MAX : now_us + delay_us;
-    retry_queue_put(&scheduler->retries,
-                              (struct retry){.due_us = due_us, .index = index});
+    retry_queue_put(&scheduler->retries, (struct retry){.due_us = due_us, .index = index});
 }
 
 static struct ledger_fate charge(struct scheduler *scheduler, uint32_t worker, uint64_t index,
@@ -203,8 +199,7 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint6
     scheduler->slots_all -= worker->slots;
 }
 
-/* ---- Events: batches --------------------------------------------------------------------------
- */
+/* ---- Events: batches ------------------------------------------------------------------------- */
 
 /* Walks the instances of a batch in order. */
 struct batch_walk {

@@ -5,8 +5,7 @@
 /* A recall is worth its messages when it moves at least so much work. */
 #define RECALL_WORTH_US 2000.0
 
-/* ---- The queue of workers ---------------------------------------------------------------------
- */
+/* ---- The queue of workers -------------------------------------------------------------------- */
 
 void scheduler_queue_put(struct scheduler *scheduler, uint32_t worker)
 {
@@ -39,8 +38,7 @@ static bool is_other_free(const struct scheduler *scheduler)
     return next->state == WORKER_PRESENT && next->held < next->slots;
 }
 
-/* ---- Verdict ----------------------------------------------------------------------------------
- */
+/* ---- Verdict --------------------------------------------------------------------------------- */
 
 bool scheduler_has_minimum(const struct scheduler *scheduler)
 {
@@ -75,8 +73,7 @@ static bool is_to_stop(const struct scheduler *scheduler)
     return false;
 }
 
-/* ---- Actions ----------------------------------------------------------------------------------
- */
+/* ---- Actions --------------------------------------------------------------------------------- */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {

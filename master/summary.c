@@ -23,8 +23,7 @@ static void text_put(struct text *text, const char *label, const char *value)
     }
 }
 
-static void text_put_count(struct text *text, const char *before, uint64_t count,
-                           const char *after)
+static void text_put_count(struct text *text, const char *before, uint64_t count, const char *after)
 {
     char digits[QUANTITY_TEXT_SIZE];
     text_put(text, before, quantity_count_text(count, digits));
@@ -99,8 +98,7 @@ void summary_print(const struct run_description *run, const struct failures *fai
     text_put(&text, ": ", "");
     put_counts(&text, verdict);
     text_put_count(&text, "; ", verdict->retries, verdict->retries == 1 ? " retry" : " retries");
-    text_put(&text, "; ",
-             quantity_time_text((uint64_t)(verdict->wall_seconds * 1e9), time));
+    text_put(&text, "; ", quantity_time_text((uint64_t)(verdict->wall_seconds * 1e9), time));
     text_put_count(&text, ", ", rate_of(instances_ended(verdict), verdict->wall_seconds),
                    " instances/s\n");
     if (failures_count(failures) > 0) {
@@ -108,8 +106,7 @@ void summary_print(const struct run_description *run, const struct failures *fai
                        failures_count(failures) == 1 ? " attempt failed:\n"
                                                      : " attempts failed:\n");
         if (text.status == STATUS_OK) {
-            text.status =
-                failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
+            text.status = failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
         }
     }
     text_put(&text, "mapfleet: run directory ", run_dir);

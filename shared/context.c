@@ -85,7 +85,8 @@ void mf_log(mf_context *ctx, const char *format, ...)
     (void)!write(STDERR_FILENO, line, (size_t)length + 1);
 }
 
-/* ---- The working directory -------------------------------------------------------------------- */
+/* ---- The working directory --------------------------------------------------------------------
+ */
 
 const char *mf_workdir(mf_context *ctx)
 {
@@ -96,8 +97,7 @@ const char *mf_workdir(mf_context *ctx)
     if (folder == NULL || folder[0] != '/') {
         folder = "/tmp";
     }
-    const int length =
-        snprintf(ctx->workdir, sizeof(ctx->workdir), "%s/mapfleet-XXXXXX", folder);
+    const int length = snprintf(ctx->workdir, sizeof(ctx->workdir), "%s/mapfleet-XXXXXX", folder);
     if (length < 0 || (size_t)length >= sizeof(ctx->workdir) || mkdtemp(ctx->workdir) == NULL) {
         (void)mf_fail(ctx, "no working directory in %s: %s", folder, strerror(errno));
         return NULL;
@@ -118,8 +118,7 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
 
 void context_remove_workdir(mf_context *ctx)
 {
-    (void)nftw(ctx->workdir, remove_one, REMOVE_OPEN_FOLDERS_MAX,
-               FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    (void)nftw(ctx->workdir, remove_one, REMOVE_OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     ctx->has_workdir = false;
     ctx->writer->attempt.workdir = NULL;
 }

@@ -27,7 +27,8 @@ static void list_add(struct buffer *list, const char *item)
     }
 }
 
-/* ---- Finding ---------------------------------------------------------------------------------- */
+/* ---- Finding ----------------------------------------------------------------------------------
+ */
 
 static bool ends_in(const char *text, const char *ending)
 {
@@ -55,7 +56,7 @@ static bool library_folder(char folder_out[PATH_MAX])
 
 struct search {
     const char *name;
-    char path[PATH_MAX]; /* found */
+    char path[PATH_MAX];  /* found */
     struct buffer looked; /* where, for the error */
 };
 
@@ -63,8 +64,8 @@ static bool look_in(struct search *search, const char *folder, size_t folder_siz
                     const char *below)
 {
     char path[PATH_MAX];
-    const int length = snprintf(path, sizeof(path), "%.*s%s/%s.so", (int)folder_size, folder,
-                                below, search->name);
+    const int length =
+        snprintf(path, sizeof(path), "%.*s%s/%s.so", (int)folder_size, folder, below, search->name);
     if (length < 0 || (size_t)length >= sizeof(path)) {
         return false;
     }
@@ -92,10 +93,10 @@ static enum status find_by_name(const char *name, char **path_out, struct error 
     char folder[PATH_MAX];
     struct search search = {.name = name};
     enum status status = STATUS_OK;
-    const bool is_found = look_in_list(&search, getenv("MAPFLEET_JOBS")) ||
-                          (library_folder(folder) &&
-                           (look_in(&search, folder, strlen(folder), "/../jobs") ||
-                            look_in(&search, folder, strlen(folder), "/mapfleet/jobs")));
+    const bool is_found =
+        look_in_list(&search, getenv("MAPFLEET_JOBS")) ||
+        (library_folder(folder) && (look_in(&search, folder, strlen(folder), "/../jobs") ||
+                                    look_in(&search, folder, strlen(folder), "/mapfleet/jobs")));
     if (is_found) {
         *path_out = memory_copy_text(search.path);
     } else {
@@ -121,7 +122,8 @@ enum status job_find(const char *job, char **path_out, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- Loading ---------------------------------------------------------------------------------- */
+/* ---- Loading ----------------------------------------------------------------------------------
+ */
 
 static enum status digest_file(const char *path, uint8_t digest_out[JOB_DIGEST_SIZE],
                                struct error *err)

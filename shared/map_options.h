@@ -23,18 +23,18 @@ struct criterion {
 };
 
 struct map_options {
-    uint64_t retries;        /* further attempts after task failures */
-    uint64_t system_retries; /* further attempts after system failures */
-    uint64_t retry_delay_ns; /* before a retry, doubled with each failure; 0: none */
-    uint64_t timeout_ns;     /* of one attempt; 0: none */
-    uint64_t mem;            /* bytes that an attempt may hold; 0: no bound */
-    double mem_growth;       /* factor on mem after each failure of class memory; at least 1 */
-    uint64_t cpus;           /* cores an attempt needs; at least 1 */
-    uint64_t gpus;           /* devices an attempt needs */
-    uint64_t concurrency;    /* attempts at once over all ranks; 0: no cap */
-    uint64_t delay_ns;       /* least time between two starts over all ranks; 0: none */
-    uint64_t unit_size;      /* instances a unit; 0: measured */
-    uint64_t seed;           /* of the run */
+    uint64_t retries;         /* further attempts after task failures */
+    uint64_t system_retries;  /* further attempts after system failures */
+    uint64_t retry_delay_ns;  /* before a retry, doubled with each failure; 0: none */
+    uint64_t timeout_ns;      /* of one attempt; 0: none */
+    uint64_t mem;             /* bytes that an attempt may hold; 0: no bound */
+    double mem_growth;        /* factor on mem after each failure of class memory; at least 1 */
+    uint64_t cpus;            /* cores an attempt needs; at least 1 */
+    uint64_t gpus;            /* devices an attempt needs */
+    uint64_t concurrency;     /* attempts at once over all ranks; 0: no cap */
+    uint64_t delay_ns;        /* least time between two starts over all ranks; 0: none */
+    uint64_t unit_size;       /* instances a unit; 0: measured */
+    uint64_t seed;            /* of the run */
     uint64_t output_size_max; /* bytes of one output */
     enum map_policy policy;
     struct criterion criterion;

@@ -93,16 +93,14 @@ static inline double mf_float(const mf_value *value)
  * behind it; mf_size() gives its length in bytes without that NUL. */
 static inline const char *mf_str(const mf_value *value)
 {
-    const bool is_text =
-        value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
+    const bool is_text = value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
     return is_text ? value->mf_private_as.text : "";
 }
 
 /* Length in bytes of a str, file, dir or bytes; 0 for every other kind. */
 static inline size_t mf_size(const mf_value *value)
 {
-    const bool is_text =
-        value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
+    const bool is_text = value->mf_private_kind == MF_STR || value->mf_private_kind == MF_BYTES;
     return is_text ? value->mf_private_count : 0;
 }
 
@@ -303,22 +301,22 @@ typedef mf_status mf_task_function(mf_context *ctx, const mf_value *input, mf_wr
 /* A task. What is left out (0, NULL, false) has the default that is given with it. All of it can
  * be overridden for one map on the command line, field by field. */
 typedef struct mf_task {
-    const char *name;         /* [A-Za-z_][A-Za-z0-9_-]*, unique in its job */
-    mf_task_function *fn;     /* required */
-    const char *input;        /* type of the input; default "any" */
-    const char *output;       /* type of the output; default "any" */
-    const char *help;         /* one sentence for `mapfleet tasks`; default none */
-    int64_t retries;          /* further attempts after a task failure; default 0 */
-    int64_t system_retries;   /* further attempts after a lost rank or a kill; default 3 */
-    const char *retry_delay;  /* pause before a retry, as "500ms", "2s"; default none */
-    const char *timeout;      /* bound of one attempt, as "90s", "15m"; default none */
-    const char *mem;          /* bound of an attempt's memory, as "600Mi"; default none */
-    double mem_growth;        /* factor on `mem` after a failure of class memory; default 1 */
-    int64_t cpus;             /* cores that an attempt needs; default 1 */
-    int64_t gpus;             /* devices that an attempt needs; default 0 */
+    const char *name;          /* [A-Za-z_][A-Za-z0-9_-]*, unique in its job */
+    mf_task_function *fn;      /* required */
+    const char *input;         /* type of the input; default "any" */
+    const char *output;        /* type of the output; default "any" */
+    const char *help;          /* one sentence for `mapfleet tasks`; default none */
+    int64_t retries;           /* further attempts after a task failure; default 0 */
+    int64_t system_retries;    /* further attempts after a lost rank or a kill; default 3 */
+    const char *retry_delay;   /* pause before a retry, as "500ms", "2s"; default none */
+    const char *timeout;       /* bound of one attempt, as "90s", "15m"; default none */
+    const char *mem;           /* bound of an attempt's memory, as "600Mi"; default none */
+    double mem_growth;         /* factor on `mem` after a failure of class memory; default 1 */
+    int64_t cpus;              /* cores that an attempt needs; default 1 */
+    int64_t gpus;              /* devices that an attempt needs; default 0 */
     const char *cache_version; /* memoise outputs under this version; default not */
-    const char *cache_ignore; /* fields of the input left out of the key, by commas */
-    bool idempotent;          /* a second copy of a running attempt does no harm */
+    const char *cache_ignore;  /* fields of the input left out of the key, by commas */
+    bool idempotent;           /* a second copy of a running attempt does no harm */
 } mf_task;
 
 /* Types are written as `null bool int float str bytes file dir any`, `list<T>`, `map<T>`, records

@@ -110,7 +110,8 @@ static bool decimal_scale(const struct decimal *decimal, uint64_t size, enum rou
     if (rounding == ROUND_UP) {
         part += is_inexact ? 1 : 0;
     } else {
-        /* Twice the fraction has its floor at 2 x part, or one more where half a unit is reached. */
+        /* Twice the fraction has its floor at 2 x part, or one more where half a unit is reached.
+         */
         bool is_ignored;
         part += fraction_floor(decimal, 2 * size, &is_ignored) - 2 * part;
         part += whole == 0 && part == 0 && is_inexact ? 1 : 0; /* above 0 stays above 0 */

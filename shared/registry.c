@@ -33,10 +33,10 @@ void registry_free_task(struct task *task)
 
 static enum status check_count(const char *field, int64_t value, int64_t min, struct error *err)
 {
-    return value >= min ? STATUS_OK
-                        : error_set(err, STATUS_INVALID,
-                                    "%s is %" PRId64 ", expected at least %" PRId64, field, value,
-                                    min);
+    return value >= min
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID, "%s is %" PRId64 ", expected at least %" PRId64,
+                           field, value, min);
 }
 
 static enum status read_type(const char *field, const char *text, struct type **type_out,
@@ -53,8 +53,7 @@ static enum status read_type(const char *field, const char *text, struct type **
 static enum status read_time(const char *field, const char *text, uint64_t *ns_out,
                              struct error *err)
 {
-    const enum status status =
-        text == NULL ? STATUS_OK : quantity_parse_time(text, ns_out, err);
+    const enum status status = text == NULL ? STATUS_OK : quantity_parse_time(text, ns_out, err);
     if (status != STATUS_OK) {
         error_prefix(err, "%s: ", field);
     }
@@ -76,8 +75,7 @@ static enum status read_mem(const mf_task *from, struct map_options *options, st
     return status;
 }
 
-static enum status read_counts(const mf_task *from, struct map_options *options,
-                               struct error *err)
+static enum status read_counts(const mf_task *from, struct map_options *options, struct error *err)
 {
     const struct {
         const char *field;
@@ -139,9 +137,8 @@ static enum status check_task(const struct job *job, const mf_task *from, struct
             return error_set(err, STATUS_EXISTS, "task %s is registered twice", from->name);
         }
     }
-    return from->fn != NULL
-               ? STATUS_OK
-               : error_set(err, STATUS_INVALID, "task %s has no function", from->name);
+    return from->fn != NULL ? STATUS_OK
+                            : error_set(err, STATUS_INVALID, "task %s has no function", from->name);
 }
 
 void mf_register_task(mf_registry *registry, const mf_task *from)
@@ -165,8 +162,7 @@ void mf_register_task(mf_registry *registry, const mf_task *from)
     task.help = copy_or_null(from->help);
     task.cache_version = copy_or_null(from->cache_version);
     task.cache_ignore = copy_or_null(from->cache_ignore);
-    job->tasks =
-        memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
+    job->tasks = memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
     job->tasks[job->task_count++] = task;
 }
 

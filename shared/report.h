@@ -19,14 +19,14 @@
 struct report_batch {
     const struct span *spans;
     size_t span_count;
-    uint64_t instance_count;    /* of the spans together */
-    uint64_t success_count;     /* set bits; equal to instance_count where bits is NULL */
+    uint64_t instance_count;     /* of the spans together */
+    uint64_t success_count;      /* set bits; equal to instance_count where bits is NULL */
     const uint8_t *success_bits; /* bit i % 8 of byte i / 8: the i-th instance; NULL: all */
-    const uint8_t *frame;       /* LZ4 frame of the outputs; NULL where none succeeded */
-    size_t frame_size;          /* bytes */
-    uint32_t slot;              /* of the rank, from 0 */
-    uint64_t started_us;        /* since the rank's start */
-    uint64_t elapsed_us;        /* of all its attempts together */
+    const uint8_t *frame;        /* LZ4 frame of the outputs; NULL where none succeeded */
+    size_t frame_size;           /* bytes */
+    uint32_t slot;               /* of the rank, from 0 */
+    uint64_t started_us;         /* since the rank's start */
+    uint64_t elapsed_us;         /* of all its attempts together */
 };
 
 struct report_failure {

@@ -6,6 +6,18 @@
 
 #include "shared/transport_requests.h"
 
+/* What would be right is FUNNELED: there are other threads, which never call MPI. But anything
+ * above SINGLE turns Open MPI 4.1's own locks on, and one of them blocks for ever: where a TCP
+ * connection breaks while a large message is being sent, mca_btl_tcp_endpoint_close() completes the
+ * message under the endpoint's lock, which sends a last fragment through the same endpoint, which
+ * takes the lock again. One dead worker would stop rank 0. Open MPI itself has a thread under
+ * SINGLE, too. */
+#ifdef OPEN_MPI
+#define THREAD_LEVEL MPI_THREAD_SINGLE
+#else
+#define THREAD_LEVEL MPI_THREAD_FUNNELED
+#endif
+
 /* "Open MPI v4.1.4, package: ..." is cut at the comma, a table of MPICH at its first line; runs of
  * blanks become one. */
 static void read_name(char *name_out, size_t name_size)
@@ -62,12 +74,12 @@ static enum status read_place(MPI_Comm comm, struct transport_place *place, stru
 enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out, struct error *err)
 {
     int provided = MPI_THREAD_SINGLE;
-    enum status status = mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
-                                   "MPI_Init_thread", err);
+    enum status status =
+        mpi_check(MPI_Init_thread(NULL, NULL, THREAD_LEVEL, &provided), "MPI_Init_thread", err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (provided < MPI_THREAD_FUNNELED) {
+    if (provided < THREAD_LEVEL) {
         return error_set(err, STATUS_TRANSPORT, "this MPI does not allow other threads");
     }
     status = mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),

@@ -85,7 +85,7 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "messages of MPI: out of memory");
 }
 
-/* ---- Sending */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 static struct letter *letter_create(struct transport_mpi *mpi, uint32_t rank, uint64_t size)
 {
@@ -225,7 +225,7 @@ static uint64_t mpi_pending_all(const struct transport_mpi *mpi)
     return mpi->pending_all;
 }
 
-/* ---- Receiving */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Post a receive at `index` of the heads. Its block is reserved. */
 static enum status head_post(struct transport_mpi *mpi, size_t index, struct error *err)
@@ -384,7 +384,7 @@ static void mpi_release(struct transport_mpi *mpi, struct transport_message *mes
     block_pool_give(&mpi->blocks, message->block);
 }
 
-/* ---- Loss */
+/* ---- Loss ------------------------------------------------------------------------------------ */
 
 /* Letters to a lost rank, and the blocks of bodies from it, are neither used nor freed again: MPI
  * may still read or write them. */
@@ -418,7 +418,7 @@ static void mpi_abandon(struct transport_mpi *mpi, uint32_t rank)
     }
 }
 
-/* ---- Opening and closing */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 static uint32_t head_count_of(const struct transport_place *place)
 {
@@ -553,7 +553,7 @@ static void mpi_abort(int exit_status)
     (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
 }
 
-/* ---- The face */
+/* ---- The face -------------------------------------------------------------------------------- */
 
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)

@@ -420,7 +420,8 @@ struct skip_level {
 
 enum status value_skip(const uint8_t *data, size_t size, size_t *used_out)
 {
-    struct skip_level levels[VALUE_DEPTH_MAX + 1] = {{.nodes_left = 1}};
+    struct skip_level levels[VALUE_DEPTH_MAX + 1]; /* clearing all would cost more than an int */
+    levels[0] = (struct skip_level){.nodes_left = 1};
     size_t depth = 0;
     size_t at = 0;
     for (;;) {

@@ -8,7 +8,7 @@
 
 #define PATH_SIZE_MAX (1u << 16)
 
-/* ---- Encoding --------------------------------------------------------------------------------- */
+/* ---- Encoding -------------------------------------------------------------------------------- */
 
 static void put_options(struct pack *pack, const struct map_options *options)
 {
@@ -177,7 +177,7 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         pack_uint(&pack, message->kind);
         break;
     }
-    return pack.status;
+    return pack_finish(&pack);
 }
 
 enum status wire_report_add(struct wire_report_parts *parts, const struct report_batch *batch,
@@ -241,7 +241,7 @@ void wire_report_free(struct wire_report_parts *parts)
     *parts = (struct wire_report_parts){0};
 }
 
-/* ---- Decoding --------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------- */
 
 struct decoder {
     struct unpack in;
@@ -431,8 +431,7 @@ static void get_report(struct decoder *decoder, struct report *report)
     if (report->failure_count != missing) {
         unpack_fail(in);
     }
-    struct report_failure *failures =
-        take_array(decoder, report->failure_count, sizeof(*failures));
+    struct report_failure *failures = take_array(decoder, report->failure_count, sizeof(*failures));
     for (size_t i = 0; i < report->failure_count && !in->failed; i++) {
         get_failure(in, &failures[i]);
     }

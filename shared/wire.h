@@ -8,7 +8,7 @@
  *        <-- BEAT: what each slot is in ----  at a steady pace
  *        --- RECALL: lease, how many ------>
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
- *        --- CANCEL ----------------------->  ends its attempts: reports and RETURNED for each lease
+ *        --- CANCEL ----------------------->  ends attempts: reports, and RETURNED for each lease
  *        --- STOP ------------------------->  leaves
  *        <-- BYE ---------------------------  the last message
  *
@@ -53,19 +53,19 @@ enum wire_kind {
 /* Is this kind sent by the master, to a worker? */
 static inline bool wire_is_for_worker(enum wire_kind kind)
 {
-    return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL ||
-           kind == WIRE_CANCEL || kind == WIRE_STOP;
+    return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL || kind == WIRE_CANCEL ||
+           kind == WIRE_STOP;
 }
 
 /* Texts of a decoded message are NUL-terminated, in the arena. */
 struct wire_start {
-    uint64_t version;      /* WIRE_VERSION */
-    const char *program;   /* version of mapfleet */
-    const char *job_path;  /* absolute; "" where the job is built into the program */
+    uint64_t version;                     /* WIRE_VERSION */
+    const char *program;                  /* version of mapfleet */
+    const char *job_path;                 /* absolute; "" where the job is built into the program */
     uint8_t job_digest[WIRE_DIGEST_SIZE]; /* of the library's bytes */
     const char *task;
-    uint64_t map;          /* number of the map in its run */
-    uint64_t map_size;     /* instances */
+    uint64_t map;      /* number of the map in its run */
+    uint64_t map_size; /* instances */
     struct map_options options;
     struct formula formula;
     const char *run_dir;    /* absolute */
@@ -143,8 +143,7 @@ struct wire_report_parts {
 /* Add a batch and its failures; they are copied. */
 MUST_CHECK enum status wire_report_add(struct wire_report_parts *parts,
                                        const struct report_batch *batch,
-                                       const struct report_failure *failures,
-                                       size_t failure_count);
+                                       const struct report_failure *failures, size_t failure_count);
 /* Append the message of all parts, and start again with none. */
 MUST_CHECK enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *out);
 void wire_report_free(struct wire_report_parts *parts);

@@ -37,8 +37,8 @@ static enum status set_up(struct pool *pool, struct error *err)
     context->task = "setup";
     context->writer = writer;
     if (pool->job->setup(context, &pool->state) != MF_OK) {
-        status = error_set(err, STATUS_INVALID, "the setup of job %s failed: %.*s",
-                           pool->job->name, (int)context->text_size, context->text);
+        status = error_set(err, STATUS_INVALID, "the setup of job %s failed: %.*s", pool->job->name,
+                           (int)context->text_size, context->text);
     }
     context_end(context);
 

@@ -17,9 +17,9 @@ struct runner {
     struct runner_options options;
     struct mf_context context;
     struct writer *writer;
-    struct arena values;   /* of one input */
-    struct arena checks;   /* of one output while it is checked */
-    struct arena texts;    /* of the batch's failures */
+    struct arena values; /* of one input */
+    struct arena checks; /* of one output while it is checked */
+    struct arena texts;  /* of the batch's failures */
     struct report_failure *failures;
     size_t failure_count;
     size_t failure_capacity;
@@ -34,8 +34,7 @@ enum status runner_create(const struct runner_options *options, struct runner **
         return STATUS_NO_MEMORY;
     }
     runner->options = *options;
-    const enum status status =
-        writer_create((size_t)options->map.output_size_max, &runner->writer);
+    const enum status status = writer_create((size_t)options->map.output_size_max, &runner->writer);
     if (status != STATUS_OK) {
         runner_destroy(runner);
         return status;
@@ -65,7 +64,8 @@ void runner_destroy(struct runner *runner)
     free(runner);
 }
 
-/* ---- One attempt ------------------------------------------------------------------------------ */
+/* ---- One attempt ------------------------------------------------------------------------------
+ */
 
 static void add_failure(struct runner *runner, struct report_failure failure, const char *text,
                         size_t text_size)
@@ -132,7 +132,8 @@ static bool run_attempt(struct runner *runner, const mf_value *input, uint64_t i
     return is_success;
 }
 
-/* ---- A batch ---------------------------------------------------------------------------------- */
+/* ---- A batch ----------------------------------------------------------------------------------
+ */
 
 /* Where the next input comes from. */
 struct input_cursor {
@@ -196,9 +197,8 @@ static void run_all(struct runner *runner, const struct batch *batch)
             const uint64_t index = span->start + offset;
             if (next_input(runner, &cursor, index, &input, &err) != STATUS_OK) {
                 add_failure(runner,
-                            (struct report_failure){.index = index,
-                                                    .attempt = span->attempt,
-                                                    .class = FAILURE_ERROR},
+                            (struct report_failure){
+                                .index = index, .attempt = span->attempt, .class = FAILURE_ERROR},
                             err.text, strlen(err.text));
                 mark_failed(runner, batch, at);
             } else if (!run_attempt(runner, &input, index, span->attempt)) {
@@ -215,8 +215,8 @@ enum status runner_run(struct runner *runner, const struct batch *batch,
     run_all(runner, batch);
     const uint64_t success_count = batch->instance_count - runner->failure_count;
     if (success_count > 0) {
-        const enum status status = lz4_frame_compress(
-            runner->writer->data, writer_size(runner->writer), &runner->frame);
+        const enum status status =
+            lz4_frame_compress(runner->writer->data, writer_size(runner->writer), &runner->frame);
         if (status != STATUS_OK) {
             return status;
         }

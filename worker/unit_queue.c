@@ -26,10 +26,10 @@ void unit_queue_free(struct unit_queue *queue)
     queue->count = 0;
 }
 
-/* ---- Adding ----------------------------------------------------------------------------------- */
+/* ---- Adding -----------------------------------------------------------------------------------
+ */
 
-static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit,
-                                 struct error *err)
+static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit, struct error *err)
 {
     struct buffer inputs = {0};
     enum status status;
@@ -71,7 +71,8 @@ enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *fro
     return STATUS_OK;
 }
 
-/* ---- Carving ---------------------------------------------------------------------------------- */
+/* ---- Carving ----------------------------------------------------------------------------------
+ */
 
 /* Bytes of the next `count` packed elements. One that cannot be read ends them early: the runner
  * then fails the instances that have none. */
@@ -122,8 +123,7 @@ bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span 
     }
     assert(count <= queue->count);
     queue->count -= count;
-    *batch_out =
-        (struct batch){.spans = spans, .span_count = span_count, .instance_count = count};
+    *batch_out = (struct batch){.spans = spans, .span_count = span_count, .instance_count = count};
     if (unit->has_inputs) {
         batch_out->inputs = unit->inputs + unit->inputs_used;
         batch_out->inputs_size = inputs_of(unit, count);
@@ -133,7 +133,8 @@ bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span 
     return true;
 }
 
-/* ---- Giving back ------------------------------------------------------------------------------ */
+/* ---- Giving back ------------------------------------------------------------------------------
+ */
 
 static void reverse(struct span *spans, size_t span_count)
 {

@@ -33,8 +33,8 @@ struct worker {
     uint64_t map;
     uint64_t report_interval_us;
     struct unit_queue queue;
-    double instance_us;   /* moving mean of an instance's duration; 0: none seen */
-    uint64_t batch_grown; /* instances that a batch may have by now */
+    double instance_us;                /* moving mean of an instance's duration; 0: none seen */
+    uint64_t batch_grown;              /* instances that a batch may have by now */
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;
     size_t report_capacity;
@@ -73,7 +73,8 @@ void worker_destroy(struct worker *worker)
     free(worker);
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------- */
+/* ---- Sending ----------------------------------------------------------------------------------
+ */
 
 static enum status send_message(struct worker *worker, const struct wire_message *message,
                                 struct error *err)
@@ -144,7 +145,8 @@ static enum status send_beat(struct worker *worker, uint64_t now_us, struct erro
     return send_message(worker, &message, err);
 }
 
-/* ---- Starting --------------------------------------------------------------------------------- */
+/* ---- Starting ---------------------------------------------------------------------------------
+ */
 
 static enum status open_job(struct worker *worker, const struct wire_start *start,
                             struct error *err)
@@ -175,8 +177,8 @@ static enum status open_job(struct worker *worker, const struct wire_start *star
     return pool_create(worker->job, &options, &worker->pool, err);
 }
 
-static enum status on_start(struct worker *worker, const struct wire_start *start,
-                            uint64_t now_us, struct error *err)
+static enum status on_start(struct worker *worker, const struct wire_start *start, uint64_t now_us,
+                            struct error *err)
 {
     struct error refusal = {""};
     if (worker->job != NULL) {
@@ -200,7 +202,8 @@ static enum status on_start(struct worker *worker, const struct wire_start *star
     return send_ready(worker, "", err);
 }
 
-/* ---- Other messages --------------------------------------------------------------------------- */
+/* ---- Other messages ---------------------------------------------------------------------------
+ */
 
 static enum status give_back(struct worker *worker, uint64_t lease, uint64_t count,
                              struct error *err)
@@ -275,7 +278,8 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     return STATUS_OK;
 }
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------------------
+ */
 
 static uint64_t batch_count(const struct worker *worker)
 {
@@ -290,12 +294,11 @@ static uint64_t batch_count(const struct worker *worker)
 
 static void observe(struct worker *worker, const struct report_batch *batch)
 {
-    const double instance_us =
-        ((double)batch->elapsed_us + 0.5) / (double)batch->instance_count;
-    worker->instance_us = worker->instance_us <= 0
-                              ? instance_us
-                              : worker->instance_us +
-                                    DURATION_NEWEST_WEIGHT * (instance_us - worker->instance_us);
+    const double instance_us = ((double)batch->elapsed_us + 0.5) / (double)batch->instance_count;
+    worker->instance_us =
+        worker->instance_us <= 0
+            ? instance_us
+            : worker->instance_us + DURATION_NEWEST_WEIGHT * (instance_us - worker->instance_us);
     if (worker->batch_grown < BATCH_COUNT_MAX) {
         worker->batch_grown = batch->instance_count * BATCH_GROWTH_MAX;
     }
@@ -309,8 +312,8 @@ static bool start_batches(struct worker *worker)
         struct span spans[POOL_BATCH_SPAN_COUNT_MAX];
         struct batch batch;
         uint64_t lease;
-        if (!unit_queue_carve(&worker->queue, batch_count(worker), spans,
-                              POOL_BATCH_SPAN_COUNT_MAX, &batch, &lease)) {
+        if (!unit_queue_carve(&worker->queue, batch_count(worker), spans, POOL_BATCH_SPAN_COUNT_MAX,
+                              &batch, &lease)) {
             break;
         }
         pool_start(worker->pool, lease, &batch);
@@ -327,8 +330,8 @@ static struct wire_report_parts *report_of(struct worker *worker, uint64_t lease
         }
     }
     const size_t capacity = worker->report_capacity;
-    worker->reports = memory_grow(worker->reports, worker->report_count,
-                                  &worker->report_capacity, sizeof(*worker->reports));
+    worker->reports = memory_grow(worker->reports, worker->report_count, &worker->report_capacity,
+                                  sizeof(*worker->reports));
     if (worker->report_capacity > capacity) {
         memset(&worker->reports[capacity], 0,
                (worker->report_capacity - capacity) * sizeof(*worker->reports));

@@ -282,6 +282,15 @@ static void expect_survivor(struct transport_message *message)
     transport_release(transport, message);
 }
 
+/* What arrives of a dying rank is whole. */
+static void expect_last_words(struct transport_message *message, uint8_t byte)
+{
+    CHECK(message->size == LOSE_SIZE, "%zu bytes", message->size);
+    CHECK(message->data[0] == byte, "message %d", byte);
+    CHECK(memcmp(message->data, message->data + 1, LOSE_SIZE - 1) == 0, "message %d", byte);
+    transport_release(transport, message);
+}
+
 /* The last rank sends and is sent large messages, and dies at once. The others wait until nothing
  * moves any more, give it up, and work on. */
 static void lose(void)
@@ -298,6 +307,7 @@ static void lose(void)
         }
     }
     struct transport_message message;
+    uint8_t lost_count = 0;
     const double begin = seconds(CLOCK_MONOTONIC);
     while (seconds(CLOCK_MONOTONIC) < begin + 1) {
         if (own == lost && seconds(CLOCK_MONOTONIC) > begin + 0.003) {
@@ -310,8 +320,7 @@ static void lose(void)
             expect_survivor(&message);
             continue;
         }
-        CHECK(message.size == LOSE_SIZE, "%zu bytes", message.size);
-        transport_release(transport, &message);
+        expect_last_words(&message, lost_count++);
     }
     transport_abandon(transport, lost);
     transport_abandon(transport, lost);

@@ -2,7 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct formula parsed(const char *text)
@@ -22,14 +22,14 @@ static int64_t element(const struct formula *formula, uint64_t index)
     return value.mf_private_as.integer;
 }
 
-#define expect_refusal(text, refusal)                                                              \
-    do {                                                                                           \
-        struct formula untouched = {.count = 77};                                                  \
-        struct error err = {.text = ""};                                                           \
-        cr_expect(eq(int, formula_parse_range(text, &untouched, &err), STATUS_INVALID));           \
-        cr_expect(eq(str, err.text, (char *)refusal));                                             \
-        cr_expect(eq(u64, untouched.count, 77));                                                   \
-    } while (0)
+static void expect_refusal(const char *text, const char *refusal)
+{
+    struct formula untouched = {.count = 77};
+    struct error err = {.text = ""};
+    cr_expect(eq(int, formula_parse_range(text, &untouched, &err), STATUS_INVALID), "%s", text);
+    cr_expect(zero(strcmp(err.text, refusal)), "found: %s\nexpected: %s", err.text, refusal);
+    cr_expect(eq(u64, untouched.count, 77));
+}
 
 Test(formula, a_range_has_its_start_and_not_its_end)
 {

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,21 @@ static void folder_remove(void)
     cr_assert(eq(int, system(command), 0));
 }
 
-/* The absolute path of a name in the folder; valid until the next call. */
-UNUSED static const char *in_folder(const char *name)
+/* A text to compare with, or a path; valid until the next call. */
+__attribute__((format(printf, 1, 2))) static const char *printed(const char *format, ...)
 {
-    static char path[512];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return path;
+    static char text[4096];
+    va_list args;
+    va_start(args, format);
+    const int size = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    cr_assert(lt(sz, (size_t)size, sizeof(text)));
+    return text;
+}
+
+static const char *in_folder(const char *name)
+{
+    return printed("%s/%s", folder, name);
 }
 
 static void write_bytes(const char *name, const void *data, size_t size)
@@ -109,37 +119,43 @@ UNUSED static const char *elements_json(struct inputs *inputs, uint64_t start, u
     return (const char *)json.data;
 }
 
-/* The source is accepted, and gives these elements. */
-#define expect_elements(source, type_text, json)                                                   \
-    do {                                                                                           \
-        struct inputs *opened = open_fine(&(source), type_text);                                   \
-        cr_expect(eq(str, (char *)elements_json(opened, 0, inputs_count(opened)), (char *)json));  \
-        inputs_close(opened);                                                                      \
-    } while (0)
+UNUSED static void expect_text(const char *found, const char *expected)
+{
+    cr_expect(zero(strcmp(found, expected)), "found:\n%s\nexpected:\n%s", found, expected);
+}
 
-/* The source is refused, with this text. */
-#define expect_refusal(source, type_text, refusal)                                                 \
-    do {                                                                                           \
-        struct inputs *opened = NULL;                                                              \
-        struct error refused = {.text = ""};                                                       \
-        cr_expect(ne(int, open_as(&(source), type_text, &opened, &refused), STATUS_OK));           \
-        cr_expect(eq(ptr, opened, NULL));                                                          \
-        cr_expect(eq(str, refused.text, (char *)refusal));                                         \
-    } while (0)
+/* The source is accepted, and gives these elements, one a line. */
+UNUSED static void expect_elements(struct inputs_source source, const char *type_text,
+                                   const char *json)
+{
+    struct inputs *inputs = open_fine(&source, type_text);
+    expect_text(elements_json(inputs, 0, inputs_count(inputs)), json);
+    inputs_close(inputs);
+}
 
-/* The same for a file that is written first, under launch-relative path `name`. */
-#define expect_file(name, text, type_text, json)                                                   \
-    do {                                                                                           \
-        const struct inputs_source written = file_source(name);                                    \
-        write_text(name, text);                                                                    \
-        expect_elements(written, type_text, json);                                                 \
-    } while (0)
+UNUSED static void expect_refusal(struct inputs_source source, const char *type_text,
+                                  const char *refusal)
+{
+    struct inputs *inputs = NULL;
+    struct error err = {.text = ""};
+    cr_expect(ne(int, open_as(&source, type_text, &inputs, &err), STATUS_OK));
+    cr_expect(eq(ptr, inputs, NULL));
+    expect_text(err.text, refusal);
+}
 
-#define expect_file_refused(name, text, type_text, refusal)                                        \
-    do {                                                                                           \
-        const struct inputs_source written = file_source(name);                                    \
-        write_text(name, text);                                                                    \
-        expect_refusal(written, type_text, refusal);                                               \
-    } while (0)
+/* The same for a file of that name, which is written first. */
+UNUSED static void expect_file(const char *name, const char *text, const char *type_text,
+                               const char *json)
+{
+    write_text(name, text);
+    expect_elements(file_source(name), type_text, json);
+}
+
+UNUSED static void expect_file_refused(const char *name, const char *text, const char *type_text,
+                                       const char *refusal)
+{
+    write_text(name, text);
+    expect_refusal(file_source(name), type_text, refusal);
+}
 
 #endif

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The photos that ship: fifteen new ones, each of its photo's size, under files/ in the run.
+photos=$(cd "$(dirname "$0")/../../jobs/augment/photos" && pwd)
+source "$(dirname "$0")/support.sh"
+
+rule "three variants of each photo, as files of the run"
+run 3 map augment:data_augment --files "$photos/*.jpg" --run-dir photos
+expect_status 0
+run 0 results photos
+python3 - "$scratch" "$photos" <<'PYTHON' || fail "the variants are not as they should be"
+import glob, json, struct, sys
+
+def size(path):
+    data = open(path, "rb").read()
+    at = 2
+    while True:
+        marker, length = struct.unpack(">HH", data[at:at + 4])
+        if 0xFFC0 <= marker <= 0xFFC2:
+            return struct.unpack(">HH", data[at + 5:at + 9])
+        at += 2 + length
+
+lists = [json.loads(line) for line in open("out")]
+photos = sorted(glob.glob(sys.argv[2] + "/*.jpg"))
+assert len(lists) == len(photos) == 5, lists
+for photo, variants in zip(photos, lists):
+    assert len(variants) == 3, variants
+    for variant in variants:
+        assert variant.startswith(sys.argv[1] + "/photos/files/"), variant
+        assert size(variant) == size(photo), variant
+PYTHON
+
+rule "the same seed gives the same bytes on any number of ranks"
+run 0 map augment:data_augment --files "$photos/*.jpg" --run-dir again
+expect_status 0
+for file in photos/files/*; do
+    cmp -s "$file" "again/files/$(basename "$file")" || fail "$file differs"
+done
+
+rule "no working directory is left behind"
+mkdir temporary
+TMPDIR=$PWD/temporary run 2 map augment:data_augment --files "$photos/*.jpg"
+expect_status 0
+[ -z "$(find temporary -name 'mapfleet-*')" ] || fail "a working directory is left"
+
+rule "a photo that is none fails for good, and says so"
+printf 'no photo\n' >broken.jpg
+run 2 map augment:data_augment --files "*.jpg" --run-dir broken
+expect_status 1
+expect_in err "[0]: error:"
+[ ! -e broken/files ] || fail "a failed attempt published a file"
+exit 0

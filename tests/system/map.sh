@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# A map from inputs to outputs, alone and on 1, 2 and 5 ranks: the same list every time.
+source "$(dirname "$0")/support.sh"
+
+squares=$(python3 -c 'print("\n".join(str(i * i) for i in range(1000)))')
+for ranks in 0 1 2 5; do
+    rule "a range gives its outputs in order ($ranks ranks)"
+    run "$ranks" map basics:square --range 0:1000 --print --run-dir "range-$ranks"
+    expect_status 0
+    expect_lines out "$squares"
+    expect_in err "1,000 succeeded"
+done
+
+rule "the log is a valid msgpack stream of all outputs for any lz4"
+lz4 -dc range-5/log.lz4 >stream || fail "lz4 refuses the log"
+python3 - <<'PYTHON' || fail "the stream is not the outputs"
+import msgpack
+with open("stream", "rb") as stream:
+    outputs = sorted(msgpack.Unpacker(stream))
+assert outputs == sorted(i * i for i in range(1000)), outputs[:10]
+PYTHON
+
+rule "results reads a run later, and on no rank"
+run 0 results range-5
+expect_status 0
+expect_lines out "$squares"
+
+python3 - <<'PYTHON'
+import json
+texts = ["", "plain", "Grüße", "line\nbreak", "x" * 70000]
+with open("texts.jsonl", "w") as out:
+    for text in texts:
+        out.write(json.dumps(text) + "\n")
+with open("upper.jsonl", "w") as out:
+    for text in texts:
+        upper = "".join(c.upper() if c.isascii() else c for c in text)
+        out.write(json.dumps(upper, ensure_ascii=False) + "\n")
+json.dump([1, 2, -3], open("numbers.json", "w"))
+PYTHON
+printf '1\n\n2\r\n-3\n' >numbers.csv.body
+{ printf 'a,b\n'; printf '1,x\n"2","y, z"\n'; } >records.csv
+printf '1\n2\n-3\n' >numbers.txt
+python3 -c 'import msgpack,sys; [sys.stdout.buffer.write(msgpack.packb(i)) for i in (1, 2, -3)]' \
+    >numbers.msgpack
+lz4 -q numbers.txt numbers.txt.lz4
+for file in numbers.json numbers.txt numbers.msgpack numbers.txt.lz4; do
+    rule "inputs are read from $file"
+    run 2 map basics:square --inputs "$file" --print
+    expect_status 0
+    expect_lines out $'1\n4\n9'
+done
+
+rule "strings of any length come back whole"
+run 3 map basics:shout --inputs texts.jsonl --print
+expect_status 0
+cmp -s out upper.jsonl || fail "the texts differ"
+
+rule "records come from CSV"
+run 2 map basics:swap --inputs records.csv --print
+expect_status 0
+expect_lines out $'{"a":"x","b":"1"}\n{"a":"y, z","b":"2"}'
+
+rule "standard input is read as JSON Lines"
+status=0
+printf '3\n4\n' | timeout 60 mpirun -q -n 2 "$mapfleet" map basics:square --inputs - --print \
+    >out 2>err || status=$?
+expect_status 0
+expect_lines out $'9\n16'
+
+rule "an empty list succeeds at once with an empty list"
+run 2 map basics:square --range 5:5 --print
+expect_status 0
+[ ! -s out ] || fail "something was printed"
+run 2 map basics:square --range 5:5 --min-successes 1
+expect_status 2
+
+for size in 1 7 1000; do
+    rule "a fixed unit size of $size changes nothing"
+    run 3 map basics:square --range 0:1000 --print --unit-size "$size"
+    expect_status 0
+    expect_lines out "$squares"
+done
+
+rule "the seed of an instance is the same on any number of ranks"
+run 0 map basics:seed --range 0:50 --print --seed 7
+cp out alone
+run 5 map basics:seed --range 0:50 --print --seed 7
+cmp -s out alone || fail "seeds differ"
+run 5 map basics:seed --range 0:50 --print --seed 8
+cmp -s out alone && fail "another --seed gives the same seeds"
+
+rule "tasks lists names and types without MPI"
+run 0 tasks basics
+expect_status 0
+expect_in out "square: int -> int"
+exit 0
