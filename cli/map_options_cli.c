@@ -1,119 +1,147 @@
 #include "cli/map_options_cli.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "master/criterion.h"
 #include "shared/quantity.h"
 
-typedef enum status parse_function(const char *text, uint64_t *value_out, struct error *err);
+typedef enum status quantity_parser(const char *text, uint64_t *value_out, struct error *err);
 
-static enum status parse_unit_size(const char *text, uint64_t *size_out, struct error *err)
+/* One quantity; `field` stays as it is where the option was not given. */
+static enum status apply_quantity(const struct options *options, enum option_id id,
+                                  quantity_parser *parse, uint64_t *field, struct error *err)
 {
-    if (strcmp(text, "auto") == 0) {
-        *size_out = 0;
+    if (!options_has(options, id)) {
         return STATUS_OK;
     }
-    const enum status status = quantity_parse_count(text, size_out, err);
-    return status == STATUS_OK && *size_out == 0
-               ? error_set(err, STATUS_INVALID, "\"0\": expected auto or a count above 0")
-               : status;
+    const enum status status = parse(options->values[id], field, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "%s: ", option_name(id));
+    }
+    return status;
 }
 
-static enum status apply_numbers(const struct options *options, struct map_options *merged,
-                                 struct error *err)
+static enum status apply_quantities(const struct options *options, struct map_options *merged,
+                                    struct error *err)
 {
     const struct {
         enum option_id id;
-        parse_function *parse;
-        uint64_t *to;
-    } numbers[] = {
+        quantity_parser *parse;
+        uint64_t *field;
+    } rows[] = {
         {OPTION_RETRIES, quantity_parse_count, &merged->retries},
         {OPTION_RETRY_DELAY, quantity_parse_time, &merged->retry_delay_ns},
         {OPTION_SYSTEM_RETRIES, quantity_parse_count, &merged->system_retries},
         {OPTION_CONCURRENCY, quantity_parse_count, &merged->concurrency},
         {OPTION_MAX_OUTPUT, quantity_parse_size, &merged->output_size_max},
         {OPTION_SEED, quantity_parse_count, &merged->seed},
-        {OPTION_UNIT_SIZE, parse_unit_size, &merged->unit_size},
     };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        const char *text = options->values[numbers[i].id];
-        if (text == NULL) {
-            continue;
-        }
-        const enum status status = numbers[i].parse(text, numbers[i].to, err);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const enum status status =
+            apply_quantity(options, rows[i].id, rows[i].parse, rows[i].field, err);
         if (status != STATUS_OK) {
-            error_prefix(err, "%s: ", option_name(numbers[i].id));
             return status;
         }
+    }
+    /* Every output takes at least a byte, so that no instance could succeed. */
+    if (merged->output_size_max == 0 && options_has(options, OPTION_MAX_OUTPUT)) {
+        return error_set(err, STATUS_INVALID, "%s: \"%s\" leaves room for none: expected a size "
+                                              "above 0",
+                         option_name(OPTION_MAX_OUTPUT), options->values[OPTION_MAX_OUTPUT]);
     }
     return STATUS_OK;
 }
 
-static enum status apply_policy(const struct options *options, struct map_options *merged,
-                                struct error *err)
-{
-    static const char *const names[] = {
-        [POLICY_STOP] = "stop", [POLICY_RUN_ALL] = "run-all", [POLICY_ENOUGH] = "enough"};
-    const char *text = options->values[OPTION_POLICY];
-    if (text == NULL) {
-        return STATUS_OK;
-    }
-    for (int policy = POLICY_STOP; policy <= POLICY_ENOUGH; policy++) {
-        if (strcmp(names[policy], text) == 0) {
-            merged->policy = (enum map_policy)policy;
-            return STATUS_OK;
-        }
-    }
-    return error_set(err, STATUS_INVALID,
-                     "--policy: \"%s\" is no policy: expected stop, run-all or enough", text);
-}
-
-static enum status apply_count(const char *text, enum criterion_kind kind,
-                               struct criterion *criterion, struct error *err)
-{
-    *criterion = (struct criterion){.kind = kind};
-    return quantity_parse_count(text, &criterion->count, err);
-}
-
-static enum status apply_criterion(const struct options *options, struct map_options *merged,
+static enum status apply_criterion(const struct options *options, struct criterion *criterion,
                                    struct error *err)
 {
     static const enum option_id ids[] = {OPTION_MIN_SUCCESS_RATIO, OPTION_MIN_SUCCESSES,
                                          OPTION_MAX_FAILURES};
-    const enum option_id *given = NULL;
+    enum option_id given = OPTION_HELP; /* none of them */
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         if (!options_has(options, ids[i])) {
             continue;
         }
-        if (given != NULL) {
-            return error_set(err, STATUS_INVALID, "%s and %s are two minimums: give one of them",
-                             option_name(*given), option_name(ids[i]));
+        if (given != OPTION_HELP) {
+            return error_set(err, STATUS_INVALID,
+                             "%s and %s both say what counts as success: expected one of them",
+                             option_name(given), option_name(ids[i]));
         }
-        given = &ids[i];
+        given = ids[i];
     }
-    if (given == NULL) {
+    if (given == OPTION_HELP) {
         return STATUS_OK;
     }
-    const char *text = options->values[*given];
-    const enum status status =
-        *given == OPTION_MIN_SUCCESS_RATIO
-            ? criterion_parse_ratio(text, &merged->criterion, err)
-            : apply_count(text,
-                          *given == OPTION_MIN_SUCCESSES ? CRITERION_MIN_SUCCESSES
-                                                         : CRITERION_MAX_FAILURES,
-                          &merged->criterion, err);
-    if (status != STATUS_OK) {
-        error_prefix(err, "%s: ", option_name(*given));
+    if (given == OPTION_MIN_SUCCESS_RATIO) {
+        const enum status status = criterion_parse_ratio(options->values[given], criterion, err);
+        if (status != STATUS_OK) {
+            error_prefix(err, "%s: ", option_name(given));
+        }
+        return status;
     }
-    return status;
+    *criterion = (struct criterion){.kind = given == OPTION_MIN_SUCCESSES ? CRITERION_MIN_SUCCESSES
+                                                                          : CRITERION_MAX_FAILURES};
+    return apply_quantity(options, given, quantity_parse_count, &criterion->count, err);
+}
+
+static enum status apply_policy(const struct options *options, enum map_policy *policy,
+                                struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum map_policy policy;
+    } rows[] = {{"stop", POLICY_STOP}, {"run-all", POLICY_RUN_ALL}, {"enough", POLICY_ENOUGH}};
+    const char *name = options->values[OPTION_POLICY];
+    if (name == NULL) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(name, rows[i].name) == 0) {
+            *policy = rows[i].policy;
+            return STATUS_OK;
+        }
+    }
+    return error_set(err, STATUS_INVALID, "%s: \"%s\" is unknown: expected stop, run-all or enough",
+                     option_name(OPTION_POLICY), name);
+}
+
+/* "auto" is 0 to those who measure. */
+static enum status apply_unit_size(const struct options *options, uint64_t *unit_size,
+                                   struct error *err)
+{
+    const char *text = options->values[OPTION_UNIT_SIZE];
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    if (strcmp(text, "auto") == 0) {
+        *unit_size = 0;
+        return STATUS_OK;
+    }
+    if (quantity_parse_count(text, unit_size, NULL) != STATUS_OK || *unit_size == 0) {
+        return error_set(err, STATUS_INVALID, "%s: \"%s\" is no unit size: expected auto or a count "
+                                              "above 0",
+                         option_name(OPTION_UNIT_SIZE), text);
+    }
+    return STATUS_OK;
 }
 
 enum status map_options_apply(const struct options *options, struct map_options *merged,
                               struct error *err)
 {
-    enum status status = apply_numbers(options, merged, err);
+    struct map_options copy = *merged;
+    enum status status = apply_criterion(options, &copy.criterion, err);
     if (status == STATUS_OK) {
-        status = apply_policy(options, merged, err);
+        status = apply_policy(options, &copy.policy, err);
     }
-    return status == STATUS_OK ? apply_criterion(options, merged, err) : status;
+    if (status == STATUS_OK) {
+        status = apply_quantities(options, &copy, err);
+    }
+    if (status == STATUS_OK) {
+        status = apply_unit_size(options, &copy.unit_size, err);
+    }
+    if (status == STATUS_OK) {
+        *merged = copy;
+    }
+    return status;
 }

@@ -1,7 +1,4 @@
-/* map_options_cli.h - options of the command line laid over a task's own, field by field.
- *
- * Failure: texts name the option, what was found and what was expected.
- */
+/* map_options_cli.h - what was asked for on the command line, laid over a task's own options. */
 #ifndef CLI_MAP_OPTIONS_CLI_H
 #define CLI_MAP_OPTIONS_CLI_H
 
@@ -9,7 +6,9 @@
 #include "shared/error.h"
 #include "shared/map_options.h"
 
-/* What was not given stays as it is in `merged`. */
+/* Each option that was given replaces its field of `merged`; the rest stays. Any of the three that
+ * say what counts as success replaces whichever the task had, and two of them are refused. The text
+ * of an error names the option, what was found and what was expected; `merged` is as it was then. */
 MUST_CHECK enum status map_options_apply(const struct options *options, struct map_options *merged,
                                          struct error *err);
 

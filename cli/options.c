@@ -335,7 +335,7 @@ static enum status unknown_option(enum verb verb, const char *name, size_t name_
         return error_set(err, STATUS_INVALID, "unknown option %.*s: did you mean %s?",
                          (int)name_size, name, nearest);
     }
-    return error_set(err, STATUS_INVALID, "unknown option %.*s: mapfleet %s --help lists the known",
+    return error_set(err, STATUS_INVALID, "unknown option %.*s: mapfleet %s --help lists all",
                      (int)name_size, name, verbs[verb].name);
 }
 

@@ -41,7 +41,7 @@ struct results {
     struct type *type; /* of an output */
     struct outputs *outputs;
     struct instances *instances; /* NULL where neither a table nor states were asked for */
-    struct row_field *fields;    /* of a row of CSV that is no table; one for each field */
+    struct row_field *fields;    /* of a row of a table or of CSV */
     size_t field_count;
     struct rows rows;
     struct arena arena; /* of the row at hand */
@@ -111,18 +111,27 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
-/* The columns of CSV are the fields of the output type where that is a record, else one. */
+static const char *const columns[] = {"index",           "state", "attempts", "task_failures",
+                                      "system_failures", "class", "error",    "output",
+                                      "cache",           "rank",  "seconds"};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
+
+/* A table has its columns. Without, the columns of CSV are the fields of the output type where that
+ * is a record, else one. */
 static MUST_CHECK enum status take_fields(struct results *results, struct error *err)
 {
     const bool is_record = type_kind(results->type) == TYPE_RECORD;
-    results->field_count = is_record ? type_field_count(results->type) : 1;
+    results->field_count = results->request.is_table ? COLUMN_COUNT
+                           : is_record               ? type_field_count(results->type)
+                                                     : 1;
     results->fields = calloc(results->field_count + 1, sizeof(*results->fields));
     if (results->fields == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    results->fields[0].name = "output";
-    for (size_t i = 0; is_record && i < results->field_count; i++) {
-        results->fields[i].name = type_field_name(results->type, i);
+    for (size_t i = 0; i < results->field_count; i++) {
+        results->fields[i].name = results->request.is_table ? columns[i]
+                                  : is_record               ? type_field_name(results->type, i)
+                                                            : "output";
     }
     return STATUS_OK;
 }
@@ -254,27 +263,23 @@ static MUST_CHECK enum status put_instance(struct results *results, uint64_t ind
         error = (const char *)results->text.data;
     }
     const double seconds = round(instance->seconds * 1e9) / 1e9;
-    const struct row_field fields[] = {
-        {"index", count_value(index)},
-        {"state", text_or_null(instance_state_name(instance->state))},
-        {"attempts", count_value(instance->attempts)},
-        {"task_failures", count_value(instance->task_failures)},
-        {"system_failures", count_value(instance->system_failures)},
-        {"class", text_or_null(class)},
-        {"error", text_or_null(error)},
-        {"output", *output},
-        {"cache", text_or_null("off")},
-        {"rank", instance->has_rank ? value_int(instance->rank) : value_null()},
-        {"seconds", instance->has_seconds ? value_float(seconds) : value_null()},
+    const mf_value values[COLUMN_COUNT] = {
+        count_value(index),
+        text_or_null(instance_state_name(instance->state)),
+        count_value(instance->attempts),
+        count_value(instance->task_failures),
+        count_value(instance->system_failures),
+        text_or_null(class),
+        text_or_null(error),
+        *output,
+        text_or_null("off"),
+        instance->has_rank ? value_int(instance->rank) : value_null(),
+        instance->has_seconds ? value_float(seconds) : value_null(),
     };
-    const size_t count = sizeof(fields) / sizeof(fields[0]);
-    if (results->rows.count == 0) {
-        const enum status status = rows_put_names(&results->rows, fields, count, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        results->fields[i].value = values[i];
     }
-    return rows_put_record(&results->rows, fields, count, err);
+    return rows_put_record(&results->rows, results->fields, COLUMN_COUNT, err);
 }
 
 static MUST_CHECK enum status put_row(struct results *results, uint64_t index, struct error *err)
@@ -299,11 +304,8 @@ static MUST_CHECK enum status put_row(struct results *results, uint64_t index, s
 static MUST_CHECK enum status put_rows(struct results *results, struct error *err)
 {
     struct error finish_err;
-    enum status status = STATUS_OK;
     rows_start(&results->rows, results->request.format, STDOUT_FILENO);
-    if (!results->request.is_table) {
-        status = rows_put_names(&results->rows, results->fields, results->field_count, err);
-    }
+    enum status status = rows_put_names(&results->rows, results->fields, results->field_count, err);
     for (uint64_t i = 0;
          i < results->run->input_count && status == STATUS_OK && !results->rows.is_closed; i++) {
         status = put_row(results, i, err);

@@ -103,7 +103,12 @@ enum status criterion_minimum(const struct criterion *criterion, uint64_t size,
         *minimum_out = criterion->count;
         return STATUS_OK;
     case CRITERION_MAX_FAILURES:
-        *minimum_out = criterion->count < size ? size - criterion->count : 0;
+        if (criterion->count > size) {
+            return error_set(err, STATUS_INVALID,
+                             "--max-failures %" PRIu64 " of a map of %" PRIu64 " instances",
+                             criterion->count, size);
+        }
+        *minimum_out = size - criterion->count;
         return STATUS_OK;
     }
     assert(false);

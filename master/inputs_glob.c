@@ -296,9 +296,11 @@ static enum status expand(const char *glob, const char *launch_dir, struct path_
     }
     struct walk walk = {.glob = glob, .launch_dir = launch_dir, .list = list, .err = err};
     const size_t count = list->count;
-    enum status status = append(&walk, "", 0);
-    if (status == STATUS_OK) {
+    enum status status = STATUS_NO_MEMORY;
+    if (buffer_reserve(&walk.path, strlen(glob) + 1) == STATUS_OK) {
         status = walk_on(&walk, glob);
+    } else {
+        (void)fail_memory(err);
     }
     buffer_free(&walk.path);
     if (status == STATUS_OK && list->count == count) {

@@ -100,6 +100,7 @@ struct take {
 /* Add instances that are all at `attempt`. False when there is no room for them. */
 static bool take_run(struct take *take, uint64_t start, uint64_t count, uint64_t attempt)
 {
+    assert(take->spans != NULL);
     struct span *last = take->span_count > 0 ? &take->spans[take->span_count - 1] : NULL;
     if (last != NULL && last->start + last->count == start && last->attempt == attempt) {
         last->count += count;

@@ -51,7 +51,8 @@ uint64_t sizing_goal(const struct sizing *sizing, const struct sizing_options *o
                      uint32_t slots, uint64_t slots_all, uint64_t left)
 {
     if (options->unit_size > 0) {
-        return 2 * smaller(options->unit_size, GOAL_MAX); /* one at work, one ahead */
+        const uint64_t unit_size = smaller(options->unit_size, GOAL_MAX);
+        return larger(slots, unit_size) + unit_size; /* what is at work, and one unit ahead */
     }
     uint64_t goal = measured_goal(sizing, options, slots);
     if (options->input_size_mean > 0) {

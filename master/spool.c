@@ -21,27 +21,23 @@ static enum status fail_file(const char *name, struct error *err)
     return error_set(err, STATUS_IO, "%s: %s", name, strerror(errno));
 }
 
-static enum status join(const char *dir, const char *name, const char *ending, char **path_out,
-                        struct error *err)
+/* NULL where memory ran out. */
+static char *join(const char *dir, const char *name, const char *ending)
 {
-    if (asprintf(path_out, "%s/%s%s", dir, name, ending) < 0) {
-        *path_out = NULL;
-        return fail_memory(name, err);
-    }
-    return STATUS_OK;
+    char *path = NULL;
+    return asprintf(&path, "%s/%s%s", dir, name, ending) < 0 ? NULL : path;
 }
 
 enum status spool_open(const char *dir, const char *name, struct spool *spool_out,
                        struct error *err)
 {
-    struct spool spool = SPOOL_NONE;
-    enum status status = join(dir, name, "", &spool.name, err);
-    if (status != STATUS_OK) {
-        return status;
+    struct spool spool = {.file = -1, .name = join(dir, name, "")};
+    if (spool.name == NULL) {
+        return fail_memory(name, err);
     }
     spool.file = open(spool.name, O_RDONLY | O_CLOEXEC);
     if (spool.file < 0) {
-        status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
+        const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
         (void)error_set(err, status, "%s: %s", spool.name, strerror(errno));
         spool_close(&spool);
         return status;
@@ -196,14 +192,11 @@ static enum status write_copy(const struct spool *spool, int file, const char *u
 
 enum status spool_save(struct spool *spool, const char *dir, const char *name, struct error *err)
 {
-    struct spool copy = {.file = -1, .size = spool->size};
-    char *unfinished = NULL; /* its name until it is whole */
-    enum status status = join(dir, name, "", &copy.name, err);
-    if (status != STATUS_OK) {
-        goto done;
-    }
-    status = join(dir, name, ".new", &unfinished, err);
-    if (status != STATUS_OK) {
+    struct spool copy = {.file = -1, .name = join(dir, name, ""), .size = spool->size};
+    char *unfinished = join(dir, name, ".new"); /* its name until it is whole */
+    enum status status = STATUS_OK;
+    if (copy.name == NULL || unfinished == NULL) {
+        status = fail_memory(name, err);
         goto done;
     }
     copy.file = open(unfinished, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -1,5 +1,6 @@
 #include "shared/job.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -133,8 +134,8 @@ static enum status digest_file(const char *path, uint8_t digest_out[JOB_DIGEST_S
     ssize_t size;
     XXH128_canonical_t canonical;
     XXH3_state_t *state = XXH3_createState();
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || state == NULL) {
+    const int file = state != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0) {
         status = error_set(err, STATUS_IO, "job %s: %s", path, strerror(errno));
         goto done;
     }
@@ -245,6 +246,7 @@ enum status job_open(const char *job, struct job **job_out, struct error *err)
     }
     enum status status = job_find(job, &path, err);
     if (status == STATUS_OK) {
+        assert(path != NULL);
         status = job_load(path, job_out, err);
     }
     free(path);

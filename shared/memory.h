@@ -11,13 +11,13 @@
 #include <stddef.h>
 
 /* calloc() and realloc() that do not fail. `count` times `size` is checked for overflow. */
-void *memory_take(size_t count, size_t size) __attribute__((malloc));
-void *memory_resize(void *memory, size_t count, size_t size);
+void *memory_take(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *memory_resize(void *memory, size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* Room for one more element in an array of `count`: doubles *capacity when it is full.
  *     list = memory_grow(list, count, &capacity, sizeof(*list)); */
 void *memory_grow(void *memory, size_t count, size_t *capacity, size_t size);
 
-char *memory_copy_text(const char *text);
+char *memory_copy_text(const char *text) __attribute__((returns_nonnull));
 
 #endif

@@ -386,11 +386,13 @@ Test(inputs_store, a_file_that_is_missing_is_said_to_be)
     expect_text(err.text, printed("%s/inputs.lz4: No such file or directory", folder));
 }
 
-/* Goal: no damage to the file goes unnoticed.
- * Method: each byte of a small file flipped in one bit, and the file cut at each byte. */
-Test(inputs_store, a_file_that_was_cut_or_changed_anywhere_is_refused)
+/* Goal: no damage to the file gives other elements.
+ * Method: each byte of a small file flipped in one bit, and the file cut at each byte. It may be
+ * loaded only where LZ4 has two ways to say the same. */
+Test(inputs_store, a_file_that_was_cut_or_changed_is_refused_or_has_the_same_elements)
 {
-    write_text("a.jsonl", "\"abcabcabcabc\"\n[1, 2.5, null, {\"x\": true}]\n300\n");
+    static const char elements[] = "\"abcabcabcabc\"\n[1,2.5,null,{\"x\":true}]\n300\n";
+    write_text("a.jsonl", elements);
     const struct inputs_source source = file_source("a.jsonl");
     struct inputs *inputs = open_fine(&source, "any");
     uint8_t digest[INPUTS_DIGEST_SIZE];
@@ -404,13 +406,18 @@ Test(inputs_store, a_file_that_was_cut_or_changed_anywhere_is_refused)
         write_bytes("inputs.lz4", file.data, cut);
         cr_expect(eq(ptr, load(3, digest, NULL), NULL), "cut at %zu", cut);
     }
+    size_t accepted_count = 0;
     for (size_t at = 0; at < file.size; at++) {
         file.data[at] ^= (uint8_t)(1u << at % 8);
         write_bytes("inputs.lz4", file.data, file.size);
         struct inputs *loaded = load(3, digest, NULL);
-        cr_expect(eq(ptr, loaded, NULL), "changed at %zu", at);
-        inputs_close(loaded);
+        if (loaded != NULL) {
+            expect_text(elements_json(loaded, 0, 3), elements);
+            accepted_count++;
+            inputs_close(loaded);
+        }
         file.data[at] ^= (uint8_t)(1u << at % 8);
     }
+    cr_expect(lt(sz, accepted_count, 3));
     buffer_free(&file);
 }

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# What users link: the installed package, by pkg-config and by CMake, for a job and for a program of
+# one's own with every verb built in.
+source "$(dirname "$0")/support.sh"
+
+rule "the package installs"
+cmake --install "$MAPFLEET_BUILD_DIR" --prefix "$PWD/prefix" >out 2>err || fail "cmake --install"
+mapfleet=$PWD/prefix/bin/mapfleet
+PKG_CONFIG_PATH=$(dirname "$(find "$PWD/prefix" -name mapfleet.pc)")
+export PKG_CONFIG_PATH
+flags=$(pkg-config --cflags --libs mapfleet) || fail "pkg-config does not know mapfleet"
+if grep -q 'MF_SANITIZE:STRING=.*address' "$MAPFLEET_BUILD_DIR/CMakeCache.txt"; then
+    flags="$flags -fsanitize=address,undefined"
+fi
+
+rule "the installed program finds the installed jobs by name"
+run 0 map basics:square --range 0:3 --print
+expect_status 0
+expect_lines out $'0\n1\n4'
+run 2 map basics:square --range 0:3 --print
+expect_status 0
+expect_lines out $'0\n1\n4'
+
+cat >job.c <<'C'
+#include <mapfleet.h>
+#include <string.h>
+
+static mf_status twice(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    mf_put_int(output, 2 * mf_int(input));
+    return MF_OK;
+}
+
+static mf_status wrong(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    if (mf_int(input) == 0) {
+        mf_put_str(output, "text");
+    } else if (mf_int(input) == 1) {
+        mf_put_int(output, 1);
+        mf_put_int(output, 2);
+    }
+    return MF_OK;
+}
+
+static mf_status counted(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    int *calls = mf_state(ctx);
+    (void)input;
+    mf_put_bool(output, calls != NULL && ++*calls > 0);
+    return MF_OK;
+}
+
+static mf_status set_up(mf_context *ctx, void **state)
+{
+    static int calls;
+    (void)ctx;
+    *state = &calls;
+    return MF_OK;
+}
+
+void mf_job(mf_registry *job)
+{
+    const mf_task twice_task = {.name = "twice", .fn = twice, .input = "int", .output = "int"};
+    const mf_task wrong_task = {.name = "wrong", .fn = wrong, .input = "int", .output = "int"};
+    const mf_task counted_task = {.name = "counted", .fn = counted, .output = "bool"};
+    mf_register_task(job, &twice_task);
+    mf_register_task(job, &wrong_task);
+    mf_register_task(job, &counted_task);
+    mf_register_setup(job, set_up, NULL);
+}
+C
+rule "a job builds against the installed package and runs"
+# shellcheck disable=SC2086
+cc -std=c11 -Wall -Wextra -Werror -shared -fPIC job.c -o job.so $flags >out 2>err ||
+    fail "the job does not build"
+run 2 map ./job.so:twice --range 0:4 --print
+expect_status 0
+expect_lines out $'0\n2\n4\n6'
+
+rule "setup runs before the first attempt, and its state is at hand"
+run 2 map ./job.so:counted --range 0:3 --print
+expect_status 0
+expect_lines out $'true\ntrue\ntrue'
+
+rule "no output, two, or one of the wrong type fail the attempt with class output"
+run 2 map ./job.so:wrong --range 0:3 --policy run-all --run-dir wrong
+expect_status 1
+run 0 results wrong --table
+python3 - <<'PYTHON' || fail "the classes are not output"
+import json
+rows = [json.loads(line) for line in open("out")]
+assert [row["class"] for row in rows] == ["output"] * 3, rows
+assert "expected int, found str" in rows[0]["error"], rows[0]
+PYTHON
+
+cat >program.c <<'C'
+#include <mapfleet.h>
+
+int main(int argc, char **argv)
+{
+    return mf_main(argc, argv, mf_job);
+}
+C
+rule "a program of one's own has every verb, with its job built in"
+# shellcheck disable=SC2086
+cc -std=c11 -Wall -Wextra program.c job.c -o program $flags -Wl,-rpath,"$(dirname "$(dirname \
+    "$PKG_CONFIG_PATH")")/lib" -Wl,-rpath,"$(dirname "$PKG_CONFIG_PATH")" >out 2>err ||
+    fail "the program does not build"
+mapfleet=$PWD/program
+for ranks in 0 1 3; do
+    run "$ranks" map :twice --range 0:4 --print
+    expect_status 0
+    expect_lines out $'0\n2\n4\n6'
+done
+run 0 tasks :
+expect_status 0
+expect_in out "twice: int -> int"
+
+rule "find_package finds the installed package, from C and from C++"
+mkdir consumer
+cat >consumer/CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.22)
+project(consumer LANGUAGES C CXX)
+find_package(mapfleet REQUIRED)
+add_library(job MODULE ../job.c)
+target_link_libraries(job PRIVATE mapfleet::mapfleet)
+set_target_properties(job PROPERTIES PREFIX "")
+add_library(job_cxx MODULE job.cpp)
+target_link_libraries(job_cxx PRIVATE mapfleet::mapfleet)
+set_target_properties(job_cxx PROPERTIES PREFIX "")
+CMAKE
+cat >consumer/job.cpp <<'CXX'
+#include <mapfleet.h>
+
+static mf_status half(mf_context *, const mf_value *input, mf_writer *output)
+{
+    mf_put_float(output, mf_float(input) / 2);
+    return MF_OK;
+}
+
+extern "C" void mf_job(mf_registry *job)
+{
+    mf_task task{};
+    task.name = "half";
+    task.fn = half;
+    task.input = "float";
+    task.output = "float";
+    mf_register_task(job, &task);
+}
+CXX
+mapfleet=$PWD/prefix/bin/mapfleet
+cmake -S consumer -B consumer/build -DCMAKE_PREFIX_PATH="$PWD/prefix" >out 2>err &&
+    cmake --build consumer/build >>out 2>>err || fail "the consumer does not build"
+run 2 map ./consumer/build/job_cxx.so:half --range 0:3 --print
+expect_status 0
+expect_lines out $'0.0\n0.5\n1.0'
+exit 0

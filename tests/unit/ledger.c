@@ -1,0 +1,347 @@
+#include "master/ledger.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <criterion/redirect.h>
+#include <signal.h>
+
+#define SPAN_MAX 16
+#define K64 (UINT64_C(1) << 16)
+
+static struct ledger *ledger_of(uint64_t size, uint64_t retries, uint64_t system_retries)
+{
+    struct ledger *ledger = NULL;
+    cr_assert(eq(int,
+                 ledger_create((struct ledger_options){.size = size,
+                                                       .retries = retries,
+                                                       .system_retries = system_retries},
+                               &ledger),
+                 STATUS_OK));
+    return ledger;
+}
+
+static void expect_counts(const struct ledger *ledger, struct ledger_counts expected)
+{
+    const struct ledger_counts counts = ledger_counts(ledger);
+    cr_expect(eq(u64, counts.ready, expected.ready));
+    cr_expect(eq(u64, counts.leased, expected.leased));
+    cr_expect(eq(u64, counts.waiting, expected.waiting));
+    cr_expect(eq(u64, counts.succeeded, expected.succeeded));
+    cr_expect(eq(u64, counts.failed, expected.failed));
+    cr_expect(eq(u64, counts.timed_out, expected.timed_out));
+    cr_expect(eq(u64, counts.aborted, expected.aborted));
+}
+
+static void expect_span(struct span span, uint64_t start, uint64_t count, uint64_t attempt)
+{
+    cr_expect(eq(u64, span.start, start));
+    cr_expect(eq(u64, span.count, count));
+    cr_expect(eq(u64, span.attempt, attempt));
+}
+
+/* Take one instance, which must be `index` at `attempt`. */
+static void take_one(struct ledger *ledger, uint64_t index, uint64_t attempt)
+{
+    struct span span;
+    cr_assert(eq(sz, ledger_take(ledger, 1, 0, false, &span, 1), 1));
+    expect_span(span, index, 1, attempt);
+}
+
+static struct ledger_fate fail(struct ledger *ledger, uint64_t index, enum failure_class class)
+{
+    return ledger_fail(ledger, index, class, false, 0);
+}
+
+Test(ledger, at_first_every_instance_is_ready)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    expect_counts(ledger, (struct ledger_counts){.ready = 10});
+    cr_expect(eq(u64, ledger_ended(ledger), 0));
+    ledger_destroy(ledger);
+    ledger_destroy(NULL);
+}
+
+Test(ledger, an_empty_map_has_nothing_to_take)
+{
+    struct ledger *ledger = ledger_of(0, 0, 0);
+    struct span span;
+    cr_expect(eq(sz, ledger_take(ledger, 1, 0, false, &span, 1), 0));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_take_is_one_span_of_the_lowest_instances)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    struct span spans[SPAN_MAX];
+    cr_assert(eq(sz, ledger_take(ledger, 4, 0, false, spans, SPAN_MAX), 1));
+    expect_span(spans[0], 0, 4, 0);
+    cr_assert(eq(sz, ledger_take(ledger, 100, 0, false, spans, SPAN_MAX), 1));
+    expect_span(spans[0], 4, 6, 0);
+    cr_expect(eq(sz, ledger_take(ledger, 1, 0, false, spans, SPAN_MAX), 0));
+    expect_counts(ledger, (struct ledger_counts){.leased = 10});
+    ledger_destroy(ledger);
+}
+
+Test(ledger, maps_of_2_to_the_63_instances_cost_nothing_to_begin)
+{
+    struct ledger *ledger = ledger_of(INT64_MAX, 0, 0);
+    struct span span;
+    cr_assert(eq(sz, ledger_take(ledger, INT64_MAX - 1, 0, false, &span, 1), 1));
+    cr_expect(eq(u64, span.count, INT64_MAX - 1));
+    expect_counts(ledger, (struct ledger_counts){.ready = 1, .leased = INT64_MAX - 1});
+    ledger_destroy(ledger);
+}
+
+Test(ledger, what_is_given_back_is_taken_first_and_at_the_same_attempt)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    struct span spans[SPAN_MAX];
+    (void)ledger_take(ledger, 6, 0, false, spans, SPAN_MAX);
+    ledger_give_back(ledger, 1, 2);
+    ledger_give_back(ledger, 5, 1);
+    expect_counts(ledger, (struct ledger_counts){.ready = 7, .leased = 3});
+    cr_assert(eq(sz, ledger_take(ledger, 5, 0, false, spans, SPAN_MAX), 2));
+    expect_span(spans[0], 1, 2, 0);
+    expect_span(spans[1], 5, 3, 0); /* the returned 5, and the fresh 6 and 7 behind it */
+    cr_expect(eq(u64, ledger_attempts(ledger, 1), 0));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_take_stops_where_its_spans_are_full)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    struct span spans[SPAN_MAX];
+    (void)ledger_take(ledger, 6, 0, false, spans, SPAN_MAX);
+    ledger_give_back(ledger, 0, 1);
+    ledger_give_back(ledger, 2, 1);
+    ledger_give_back(ledger, 4, 1);
+    cr_assert(eq(sz, ledger_take(ledger, 10, 0, false, spans, 2), 2));
+    expect_span(spans[0], 0, 1, 0);
+    expect_span(spans[1], 2, 1, 0);
+    expect_counts(ledger, (struct ledger_counts){.ready = 5, .leased = 5});
+    cr_assert(eq(sz, ledger_take(ledger, 10, 0, false, spans, 2), 2));
+    expect_span(spans[0], 4, 1, 0);
+    expect_span(spans[1], 6, 4, 0);
+    ledger_destroy(ledger);
+}
+
+Test(ledger, neighbours_at_different_attempts_are_different_spans)
+{
+    struct ledger *ledger = ledger_of(3, 1, 0);
+    struct span spans[SPAN_MAX];
+    (void)ledger_take(ledger, 3, 0, false, spans, SPAN_MAX);
+    (void)fail(ledger, 1, FAILURE_ERROR);
+    ledger_retry(ledger, 1);
+    ledger_give_back(ledger, 0, 1);
+    ledger_give_back(ledger, 2, 1);
+    cr_assert(eq(sz, ledger_take(ledger, 3, 0, false, spans, SPAN_MAX), 3));
+    expect_span(spans[0], 0, 1, 0);
+    expect_span(spans[1], 1, 1, 1);
+    expect_span(spans[2], 2, 1, 0);
+    ledger_destroy(ledger);
+}
+
+/* Goal: k retries are k + 1 attempts, each one number higher, for every width of counter. */
+Test(ledger, retries_give_so_many_further_attempts)
+{
+    static const uint64_t budgets[] = {0, 1, 2, 3, 4, 15, 16, 255, UINT64_C(1) << 16};
+    for (size_t i = 0; i < sizeof(budgets) / sizeof(*budgets); i++) {
+        struct ledger *ledger = ledger_of(1, budgets[i], 0);
+        for (uint64_t attempt = 0; attempt <= budgets[i]; attempt++) {
+            take_one(ledger, 0, attempt);
+            const struct ledger_fate fate = fail(ledger, 0, FAILURE_CRASH);
+            cr_assert(eq(u64, fate.task_failures, attempt + 1));
+            cr_assert(eq(u64, fate.attempts_max, budgets[i] + 1));
+            cr_assert(eq(int, fate.is_final, attempt == budgets[i]));
+            if (!fate.is_final) {
+                expect_counts(ledger, (struct ledger_counts){.waiting = 1});
+                ledger_retry(ledger, 0);
+            }
+        }
+        expect_counts(ledger, (struct ledger_counts){.failed = 1});
+        ledger_destroy(ledger);
+    }
+}
+
+Test(ledger, no_budget_is_too_large)
+{
+    static const uint64_t budgets[] = {INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(budgets) / sizeof(*budgets); i++) {
+        struct ledger *ledger = ledger_of(1, budgets[i], budgets[i]);
+        for (uint64_t attempt = 0; attempt < 100; attempt++) {
+            take_one(ledger, 0, attempt);
+            const struct ledger_fate fate =
+                fail(ledger, 0, attempt % 2 == 0 ? FAILURE_ERROR : FAILURE_LOST);
+            cr_assert(not(fate.is_final));
+            cr_assert(ge(u64, fate.attempts_max, budgets[i]));
+            ledger_retry(ledger, 0);
+        }
+        ledger_destroy(ledger);
+    }
+}
+
+Test(ledger, task_failures_and_system_failures_have_a_budget_each)
+{
+    struct ledger *ledger = ledger_of(1, 1, 2);
+    static const enum failure_class classes[] = {FAILURE_LOST, FAILURE_ERROR, FAILURE_KILLED};
+    for (uint64_t attempt = 0; attempt < 3; attempt++) {
+        take_one(ledger, 0, attempt);
+        cr_expect(not(fail(ledger, 0, classes[attempt]).is_final));
+        ledger_retry(ledger, 0);
+    }
+    take_one(ledger, 0, 3);
+    const struct ledger_fate fate = fail(ledger, 0, FAILURE_LOST);
+    cr_expect(fate.is_final);
+    cr_expect(eq(int, fate.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, fate.task_failures, 1));
+    cr_expect(eq(u64, fate.system_failures, 3));
+    cr_expect(eq(u64, fate.attempts_max, 5));
+    cr_expect(eq(u64, ledger_attempts(ledger, 0), 4));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_permanent_task_failure_is_final_at_once)
+{
+    struct ledger *ledger = ledger_of(1, 5, 5);
+    take_one(ledger, 0, 0);
+    const struct ledger_fate fate = ledger_fail(ledger, 0, FAILURE_ERROR, true, 0);
+    cr_expect(fate.is_final);
+    cr_expect(eq(int, fate.state, INSTANCE_FAILED));
+    expect_counts(ledger, (struct ledger_counts){.failed = 1});
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_system_failure_cannot_be_permanent)
+{
+    struct ledger *ledger = ledger_of(1, 0, 1);
+    take_one(ledger, 0, 0);
+    cr_expect(not(ledger_fail(ledger, 0, FAILURE_LOST, true, 0).is_final));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, the_last_failure_names_the_state_that_an_instance_ends_in)
+{
+    for (int class = 0; class < FAILURE_ABORTED; class ++) {
+        struct ledger *ledger = ledger_of(1, 0, 0);
+        take_one(ledger, 0, 0);
+        const struct ledger_fate fate = fail(ledger, 0, (enum failure_class) class);
+        const bool is_timeout = class == FAILURE_TIMEOUT;
+        cr_expect(fate.is_final);
+        cr_expect(eq(int, fate.state, is_timeout ? INSTANCE_TIMED_OUT : INSTANCE_FAILED));
+        expect_counts(ledger, (struct ledger_counts){.failed = is_timeout ? 0 : 1,
+                                                     .timed_out = is_timeout ? 1 : 0});
+        cr_expect(eq(u64, ledger_ended(ledger), 1));
+        ledger_destroy(ledger);
+    }
+}
+
+Test(ledger, an_aborted_attempt_ends_its_instance_and_uses_no_budget)
+{
+    struct ledger *ledger = ledger_of(2, 0, 0);
+    take_one(ledger, 0, 0);
+    ledger_abort(ledger, 0);
+    expect_counts(ledger, (struct ledger_counts){.ready = 1, .aborted = 1});
+    cr_expect(eq(u64, ledger_attempts(ledger, 0), 0));
+    cr_expect(eq(u64, ledger_ended(ledger), 1));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, an_instance_between_attempts_cannot_be_taken)
+{
+    struct ledger *ledger = ledger_of(1, 1, 0);
+    struct span span;
+    take_one(ledger, 0, 0);
+    (void)fail(ledger, 0, FAILURE_ERROR);
+    cr_expect(eq(sz, ledger_take(ledger, 1, 0, false, &span, 1), 0));
+    ledger_retry(ledger, 0);
+    take_one(ledger, 0, 1);
+    ledger_succeed(ledger, 0, 1);
+    expect_counts(ledger, (struct ledger_counts){.succeeded = 1});
+    ledger_destroy(ledger);
+}
+
+/* Method: 0 failed on worker 7. */
+Test(ledger, a_retry_is_passed_over_for_the_worker_on_which_it_failed)
+{
+    struct ledger *ledger = ledger_of(3, 1, 0);
+    struct span spans[SPAN_MAX];
+    take_one(ledger, 0, 0);
+    (void)ledger_fail(ledger, 0, FAILURE_ERROR, false, 7);
+    ledger_retry(ledger, 0);
+    cr_assert(eq(sz, ledger_take(ledger, 1, 7, true, spans, SPAN_MAX), 1));
+    expect_span(spans[0], 1, 1, 0);
+    cr_assert(eq(sz, ledger_take(ledger, 2, 8, true, spans, SPAN_MAX), 2));
+    expect_span(spans[0], 0, 1, 1);
+    expect_span(spans[1], 2, 1, 0);
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_worker_gets_its_own_failures_back_where_it_may_not_pass_over)
+{
+    struct ledger *ledger = ledger_of(1, 1, 0);
+    struct span span;
+    take_one(ledger, 0, 0);
+    (void)ledger_fail(ledger, 0, FAILURE_ERROR, false, 7);
+    ledger_retry(ledger, 0);
+    cr_expect(eq(sz, ledger_take(ledger, 1, 7, true, &span, 1), 0));
+    cr_expect(eq(sz, ledger_take(ledger, 1, 7, false, &span, 1), 1));
+    ledger_destroy(ledger);
+}
+
+/* Goal: nothing is special about instances beside a border of the packed counters. */
+Test(ledger, attempts_are_kept_on_both_sides_of_a_block_border)
+{
+    struct ledger *ledger = ledger_of(2 * K64, 3, 3);
+    struct span span;
+    (void)ledger_take(ledger, 2 * K64, 0, false, &span, 1);
+    for (uint64_t index = K64 - 2; index < K64 + 2; index++) {
+        for (uint64_t i = 0; i < index - (K64 - 2); i++) {
+            (void)fail(ledger, index, FAILURE_ERROR);
+            ledger_retry(ledger, index);
+            cr_assert(eq(sz, ledger_take(ledger, 1, 0, false, &span, 1), 1));
+            expect_span(span, index, 1, i + 1);
+        }
+    }
+    for (uint64_t index = K64 - 2; index < K64 + 2; index++) {
+        cr_expect(eq(u64, ledger_attempts(ledger, index), index - (K64 - 2)));
+    }
+    cr_expect(eq(u64, ledger_attempts(ledger, 0), 0));
+    cr_expect(eq(u64, ledger_attempts(ledger, 2 * K64 - 1), 0));
+    ledger_destroy(ledger);
+}
+
+/* Method: of six, one succeeded, one failed for good, one was aborted after a failure, one waits
+ * for its retry, one is ready for it, one was never taken. */
+Test(ledger, begun_are_those_that_have_not_ended_but_had_an_attempt)
+{
+    struct ledger *ledger = ledger_of(6, 1, 0);
+    struct span span;
+    cr_expect(eq(u64, ledger_begun(ledger), 0));
+    (void)ledger_take(ledger, 5, 0, false, &span, 1);
+    ledger_succeed(ledger, 0, 1);
+    (void)ledger_fail(ledger, 1, FAILURE_ERROR, true, 0);
+    (void)fail(ledger, 2, FAILURE_ERROR);
+    ledger_retry(ledger, 2);
+    (void)ledger_take(ledger, 1, 0, false, &span, 1);
+    ledger_abort(ledger, 2);
+    (void)fail(ledger, 3, FAILURE_ERROR);
+    (void)fail(ledger, 4, FAILURE_ERROR);
+    ledger_retry(ledger, 4);
+    cr_expect(eq(u64, ledger_begun(ledger), 2));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_success_of_what_was_never_taken_is_a_bug_that_asserts, .signal = SIGABRT)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    cr_redirect_stderr();
+    take_one(ledger, 0, 0);
+    ledger_succeed(ledger, 5, 1);
+}
+
+Test(ledger, a_retry_of_what_does_not_wait_is_a_bug_that_asserts, .signal = SIGABRT)
+{
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    cr_redirect_stderr();
+    ledger_retry(ledger, 0);
+}

@@ -1,0 +1,372 @@
+#include "master/record.h"
+
+#include "tests/unit/log_support.h"
+
+static const struct span spans[] = {{.start = 10, .count = 4, .attempt = 0},
+                                    {.start = 20, .count = 5, .attempt = 2}};
+static const uint8_t bits[] = {0x5b, 0x01}; /* 0, 1, 3, 4, 6, 8 of 9 */
+static const uint8_t no_bits[] = {0, 0};
+
+/* What a full record needs to live. */
+struct fixture {
+    struct buffer frames[3];
+    struct report_batch batches[3];
+    struct report_failure failures[3];
+    struct record_outcome outcomes[3];
+    struct record record;
+    struct buffer bytes;
+    struct arena arena;
+};
+
+/* A batch in which some succeeded, one with all, one with none, and failures of three outcomes. */
+static void fixture_create(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    f->batches[0] = make_batch(spans, 2, bits, &f->frames[0]);
+    f->batches[1] = make_batch(spans, 1, NULL, &f->frames[1]);
+    f->batches[2] = make_batch(spans, 2, no_bits, &f->frames[2]);
+    f->failures[0] = make_failure(12, 0, FAILURE_EXIT, "status 1");
+    f->failures[1] = make_failure(20, 2, FAILURE_TIMEOUT, "");
+    f->failures[1].is_permanent = true;
+    f->failures[2] = make_failure(23, 2, FAILURE_LOST, "not \xff UTF-8");
+    f->outcomes[0] =
+        (struct record_outcome){.state = INSTANCE_ABORTED, .task_failures = 1, .attempts_max = 3};
+    f->outcomes[1] = (struct record_outcome){.is_final = true,
+                                             .state = INSTANCE_TIMED_OUT,
+                                             .task_failures = 2,
+                                             .system_failures = 1,
+                                             .attempts_max = UINT64_MAX};
+    f->outcomes[2] = (struct record_outcome){
+        .is_final = true, .state = INSTANCE_FAILED, .system_failures = 4, .attempts_max = 5};
+    f->record = make_report(f->batches, 3);
+    f->record.map = 5;
+    f->record.report.failures = f->failures;
+    f->record.report.failure_count = 3;
+    f->record.outcomes = f->outcomes;
+    OK(record_encode(&f->record, &f->bytes));
+}
+
+static void fixture_destroy(struct fixture *f)
+{
+    for (size_t i = 0; i < 3; i++) {
+        buffer_free(&f->frames[i]);
+    }
+    buffer_free(&f->bytes);
+    arena_free(&f->arena);
+}
+
+static enum status decode(struct fixture *f, const uint8_t *data, size_t size,
+                          struct record *record_out, size_t *used_out)
+{
+    struct error err;
+    arena_reset(&f->arena);
+    return record_decode(data, size, &f->arena, record_out, used_out, &err);
+}
+
+static void expect_same_batch(const struct report_batch *a, const struct report_batch *b)
+{
+    cr_assert(eq(sz, a->span_count, b->span_count));
+    for (size_t i = 0; i < a->span_count; i++) {
+        cr_expect(eq(u64, a->spans[i].start, b->spans[i].start));
+        cr_expect(eq(u64, a->spans[i].count, b->spans[i].count));
+        cr_expect(eq(u64, a->spans[i].attempt, b->spans[i].attempt));
+    }
+    cr_expect(eq(u64, a->instance_count, b->instance_count));
+    cr_expect(eq(u64, a->success_count, b->success_count));
+    cr_assert(eq(int, a->success_bits == NULL, b->success_bits == NULL));
+    for (uint64_t i = 0; i < a->instance_count; i++) {
+        cr_expect(eq(int, report_batch_succeeded(a, i), report_batch_succeeded(b, i)));
+    }
+    cr_assert(eq(sz, a->frame_size, b->frame_size));
+    cr_expect(a->frame_size == 0 || memcmp(a->frame, b->frame, a->frame_size) == 0);
+    cr_expect(eq(u32, a->slot, b->slot));
+    cr_expect(eq(u64, a->started_us, b->started_us));
+    cr_expect(eq(u64, a->elapsed_us, b->elapsed_us));
+}
+
+static void expect_same_failure(const struct report_failure *a, const struct report_failure *b)
+{
+    cr_expect(eq(u64, a->index, b->index));
+    cr_expect(eq(u64, a->attempt, b->attempt));
+    cr_expect(eq(int, a->class, b->class));
+    cr_expect(eq(int, a->is_permanent, b->is_permanent));
+    cr_assert(eq(sz, a->text_size, b->text_size));
+    cr_expect(memcmp(a->text, b->text, a->text_size) == 0);
+}
+
+static void expect_same_outcome(const struct record_outcome *a, const struct record_outcome *b)
+{
+    cr_expect(eq(int, a->is_final, b->is_final));
+    cr_expect(eq(int, a->state, b->state));
+    cr_expect(eq(u64, a->task_failures, b->task_failures));
+    cr_expect(eq(u64, a->system_failures, b->system_failures));
+    cr_expect(eq(u64, a->attempts_max, b->attempts_max));
+}
+
+Test(record, a_report_comes_back_whole)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, f.bytes.size));
+    cr_expect(eq(int, back.kind, RECORD_REPORT));
+    cr_expect(eq(u64, back.map, 5));
+    cr_expect(eq(u32, back.rank, 2));
+    cr_expect(eq(u64, back.time_ms, f.record.time_ms));
+    cr_expect(eq(u64, back.report.lease, 77));
+    cr_assert(eq(sz, back.report.batch_count, 3));
+    cr_assert(eq(sz, back.report.failure_count, 3));
+    for (size_t i = 0; i < 3; i++) {
+        expect_same_batch(&back.report.batches[i], &f.batches[i]);
+        expect_same_failure(&back.report.failures[i], &f.failures[i]);
+        expect_same_outcome(&back.outcomes[i], &f.outcomes[i]);
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, starts_and_ends_come_back)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    const struct record records[] = {
+        {.kind = RECORD_START, .map = UINT64_MAX, .revives_failed = true, .time_ms = 1},
+        {.kind = RECORD_START, .rank = UINT32_MAX},
+        {.kind = RECORD_END, .exit_status = 75}};
+    for (size_t i = 0; i < 3; i++) {
+        buffer_clear(&f.bytes);
+        OK(record_encode(&records[i], &f.bytes));
+        OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+        cr_expect(eq(sz, used, f.bytes.size));
+        cr_expect(eq(int, back.kind, records[i].kind));
+        cr_expect(eq(u64, back.map, records[i].map));
+        cr_expect(eq(u32, back.rank, records[i].rank));
+        cr_expect(eq(u64, back.time_ms, records[i].time_ms));
+        cr_expect(eq(int, back.revives_failed, records[i].revives_failed));
+        cr_expect(eq(int, back.exit_status, records[i].exit_status));
+        cr_expect(eq(sz, back.report.batch_count, 0));
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, a_record_of_a_range_that_all_succeeded_is_small)
+{
+    struct fixture f;
+    const struct span range = {.start = 1000000, .count = 65536, .attempt = 0};
+    fixture_create(&f);
+    struct report_batch batch = make_batch(&range, 1, NULL, &f.frames[0]);
+    const struct record record = make_report(&batch, 1);
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    cr_expect(lt(sz, f.bytes.size - batch.frame_size, 144));
+    fixture_destroy(&f);
+}
+
+Test(record, a_record_that_is_cut_asks_for_more_bytes_than_there_are)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    for (size_t size = 0; size < f.bytes.size; size++) {
+        cr_assert(eq(int, decode(&f, f.bytes.data, size, &back, &used), STATUS_LIMIT),
+                  "cut to %zu bytes", size);
+        cr_assert(gt(sz, used, size));
+        cr_assert(le(sz, used, f.bytes.size));
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, every_changed_byte_is_noticed)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    for (size_t i = 0; i < f.bytes.size; i++) {
+        for (unsigned flip = 1; flip < 256; flip++) {
+            f.bytes.data[i] ^= (uint8_t)flip;
+            cr_assert(ne(int, decode(&f, f.bytes.data, f.bytes.size, &back, &used), STATUS_OK),
+                      "byte %zu, flipped by %u", i, flip);
+            f.bytes.data[i] ^= (uint8_t)flip;
+        }
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, what_follows_a_record_does_not_matter)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    const size_t size = f.bytes.size;
+    OK(buffer_append(&f.bytes, "\xff\xff\xff\xff\xff", 5));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, size));
+    fixture_destroy(&f);
+}
+
+/* Goal: a record with a right checksum is refused all the same where what it says makes no sense,
+ * as one that another program wrote might. Method: the encoder is handed nonsense. */
+static void expect_refused(struct fixture *f, const char *what)
+{
+    struct record back;
+    size_t used = 0;
+    buffer_clear(&f->bytes);
+    OK(record_encode(&f->record, &f->bytes));
+    cr_expect(eq(int, decode(f, f->bytes.data, f->bytes.size, &back, &used), STATUS_INVALID), "%s",
+              what);
+}
+
+Test(record, spans_that_are_empty_unsorted_or_overlapping_are_refused)
+{
+    const struct span wrong[][2] = {{{10, 4, 0}, {13, 5, 0}},
+                                    {{20, 5, 0}, {10, 4, 0}},
+                                    {{10, 9, 0}, {19, 0, 0}},
+                                    {{10, 8, 0}, {INT64_MAX - 1, 2, 0}},
+                                    {{10, 9, 0}, {UINT64_MAX, 1, 0}}};
+    struct fixture f;
+    fixture_create(&f);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        f.batches[0].spans = wrong[i];
+        expect_refused(&f, "spans");
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, a_batch_of_no_spans_is_refused)
+{
+    struct fixture f;
+    fixture_create(&f);
+    f.batches[1].span_count = 0;
+    f.batches[1].instance_count = 0;
+    expect_refused(&f, "no spans");
+    fixture_destroy(&f);
+}
+
+Test(record, success_bits_of_another_length_or_behind_the_last_instance_are_refused)
+{
+    static const uint8_t behind[] = {0x5b, 0x03};
+    struct fixture f;
+    fixture_create(&f);
+    f.batches[0].success_bits = behind;
+    expect_refused(&f, "bits behind the last");
+    f.batches[0].success_bits = bits;
+    f.batches[0].instance_count = 8;
+    expect_refused(&f, "too few bits");
+    fixture_destroy(&f);
+}
+
+Test(record, a_frame_stands_there_just_where_something_succeeded)
+{
+    struct fixture f;
+    fixture_create(&f);
+    f.batches[2].success_bits = bits;
+    expect_refused(&f, "a success without a frame");
+    f.batches[2].success_bits = no_bits;
+    f.batches[0].success_bits = no_bits;
+    expect_refused(&f, "a frame without a success");
+    fixture_destroy(&f);
+}
+
+Test(record, final_states_that_no_failure_leads_to_are_refused)
+{
+    const enum instance_state wrong[] = {INSTANCE_SUCCEEDED, INSTANCE_CACHED, INSTANCE_NOT_STARTED,
+                                         INSTANCE_STOPPED_EARLY};
+    struct fixture f;
+    fixture_create(&f);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        f.outcomes[1].state = wrong[i];
+        expect_refused(&f, instance_state_name(wrong[i]));
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, failures_of_impossible_instances_are_refused)
+{
+    struct fixture f;
+    fixture_create(&f);
+    f.failures[0].index = UINT64_MAX;
+    expect_refused(&f, "index");
+    fixture_destroy(&f);
+}
+
+/* The header of a report whose two batches claim a frame of `frame_size` bytes each; its checksum
+ * is zeroes. */
+static void make_claim(uint64_t frame_size, struct buffer *bytes)
+{
+    uint8_t header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE] = {0};
+    struct pack out;
+    OK(buffer_append(bytes, header, sizeof(header)));
+    pack_start(&out, bytes);
+    pack_map(&out, 8);
+    pack_text(&out, "kind");
+    pack_text(&out, "report");
+    const char *const numbers[] = {"map", "rank", "time_ms", "lease"};
+    for (size_t i = 0; i < 4; i++) {
+        pack_text(&out, numbers[i]);
+        pack_uint(&out, 0);
+    }
+    pack_text(&out, "batches");
+    pack_array(&out, 2);
+    for (size_t i = 0; i < 2; i++) {
+        pack_array(&out, 6);
+        pack_spans(&out, spans, 1);
+        pack_nil(&out);
+        pack_uint(&out, frame_size);
+        pack_uint(&out, 0);
+        pack_uint(&out, 0);
+        pack_uint(&out, 0);
+    }
+    pack_text(&out, "failures");
+    pack_array(&out, 0);
+    pack_text(&out, "checksum");
+    pack_bytes(&out, "0123456789abcdef", 16);
+    OK(pack_finish(&out));
+    lz4_frame_skippable_header((uint32_t)(bytes->size - sizeof(header)), bytes->data);
+}
+
+Test(record, frames_larger_than_any_file_are_refused)
+{
+    struct record back;
+    struct arena arena = {0};
+    struct buffer bytes = {0};
+    size_t used = 0;
+    make_claim(1000, &bytes);
+    STATUS_IS(STATUS_LIMIT, record_decode(bytes.data, bytes.size, &arena, &back, &used, NULL));
+    cr_expect(eq(sz, used, bytes.size + 2000));
+    const uint64_t sizes[] = {INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        buffer_clear(&bytes);
+        make_claim(sizes[i], &bytes);
+        STATUS_IS(STATUS_INVALID,
+                  record_decode(bytes.data, bytes.size, &arena, &back, &used, NULL));
+    }
+    arena_free(&arena);
+    buffer_free(&bytes);
+}
+
+Test(record, any_bytes_can_be_decoded)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    uint32_t random = 3;
+    fixture_create(&f);
+    const size_t size = f.bytes.size;
+    uint8_t *copy = malloc(size);
+    for (unsigned round = 0; round < 20000; round++) {
+        memcpy(copy, f.bytes.data, size);
+        for (unsigned i = 0; i < 1 + round % 8; i++) {
+            random = random * 1664525u + 1013904223u;
+            copy[8 + (random >> 8) % (size - 8)] = (uint8_t)random;
+        }
+        (void)!decode(&f, copy, size, &back, &used);
+    }
+    free(copy);
+    fixture_destroy(&f);
+}
