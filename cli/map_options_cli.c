@@ -46,8 +46,9 @@ static enum status apply_quantities(const struct options *options, struct map_op
     }
     /* Every output takes at least a byte, so that no instance could succeed. */
     if (merged->output_size_max == 0 && options_has(options, OPTION_MAX_OUTPUT)) {
-        return error_set(err, STATUS_INVALID, "%s: \"%s\" leaves room for none: expected a size "
-                                              "above 0",
+        return error_set(err, STATUS_INVALID,
+                         "%s: \"%s\" leaves room for none: expected a size "
+                         "above 0",
                          option_name(OPTION_MAX_OUTPUT), options->values[OPTION_MAX_OUTPUT]);
     }
     return STATUS_OK;
@@ -119,8 +120,9 @@ static enum status apply_unit_size(const struct options *options, uint64_t *unit
         return STATUS_OK;
     }
     if (quantity_parse_count(text, unit_size, NULL) != STATUS_OK || *unit_size == 0) {
-        return error_set(err, STATUS_INVALID, "%s: \"%s\" is no unit size: expected auto or a count "
-                                              "above 0",
+        return error_set(err, STATUS_INVALID,
+                         "%s: \"%s\" is no unit size: expected auto or a count "
+                         "above 0",
                          option_name(OPTION_UNIT_SIZE), text);
     }
     return STATUS_OK;

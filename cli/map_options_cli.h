@@ -8,7 +8,8 @@
 
 /* Each option that was given replaces its field of `merged`; the rest stays. Any of the three that
  * say what counts as success replaces whichever the task had, and two of them are refused. The text
- * of an error names the option, what was found and what was expected; `merged` is as it was then. */
+ * of an error names the option, what was found and what was expected; `merged` is as it was then.
+ */
 MUST_CHECK enum status map_options_apply(const struct options *options, struct map_options *merged,
                                          struct error *err);
 

@@ -44,8 +44,17 @@ static void print_options(const struct task *task)
     if (options->mem > 0) {
         (void)printf("    mem %s\n", quantity_size_text(options->mem, text));
     }
+    if (options->mem_growth > 1) {
+        (void)printf("    mem_growth %g\n", options->mem_growth);
+    }
     if (task->cache_version != NULL) {
         (void)printf("    cache_version \"%s\"\n", task->cache_version);
+    }
+    if (task->cache_ignore != NULL) {
+        (void)printf("    cache_ignore \"%s\"\n", task->cache_ignore);
+    }
+    if (task->is_idempotent) {
+        (void)printf("    idempotent\n");
     }
 }
 

@@ -142,15 +142,15 @@ static enum status print_ranges(const struct index_set *indices, size_t range_ma
     uint64_t count;
     uint64_t from = 0;
     enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK &&
-                       index_set_next_run(indices, from, UINT64_MAX, &start, &count);
+    for (size_t i = 0;
+         status == STATUS_OK && index_set_next_run(indices, from, UINT64_MAX, &start, &count);
          i++) {
         if (i == range_max) {
             return buffer_printf(out, "...");
         }
-        status = count == 1 ? buffer_printf(out, "[%" PRIu64 "]", start)
-                            : buffer_printf(out, "[%" PRIu64 "-%" PRIu64 "]", start,
-                                            start + count - 1);
+        status = count == 1
+                     ? buffer_printf(out, "[%" PRIu64 "]", start)
+                     : buffer_printf(out, "[%" PRIu64 "-%" PRIu64 "]", start, start + count - 1);
         from = start + count;
     }
     return status;
@@ -187,7 +187,8 @@ static enum status print_group(const struct group *group, size_t range_max, stru
 {
     enum status status = print_ranges(&group->indices, range_max, out);
     if (status == STATUS_OK) {
-        status = buffer_printf(out, ": %s: ", failure_class_name(group->class));
+        status = buffer_printf(out, ": %s%s", failure_class_name(group->class),
+                               group->text_size > 0 ? ": " : "");
     }
     if (status == STATUS_OK) {
         status = print_text(group->text, group->text_size, out);
@@ -211,12 +212,11 @@ static enum status print_rest(const struct failures *failures, const struct grou
         return STATUS_OK;
     }
     group_count += failures->count_beyond > 0 ? 1 : 0;
-    return buffer_printf(out, "%s%s more %s (%s %s)\n",
-                         failures->count_beyond > 1 ? "at least " : "",
-                         quantity_count_text(group_count, groups_text),
-                         group_count == 1 ? "group" : "groups",
-                         quantity_count_text(attempt_count, attempts_text),
-                         attempt_count == 1 ? "attempt" : "attempts");
+    return buffer_printf(
+        out, "%s%s more %s (%s %s)\n", failures->count_beyond > 1 ? "at least " : "",
+        quantity_count_text(group_count, groups_text), group_count == 1 ? "group" : "groups",
+        quantity_count_text(attempt_count, attempts_text),
+        attempt_count == 1 ? "attempt" : "attempts");
 }
 
 enum status failures_print(const struct failures *failures, size_t group_max, size_t range_max,
@@ -229,7 +229,7 @@ enum status failures_print(const struct failures *failures, size_t group_max, si
     for (size_t i = 0; i < failures->group_count; i++) {
         groups[i] = &failures->groups[i];
     }
-    qsort(groups, failures->group_count, sizeof(*groups), compare_groups);
+    qsort(groups, failures->group_count, sizeof(const struct group *), compare_groups);
 
     for (size_t i = 0; i < printed && status == STATUS_OK; i++) {
         status = print_group(groups[i], range_max, out);

@@ -126,13 +126,13 @@ static enum status append(struct walk *walk, const char *text, size_t size)
     return buffer_append(&walk->path, text, size) == STATUS_OK ? STATUS_OK : fail_memory(walk->err);
 }
 
-/* The path so far, as the system finds it. */
-static enum status path_so_far(struct walk *walk, char **path_out)
+/* The path so far, as the system finds it. NULL where memory ran out. */
+static char *path_so_far(const struct walk *walk)
 {
     char *text = strndup((const char *)walk->path.data, walk->path.size);
-    *path_out = text != NULL ? absolute_path(walk->launch_dir, text) : NULL;
+    char *path = text != NULL ? absolute_path(walk->launch_dir, text) : NULL;
     free(text);
-    return *path_out != NULL ? STATUS_OK : fail_memory(walk->err);
+    return path;
 }
 
 /* What cannot be looked at may hide inputs, which must not be left out in silence. That there is
@@ -149,11 +149,11 @@ static enum status fail_unless_absent(struct walk *walk, const char *path)
 /* The end of the glob is reached: is there such a path? Behind a slash it must be a folder. */
 static enum status take_existing(struct walk *walk)
 {
-    char *path = NULL;
-    enum status status = path_so_far(walk, &path);
-    if (status != STATUS_OK) {
-        return status;
+    char *path = path_so_far(walk);
+    if (path == NULL) {
+        return fail_memory(walk->err);
     }
+    enum status status = STATUS_OK;
     struct stat about;
     if (lstat(path, &about) == 0) {
         status = add_path(walk);
@@ -199,11 +199,11 @@ static enum status walk_folder(struct walk *walk, DIR *folder, const char *folde
 
 static enum status walk_pattern(struct walk *walk, const char *pattern, const char *rest)
 {
-    char *path = NULL;
-    enum status status = path_so_far(walk, &path);
-    if (status != STATUS_OK) {
-        return status;
+    char *path = path_so_far(walk);
+    if (path == NULL) {
+        return fail_memory(walk->err);
     }
+    enum status status = STATUS_OK;
     DIR *folder = opendir(path);
     if (folder == NULL) {
         status = fail_unless_absent(walk, path);

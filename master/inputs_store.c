@@ -55,17 +55,27 @@ static enum status fail_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "list of inputs: %s", status_text(STATUS_NO_MEMORY));
 }
 
-enum status inputs_store_create(struct inputs_store **store_out, struct error *err)
+/* NULL where memory ran out. */
+static struct inputs_store *create(void)
 {
     struct inputs_store *store = calloc(1, sizeof(*store));
     if (store == NULL) {
-        return fail_memory(err);
+        return NULL;
     }
     store->spool = SPOOL_NONE;
     store->decoded = NO_BLOCK;
     store->digest = XXH3_createState();
     if (store->digest == NULL || XXH3_128bits_reset(store->digest) != XXH_OK) {
         inputs_store_destroy(store);
+        return NULL;
+    }
+    return store;
+}
+
+enum status inputs_store_create(struct inputs_store **store_out, struct error *err)
+{
+    struct inputs_store *store = create();
+    if (store == NULL) {
         return fail_memory(err);
     }
     *store_out = store;
@@ -391,12 +401,11 @@ enum status inputs_store_load(const char *run_dir, uint64_t count,
                               const uint8_t digest[INPUTS_DIGEST_SIZE],
                               struct inputs_store **store_out, struct error *err)
 {
-    struct inputs_store *store = NULL;
-    enum status status = inputs_store_create(&store, err);
-    if (status != STATUS_OK) {
-        return status;
+    struct inputs_store *store = create();
+    if (store == NULL) {
+        return fail_memory(err);
     }
-    status = spool_open(run_dir, FILE_NAME, &store->spool, err);
+    enum status status = spool_open(run_dir, FILE_NAME, &store->spool, err);
     if (status == STATUS_OK) {
         status = load_frames(store, err);
     }

@@ -13,7 +13,7 @@ struct separator {
     char *text; /* with tabs for `\t` */
     size_t size;
     bool is_plain;
-    regex_t expression; /* where it is not plain */
+    regex_t *expression; /* where it is not plain; the room for it is the caller's */
 };
 
 /* What is found at or after `from`: a match that is not empty. False: none. */
@@ -41,7 +41,7 @@ static bool find_expression(const struct separator *separator, const struct inpu
 {
     while (from < line->size) {
         regmatch_t match = {.rm_so = (regoff_t)from, .rm_eo = (regoff_t)line->size};
-        if (regexec(&separator->expression, line->text, 1, &match, REG_STARTEND) != 0) {
+        if (regexec(separator->expression, line->text, 1, &match, REG_STARTEND) != 0) {
             return false;
         }
         if (match.rm_eo > match.rm_so) {
@@ -85,38 +85,46 @@ static void replace_tabs(struct separator *separator)
 
 static void separator_free(struct separator *separator)
 {
-    if (separator->text != NULL && !separator->is_plain) {
-        regfree(&separator->expression);
+    if (!separator->is_plain) {
+        regfree(separator->expression);
     }
     free(separator->text);
 }
 
-static enum status separator_parse(const char *text, struct separator *separator_out,
-                                   struct error *err)
+static enum status compile(const char *text, struct separator *separator, struct error *err)
+{
+    const int failure = regcomp(separator->expression, separator->text, REG_EXTENDED);
+    if (failure == 0) {
+        return STATUS_OK;
+    }
+    char problem[128];
+    (void)regerror(failure, separator->expression, problem, sizeof(problem));
+    return error_set(err, STATUS_INVALID,
+                     "--colsep \"%s\": %s, expected a POSIX extended expression", text, problem);
+}
+
+/* On failure there is nothing to free. */
+static enum status separator_parse(const char *text, struct separator *separator, struct error *err)
 {
     if (text[0] == '\0') {
         return error_set(err, STATUS_INVALID, "--colsep: found nothing, expected an expression");
     }
-    struct separator separator = {.text = strdup(text), .size = strlen(text)};
-    if (separator.text == NULL) {
+    separator->size = strlen(text);
+    separator->text = strdup(text);
+    if (separator->text == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "--colsep: %s", status_text(STATUS_NO_MEMORY));
     }
-    replace_tabs(&separator);
-    separator.is_plain =
-        strcmp(separator.text, "|") == 0 || strpbrk(separator.text, ".[]{}()\\*+?^$|") == NULL;
-    if (!separator.is_plain) {
-        const int failure = regcomp(&separator.expression, separator.text, REG_EXTENDED);
-        if (failure != 0) {
-            char problem[128];
-            (void)regerror(failure, &separator.expression, problem, sizeof(problem));
-            free(separator.text);
-            return error_set(err, STATUS_INVALID,
-                             "--colsep \"%s\": %s, expected a POSIX extended expression", text,
-                             problem);
-        }
+    replace_tabs(separator);
+    separator->is_plain =
+        strcmp(separator->text, "|") == 0 || strpbrk(separator->text, ".[]{}()\\*+?^$|") == NULL;
+    if (separator->is_plain) {
+        return STATUS_OK;
     }
-    *separator_out = separator;
-    return STATUS_OK;
+    const enum status status = compile(text, separator, err);
+    if (status != STATUS_OK) {
+        free(separator->text);
+    }
+    return status;
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
@@ -218,7 +226,8 @@ static enum status read_columns(struct inputs_reader *reader, struct error *err)
 {
     const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     const locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
-    struct separator separator = {0};
+    regex_t expression;
+    struct separator separator = {.expression = &expression};
     enum status status = separator_parse(reader->source->column_separator, &separator, err);
     if (status == STATUS_OK) {
         status = read_lines(reader, &separator, err);

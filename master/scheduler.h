@@ -16,8 +16,8 @@
  * Threads: one. Reads no clock (time comes with each event, in microseconds, and never runs back),
  *          calls no MPI, touches no file; so the same code runs under a simulator.
  * Failure: of memory only (see shared/memory.h). Nonsense from a worker is ignored, with a reason.
- * Cost:    of an event, the spans that it names. A recall looks at every worker, and happens only
- *          when nothing is left to hand out.
+ * Cost:    of an event, the spans that it names. A recall looks at every worker, and is thought of
+ *          only when nothing can be handed out and a slot is idle.
  */
 #ifndef MASTER_SCHEDULER_H
 #define MASTER_SCHEDULER_H

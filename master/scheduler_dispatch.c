@@ -4,6 +4,8 @@
 
 /* A recall is worth its messages when it moves at least so much work. */
 #define RECALL_WORTH_US 2000.0
+/* So many workers are looked at for one that could take a retry. */
+#define LOOK_COUNT_MAX 64
 
 /* ---- The queue of workers -------------------------------------------------------------------- */
 
@@ -28,14 +30,20 @@ static uint32_t queue_take(struct scheduler *scheduler)
     return worker;
 }
 
-/* Is another worker waiting that could start something at once? Looks at the next one only. */
+/* Is another worker waiting that could start something at once? Whoever has an idle slot stands in
+ * the queue, most often in front: only so many are looked at. */
 static bool is_other_free(const struct scheduler *scheduler)
 {
-    if (scheduler->queue_count == 0) {
-        return false;
+    const size_t count =
+        scheduler->queue_count < LOOK_COUNT_MAX ? scheduler->queue_count : LOOK_COUNT_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = (scheduler->queue_head + i) % scheduler->options.worker_count;
+        const struct worker *worker = &scheduler->workers[scheduler->queue[at]];
+        if (worker->state == WORKER_PRESENT && worker->held < worker->slots) {
+            return true;
+        }
     }
-    const struct worker *next = &scheduler->workers[scheduler->queue[scheduler->queue_head]];
-    return next->state == WORKER_PRESENT && next->held < next->slots;
+    return false;
 }
 
 /* ---- Verdict --------------------------------------------------------------------------------- */
@@ -100,19 +108,24 @@ static uint64_t goal_of(const struct scheduler *scheduler, const struct worker *
     return smaller(goal, larger(worker->slots, share > 1e18 ? UINT64_MAX : (uint64_t)share));
 }
 
-/* How many more instances to send now: none while it holds nearly enough, so that units are few. */
+/* How many more instances to send now: none while it holds nearly enough, so that units are few. A
+ * unit of fixed size is cut only where a cap on concurrency has no room for it and a slot is idle.
+ */
 static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker *worker)
 {
-    const uint64_t goal = goal_of(scheduler, worker);
-    if (worker->state != WORKER_PRESENT || worker->held >= goal) {
+    if (worker->state != WORKER_PRESENT) {
         return 0;
     }
-    const uint64_t unit_size = scheduler->options.sizing.unit_size;
-    if (unit_size > 0) {
-        return goal - worker->held >= unit_size ? unit_size : 0;
+    const uint64_t goal = goal_of(scheduler, worker);
+    if (worker->held >= goal) {
+        return 0;
     }
     const uint64_t wanted = goal - worker->held;
-    return worker->held < worker->slots || wanted >= goal / 4 ? wanted : 0;
+    const uint64_t unit_size = scheduler->options.sizing.unit_size;
+    if (unit_size > 0 && wanted >= unit_size) {
+        return unit_size;
+    }
+    return worker->held < worker->slots || (unit_size == 0 && wanted >= goal / 4) ? wanted : 0;
 }
 
 static uint64_t concurrency_left(const struct scheduler *scheduler, uint64_t leased)
@@ -246,13 +259,16 @@ static bool is_slot_idle(struct scheduler *scheduler, uint32_t *idle_slots_out)
     return false;
 }
 
-/* Nothing is ready, somebody is idle: move what has not started from whoever has most. */
+/* Nothing can be handed out, somebody is idle: move what has not started from whoever has most.
+ * Also where a cap on concurrency is what holds back the rest: a worker that was alone may hold all
+ * of it. */
 static bool next_recall(struct scheduler *scheduler, struct scheduler_action *action_out)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
     uint32_t victim_id;
     uint32_t idle_slots;
-    if (counts.ready > 0 || counts.leased == 0 || !is_slot_idle(scheduler, &idle_slots) ||
+    const bool is_some_left = counts.ready > 0 && concurrency_left(scheduler, counts.leased) > 0;
+    if (is_some_left || counts.leased == 0 || !is_slot_idle(scheduler, &idle_slots) ||
         !find_victim(scheduler, &victim_id)) {
         return false;
     }

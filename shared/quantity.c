@@ -110,8 +110,7 @@ static bool decimal_scale(const struct decimal *decimal, uint64_t size, enum rou
     if (rounding == ROUND_UP) {
         part += is_inexact ? 1 : 0;
     } else {
-        /* Twice the fraction has its floor at 2 x part, or one more where half a unit is reached.
-         */
+        /* The floor of twice the fraction is 2 x part, or one more from half a unit on. */
         bool is_ignored;
         part += fraction_floor(decimal, 2 * size, &is_ignored) - 2 * part;
         part += whole == 0 && part == 0 && is_inexact ? 1 : 0; /* above 0 stays above 0 */
@@ -247,7 +246,7 @@ const char *quantity_time_text(uint64_t ns, char text[QUANTITY_TEXT_SIZE])
         scaled_text(ns, &ms_unit, text);
     } else if (divide_rounded(ns, NS_PER_SECOND) < 3600) {
         pair_text(divide_rounded(ns, NS_PER_SECOND), 60, "min", "s", text);
-    } else if (divide_rounded(ns, NS_PER_MINUTE) < 24 * 60) {
+    } else if (divide_rounded(ns, NS_PER_MINUTE) < NS_PER_DAY / NS_PER_MINUTE) {
         pair_text(divide_rounded(ns, NS_PER_MINUTE), 60, "h", "min", text);
     } else {
         pair_text(divide_rounded(ns, NS_PER_HOUR), 24, "d", "h", text);

@@ -44,8 +44,8 @@ static void expect_text(text_function *function, uint64_t value, const char *exp
 }
 
 static const char *const never_numbers[] = {
-    "",   "-1",  "+1",  "1e3", "1E3", "0x10", " 5",  "5 ",  "5 s", "10x", "x",    ".",   "1.2.3",
-    "1,5", "inf", "nan", "--5", "5\n", "s",   "Mi",  "B",   "1sm", "ss",  "5s\t", "\xff"};
+    "",    "-1",  "+1",  "1e3", "1E3", "0x10", " 5", "5 ", "5 s", "10x", "x",    ".",   "1.2.3",
+    "1,5", "inf", "nan", "--5", "5\n", "s",    "Mi", "B",  "1sm", "ss",  "5s\t", "\xff"};
 
 static void expect_no_number(parse_function *parse, const char *part)
 {
@@ -194,7 +194,7 @@ Test(quantity, times_read_well)
     expect_text(quantity_time_text, 3599 * SECOND + SECOND / 2, "1 h");
     expect_text(quantity_time_text, 7500 * SECOND, "2 h 5 min");
     expect_text(quantity_time_text, 50 * 3600 * SECOND, "2 d 2 h");
-    expect_text(quantity_time_text, UINT64_MAX, "213503 d 23 h");
+    expect_text(quantity_time_text, UINT64_MAX, "213504 d");
 }
 
 Test(quantity, sizes_read_well)

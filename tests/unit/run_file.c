@@ -4,25 +4,24 @@
 
 #include "tests/unit/log_support.h"
 
-static char *arguments[] = {(char[]){"mapfleet"}, (char[]){"map"}, (char[]){"caf\xc3\xa9"},
-                            (char[]){"not \xff UTF-8"}, (char[]){""}};
+static char *arguments[] = {"mapfleet", "map", "caf\xc3\xa9", "not \xff UTF-8", ""};
 
 static struct run_description make_run(void)
 {
     return (struct run_description){
-        .version = (char[]){"0.1.0"},
-        .verb = (char[]){"map"},
+        .version = "0.1.0",
+        .verb = "map",
         .state = RUN_FAILED,
         .created_s = 1735689599,
-        .launch_dir = (char[]){"/home/\xff/x"},
+        .launch_dir = "/home/\xff/x",
         .arguments = arguments,
         .argument_count = 5,
-        .job = (char[]){"basics"},
-        .job_path = (char[]){"/opt/basics.so"},
-        .job_digest = (char[]){"00112233445566778899aabbccddeeff"},
-        .task = (char[]){"square"},
-        .input_type = (char[]){"{a: int, b?: list<float>}"},
-        .output_type = (char[]){"int?"},
+        .job = "basics",
+        .job_path = "/opt/basics.so",
+        .job_digest = "00112233445566778899aabbccddeeff",
+        .task = "square",
+        .input_type = "{a: int, b?: list<float>}",
+        .output_type = "int?",
         .options = {.retries = INT64_MAX,
                     .system_retries = 3,
                     .retry_delay_ns = 5,
@@ -212,23 +211,24 @@ static void expect_refused(const json_t *root, const char *field)
     cr_expect(ne(ptr, strstr(err.text, RUN_FILE_NAME), NULL), "%s", err.text);
 }
 
-/* Each field of the object is taken away, and replaced by a value that no field has, in turn. */
+/* Each field of the object is taken away, and replaced by a value that no field has, in turn. The
+ * names are walked in a copy, because a field that is put back goes to the end. */
 static void spoil_fields(json_t *root, json_t *object, const char *prefix)
 {
-    void *next;
     const char *name;
     json_t *value;
-    json_object_foreach_safe(object, next, name, value)
+    json_t *copy = json_copy(object);
+    json_object_foreach(copy, name, value)
     {
         char field[128];
         (void)snprintf(field, sizeof(field), "%s%s", prefix, name);
-        json_t *kept = json_incref(value);
         (void)json_object_del(object, name);
         expect_refused(root, field);
         (void)json_object_set_new(object, name, json_pack("[[]]"));
         expect_refused(root, field);
-        (void)json_object_set_new(object, name, kept);
+        (void)json_object_set(object, name, value);
     }
+    json_decref(copy);
 }
 
 Test(run_file, each_missing_or_mistyped_field_is_refused_by_name)

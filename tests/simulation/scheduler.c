@@ -1,0 +1,1082 @@
+/* A random map on random workers, thousands of times, each repeatable by its seed.
+ *
+ * The scheduler is the real one. Around it: workers that join late, run units in slots, fail, are
+ * lost and join again; and a post that delays, doubles and reorders what they send, and sends
+ * corrupt copies. Beside it: a model of its own that knows of each instance where it is, who holds
+ * it under which lease, and what it has used of its budgets. After each event the two must agree;
+ * what must be taken is taken, what must be refused is refused and changes nothing.
+ *
+ *     simulation_scheduler [--seeds N]   seeds 0 to N - 1
+ *     simulation_scheduler --seed N      one of them
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "master/scheduler.h"
+#include "shared/memory.h"
+#include "shared/seed.h"
+
+#define SEED_COUNT 3000
+#define WORKER_COUNT_MAX 8
+#define SLOT_COUNT_MAX 8
+#define SIZE_MAX_SIMULATED 500
+#define BATCH_COUNT_MAX 16
+#define STEP_COUNT_MAX 200000
+
+/* ---- A failure names its seed ---------------------------------------------------------------- */
+
+static char repeat_line[80];
+
+static void print_repeat_line(void)
+{
+    const ssize_t written = write(STDERR_FILENO, repeat_line, strlen(repeat_line));
+    (void)written;
+}
+
+static void on_abort(int number)
+{
+    (void)number;
+    print_repeat_line();
+}
+
+/* Sanitizers end a process without a signal. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void name_seed(uint64_t seed)
+{
+    (void)snprintf(repeat_line, sizeof(repeat_line), "repeat: simulation_scheduler --seed %llu\n",
+                   (unsigned long long)seed);
+}
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                  \
+            print_repeat_line();                                                                   \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* ---- The parts ------------------------------------------------------------------------------- */
+
+enum place { READY, LEASED, WAITING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED };
+enum { PLACE_COUNT = ABORTED + 1 };
+
+/* What the model knows of an instance. */
+struct instance {
+    enum place place;
+    uint32_t worker; /* LEASED: who holds it */
+    uint64_t lease;
+    uint64_t task_failures;
+    uint64_t system_failures;
+    uint64_t due_us; /* WAITING */
+    bool is_retry;   /* failed on last_worker, and not taken since */
+    uint32_t last_worker;
+};
+
+/* An instance on its way: to a worker, through a slot, and back. */
+struct item {
+    uint64_t index;
+    uint64_t attempt;
+    bool is_success;
+    enum failure_class class;
+    bool is_permanent;
+};
+
+enum corruption {
+    SOUND,
+    OTHER_ATTEMPT,
+    BEYOND_THE_END,
+    WRONG_COUNT,
+    NO_SPAN,
+    OTHER_LEASE,
+    WRONG_FAILURE
+};
+enum { CORRUPTION_COUNT = WRONG_FAILURE + 1 };
+
+struct message {
+    unsigned references;
+    uint32_t worker;
+    uint64_t lease;
+    enum corruption corruption;
+    uint64_t elapsed_us;
+    size_t count;
+    struct item items[];
+};
+
+enum event_kind { JOIN, LOSE, STOP, UNIT, RECALL, CANCEL, SLOT_END, BATCH, RETURNED };
+
+struct event {
+    uint64_t time_us;
+    uint64_t number; /* of equal times the first made comes first */
+    enum event_kind kind;
+    uint32_t worker;
+    uint32_t life; /* of the worker, which it must still be in */
+    uint32_t slot;
+    uint64_t count; /* RECALL */
+    struct message *message;
+};
+
+struct queued {
+    uint64_t lease;
+    struct item item;
+};
+
+struct sim_worker {
+    bool is_present;
+    uint32_t life;
+    uint32_t slots;
+    uint64_t held;      /* by the model */
+    uint64_t posted_us; /* messages to a worker keep their order */
+    struct message *slot[SLOT_COUNT_MAX];
+    struct queued queue[SIZE_MAX_SIMULATED];
+    size_t queue_count;
+};
+
+struct sim {
+    uint64_t random;
+    uint64_t now_us;
+    struct scheduler_options options;
+    struct scheduler *scheduler;
+    struct instance instances[SIZE_MAX_SIMULATED];
+    uint64_t counts[PLACE_COUNT];
+    struct sim_worker workers[WORKER_COUNT_MAX];
+    struct event *heap;
+    size_t event_count;
+    size_t event_capacity;
+    uint64_t event_number;
+    uint64_t lease_last;
+    uint64_t failure_percent;
+    uint64_t task_us;
+    uint64_t delay_us;
+    unsigned losses_left;
+    size_t charged_count; /* of the loss under way */
+    bool is_stopped;      /* from outside */
+    bool is_stopping;
+    bool is_cancelled;
+    bool is_done;
+};
+
+/* ---- Chance ---------------------------------------------------------------------------------- */
+
+static uint64_t below(struct sim *sim, uint64_t bound)
+{
+    sim->random++;
+    return seed_mix(sim->random) % bound;
+}
+
+static bool chance(struct sim *sim, uint64_t percent)
+{
+    return below(sim, 100) < percent;
+}
+
+static uint64_t one_of(struct sim *sim, const uint64_t *values, size_t count)
+{
+    return values[below(sim, count)];
+}
+
+#define ONE_OF(sim, ...)                                                                           \
+    one_of(sim, (const uint64_t[]){__VA_ARGS__},                                                   \
+           sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* ---- The post -------------------------------------------------------------------------------- */
+
+static bool is_before(const struct event *a, const struct event *b)
+{
+    return a->time_us != b->time_us ? a->time_us < b->time_us : a->number < b->number;
+}
+
+static void swap(struct event *a, struct event *b)
+{
+    const struct event kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static void post(struct sim *sim, struct event event, uint64_t delay_us)
+{
+    event.time_us = sim->now_us + delay_us;
+    event.number = sim->event_number++;
+    sim->heap = memory_grow(sim->heap, sim->event_count, &sim->event_capacity, sizeof(*sim->heap));
+    size_t at = sim->event_count++;
+    sim->heap[at] = event;
+    for (; at > 0 && is_before(&sim->heap[at], &sim->heap[(at - 1) / 2]); at = (at - 1) / 2) {
+        swap(&sim->heap[at], &sim->heap[(at - 1) / 2]);
+    }
+}
+
+static struct event take_event(struct sim *sim)
+{
+    const struct event event = sim->heap[0];
+    sim->heap[0] = sim->heap[--sim->event_count];
+    for (size_t at = 0;;) {
+        size_t first = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < sim->event_count; child++) {
+            first = is_before(&sim->heap[child], &sim->heap[first]) ? child : first;
+        }
+        if (first == at) {
+            return event;
+        }
+        swap(&sim->heap[at], &sim->heap[first]);
+        at = first;
+    }
+}
+
+static struct message *message_create(uint32_t worker, uint64_t lease, size_t count)
+{
+    struct message *message = memory_take(1, sizeof(*message) + count * sizeof(*message->items));
+    message->references = 1;
+    message->worker = worker;
+    message->lease = lease;
+    message->count = count;
+    return message;
+}
+
+static void message_release(struct message *message)
+{
+    if (message != NULL && --message->references == 0) {
+        free(message);
+    }
+}
+
+/* In order, as the transport does. */
+static void post_to_worker(struct sim *sim, struct event event)
+{
+    struct sim_worker *worker = &sim->workers[event.worker];
+    uint64_t delay_us = below(sim, sim->delay_us + 1);
+    if (sim->now_us + delay_us < worker->posted_us) {
+        delay_us = worker->posted_us - sim->now_us;
+    }
+    worker->posted_us = sim->now_us + delay_us;
+    event.life = worker->life;
+    post(sim, event, delay_us);
+}
+
+static void post_corrupt_copy(struct sim *sim, const struct message *message)
+{
+    struct message *copy = message_create(message->worker, message->lease, message->count);
+    memcpy(copy->items, message->items, message->count * sizeof(*message->items));
+    copy->corruption = (enum corruption)(1 + below(sim, CORRUPTION_COUNT - 1));
+    post(sim, (struct event){.kind = BATCH, .message = copy}, below(sim, sim->delay_us + 1));
+}
+
+/* In any order, sometimes twice, sometimes with a corrupt copy. */
+static void post_to_master(struct sim *sim, enum event_kind kind, struct message *message)
+{
+    const struct event event = {.kind = kind, .message = message};
+    if (chance(sim, 5)) {
+        message->references++;
+        post(sim, event, below(sim, 10 * sim->delay_us + 1));
+    }
+    if (kind == BATCH && chance(sim, 5)) {
+        post_corrupt_copy(sim, message);
+    }
+    post(sim, event, below(sim, sim->delay_us + 1));
+}
+
+/* ---- The model ------------------------------------------------------------------------------- */
+
+static uint64_t size_of(const struct sim *sim)
+{
+    return sim->options.ledger.size;
+}
+
+static void move(struct sim *sim, uint64_t index, enum place place)
+{
+    struct instance *instance = &sim->instances[index];
+    if (instance->place == LEASED) {
+        sim->workers[instance->worker].held--;
+    }
+    sim->counts[instance->place]--;
+    sim->counts[place]++;
+    instance->place = place;
+}
+
+static uint64_t attempts_of(const struct instance *instance)
+{
+    return instance->task_failures + instance->system_failures;
+}
+
+static bool is_held(const struct sim *sim, const struct message *message, const struct item *item)
+{
+    const struct instance *instance = &sim->instances[item->index];
+    return instance->place == LEASED && instance->worker == message->worker &&
+           instance->lease == message->lease && attempts_of(instance) == item->attempt;
+}
+
+/* Must the scheduler take this? Leases are never used again, so that a worker's former lives need
+ * no word here. */
+static bool is_valid(const struct sim *sim, const struct message *message)
+{
+    bool is_lease_open = false;
+    for (uint64_t i = 0; i < size_of(sim); i++) {
+        const struct instance *instance = &sim->instances[i];
+        is_lease_open =
+            is_lease_open || (instance->place == LEASED && instance->worker == message->worker &&
+                              instance->lease == message->lease);
+    }
+    for (size_t i = 0; i < message->count; i++) {
+        if (!is_held(sim, message, &message->items[i])) {
+            return false;
+        }
+    }
+    return is_lease_open && message->corruption == SOUND;
+}
+
+/* A failure, and what it must do. */
+static void model_fail(struct sim *sim, const struct item *item, uint32_t worker,
+                       struct ledger_fate fate)
+{
+    static const unsigned shifts[] = {0, 1, 2, 3, 4, 5, 6};
+    struct instance *instance = &sim->instances[item->index];
+    const struct ledger_options *budgets = &sim->options.ledger;
+    const bool is_system = failure_class_is_system(item->class);
+    *(is_system ? &instance->system_failures : &instance->task_failures) += 1;
+    const bool is_final = instance->task_failures > budgets->retries ||
+                          instance->system_failures > budgets->system_retries ||
+                          (item->is_permanent && !is_system);
+    const bool is_timeout = item->class == FAILURE_TIMEOUT;
+
+    CHECK(fate.is_final == is_final);
+    CHECK(!is_final || fate.state == (is_timeout ? INSTANCE_TIMED_OUT : INSTANCE_FAILED));
+    CHECK(fate.task_failures == instance->task_failures);
+    CHECK(fate.system_failures == instance->system_failures);
+    CHECK(fate.attempts_max == budgets->retries + 1 + instance->system_failures);
+    if (is_final) {
+        move(sim, item->index, is_timeout ? TIMED_OUT : FAILED);
+        return;
+    }
+    const uint64_t failures = attempts_of(instance);
+    instance->due_us =
+        sim->now_us + (sim->options.retry_delay_us << shifts[failures > 6 ? 6 : failures - 1]);
+    instance->is_retry = true;
+    instance->last_worker = worker;
+    move(sim, item->index, sim->options.retry_delay_us == 0 ? READY : WAITING);
+}
+
+static void model_take_item(struct sim *sim, const struct message *message, const struct item *item,
+                            struct ledger_fate fate)
+{
+    if (item->is_success) {
+        move(sim, item->index, SUCCEEDED);
+    } else if (item->class == FAILURE_ABORTED) {
+        CHECK(fate.is_final == sim->is_stopping);
+        move(sim, item->index, sim->is_stopping ? ABORTED : READY);
+    } else {
+        model_fail(sim, item, message->worker, fate);
+    }
+}
+
+static void model_time(struct sim *sim)
+{
+    for (uint64_t i = 0; sim->counts[WAITING] > 0 && i < size_of(sim); i++) {
+        if (sim->instances[i].place == WAITING && sim->instances[i].due_us <= sim->now_us) {
+            move(sim, i, READY);
+        }
+    }
+}
+
+static bool model_has_minimum(const struct sim *sim)
+{
+    return sim->counts[SUCCEEDED] >= sim->options.minimum;
+}
+
+static bool model_is_out_of_reach(const struct sim *sim)
+{
+    return size_of(sim) - sim->counts[FAILED] - sim->counts[TIMED_OUT] < sim->options.minimum;
+}
+
+static bool model_is_to_stop(const struct sim *sim)
+{
+    const bool is_enough = sim->options.policy == POLICY_ENOUGH && model_has_minimum(sim);
+    const bool is_hopeless = sim->options.policy != POLICY_RUN_ALL && model_is_out_of_reach(sim);
+    return sim->is_stopped || is_enough || is_hopeless;
+}
+
+static uint64_t model_unended(const struct sim *sim)
+{
+    return sim->counts[READY] + sim->counts[LEASED] + sim->counts[WAITING];
+}
+
+static bool model_is_over(const struct sim *sim)
+{
+    return sim->is_stopping ? sim->counts[LEASED] == 0 : model_unended(sim) == 0;
+}
+
+static uint64_t model_deadline_us(const struct sim *sim)
+{
+    uint64_t due_us = UINT64_MAX;
+    for (uint64_t i = 0; sim->counts[WAITING] > 0 && i < size_of(sim); i++) {
+        const struct instance *instance = &sim->instances[i];
+        if (instance->place == WAITING && instance->due_us < due_us) {
+            due_us = instance->due_us;
+        }
+    }
+    return due_us;
+}
+
+static bool is_window_full(const struct sim *sim)
+{
+    return sim->options.concurrency > 0 && sim->counts[LEASED] >= sim->options.concurrency;
+}
+
+static bool is_idle(const struct sim_worker *worker)
+{
+    return worker->is_present && worker->held < worker->slots;
+}
+
+/* ---- Agreement ------------------------------------------------------------------------------- */
+
+static void check_agreement(const struct sim *sim)
+{
+    const struct ledger_counts counts = scheduler_counts(sim->scheduler);
+    CHECK(counts.ready == sim->counts[READY]);
+    CHECK(counts.leased == sim->counts[LEASED]);
+    CHECK(counts.waiting == sim->counts[WAITING]);
+    CHECK(counts.succeeded == sim->counts[SUCCEEDED]);
+    CHECK(counts.failed == sim->counts[FAILED]);
+    CHECK(counts.timed_out == sim->counts[TIMED_OUT]);
+    CHECK(counts.aborted == sim->counts[ABORTED]);
+    CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.failed +
+              counts.timed_out + counts.aborted ==
+          size_of(sim));
+    CHECK(sim->options.concurrency == 0 || counts.leased <= sim->options.concurrency);
+    CHECK(scheduler_has_minimum(sim->scheduler) == model_has_minimum(sim));
+    CHECK(scheduler_is_out_of_reach(sim->scheduler) == model_is_out_of_reach(sim));
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        CHECK(scheduler_held(sim->scheduler, i) == sim->workers[i].held);
+    }
+}
+
+/* No slot stays idle as long as there is something that it may do. */
+static void check_quiet(const struct sim *sim)
+{
+    CHECK(sim->is_done || !model_is_over(sim));
+    CHECK(sim->is_done || !sim->is_stopping || sim->is_cancelled);
+    if (sim->is_done || sim->is_stopping) {
+        CHECK(scheduler_deadline_us(sim->scheduler) == UINT64_MAX);
+        return;
+    }
+    CHECK(scheduler_deadline_us(sim->scheduler) == model_deadline_us(sim));
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        CHECK(sim->counts[READY] == 0 || is_window_full(sim) || !is_idle(&sim->workers[i]));
+    }
+}
+
+/* Each instance, at the end. */
+static void check_end(const struct sim *sim)
+{
+    const struct ledger *ledger = scheduler_ledger(sim->scheduler);
+    uint64_t counts[PLACE_COUNT] = {0};
+    uint64_t begun = 0;
+    for (uint64_t i = 0; i < size_of(sim); i++) {
+        const struct instance *instance = &sim->instances[i];
+        counts[instance->place]++;
+        begun += instance->place <= WAITING && attempts_of(instance) > 0 ? 1 : 0;
+        CHECK(instance->place != LEASED);
+        CHECK(ledger_attempts(ledger, i) == attempts_of(instance));
+    }
+    CHECK(memcmp(counts, sim->counts, sizeof(counts)) == 0);
+    CHECK(ledger_begun(ledger) == begun);
+    CHECK(ledger_ended(ledger) == size_of(sim) - model_unended(sim));
+    CHECK(sim->is_stopping == model_is_to_stop(sim));
+    CHECK(sim->is_stopping || model_unended(sim) == 0);
+    CHECK(sim->is_stopping || counts[ABORTED] == 0);
+}
+
+/* ---- What the scheduler wants done ----------------------------------------------------------- */
+
+static bool is_other_idle(const struct sim *sim, uint32_t worker)
+{
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        if (i != worker && is_idle(&sim->workers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lowest index first; a retry is passed over only for the worker on which it failed, and taken by
+ * that worker only when no other is idle. */
+static void check_order(const struct sim *sim, uint32_t worker, uint64_t index, uint64_t first)
+{
+    const struct instance *taken = &sim->instances[index];
+    CHECK(!taken->is_retry || taken->last_worker != worker || !is_other_idle(sim, worker));
+    for (uint64_t i = first; i < index; i++) {
+        const struct instance *instance = &sim->instances[i];
+        CHECK(instance->place != READY || (instance->is_retry && instance->last_worker == worker));
+    }
+}
+
+static void lease_instance(struct sim *sim, const struct scheduler_action *action, uint64_t index)
+{
+    struct instance *instance = &sim->instances[index];
+    CHECK(instance->place == READY);
+    move(sim, index, LEASED);
+    sim->workers[action->worker].held++;
+    instance->worker = action->worker;
+    instance->lease = action->lease;
+}
+
+static void on_send_unit(struct sim *sim, const struct scheduler_action *action)
+{
+    const struct span *spans = action->spans;
+    const uint64_t count = span_list_count(spans, action->span_count);
+    struct message *message = message_create(action->worker, action->lease, (size_t)count);
+    size_t at = 0;
+    uint64_t first = 0;
+    CHECK(!sim->is_stopping && sim->workers[action->worker].is_present);
+    CHECK(action->lease > sim->lease_last);
+    CHECK(count > 0 && span_list_is_valid(spans, action->span_count, size_of(sim)));
+    sim->lease_last = action->lease;
+    for (size_t i = 0; i < action->span_count; i++) {
+        for (uint64_t k = 0; k < spans[i].count; k++) {
+            const uint64_t index = spans[i].start + k;
+            CHECK(spans[i].attempt == attempts_of(&sim->instances[index]));
+            check_order(sim, action->worker, index, first);
+            first = index + 1;
+            message->items[at++] = (struct item){.index = index, .attempt = spans[i].attempt};
+        }
+    }
+    for (size_t i = 0; i < at; i++) {
+        lease_instance(sim, action, message->items[i].index);
+        sim->instances[message->items[i].index].is_retry = false;
+    }
+    CHECK(sim->options.concurrency == 0 || sim->counts[LEASED] <= sim->options.concurrency);
+    post_to_worker(sim, (struct event){.kind = UNIT, .worker = action->worker, .message = message});
+}
+
+static void on_recall(struct sim *sim, const struct scheduler_action *action)
+{
+    const struct message lease = {.worker = action->worker, .lease = action->lease};
+    CHECK(!sim->is_stopping && action->count > 0);
+    CHECK(sim->counts[READY] == 0 || is_window_full(sim));
+    CHECK(is_valid(sim, &lease));
+    CHECK(is_other_idle(sim, action->worker));
+    CHECK(sim->workers[action->worker].held > sim->workers[action->worker].slots);
+    post_to_worker(sim,
+                   (struct event){.kind = RECALL,
+                                  .worker = action->worker,
+                                  .count = action->count,
+                                  .message = message_create(action->worker, action->lease, 0)});
+}
+
+static void on_cancel(struct sim *sim)
+{
+    CHECK(sim->is_stopping && !sim->is_cancelled && sim->counts[LEASED] > 0);
+    sim->is_cancelled = true;
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        if (sim->workers[i].is_present) {
+            post_to_worker(sim, (struct event){.kind = CANCEL, .worker = i});
+        }
+    }
+}
+
+static void act(struct sim *sim, const struct scheduler_action *action)
+{
+    CHECK((action->kind == SCHEDULER_DONE) == model_is_over(sim));
+    switch (action->kind) {
+    case SCHEDULER_SEND_UNIT:
+        on_send_unit(sim, action);
+        break;
+    case SCHEDULER_RECALL:
+        on_recall(sim, action);
+        break;
+    case SCHEDULER_CANCEL:
+        on_cancel(sim);
+        break;
+    case SCHEDULER_DONE:
+        sim->is_done = true;
+        break;
+    }
+}
+
+static void pump(struct sim *sim)
+{
+    for (;;) {
+        struct scheduler_action action;
+        if (!sim->is_done) {
+            model_time(sim);
+            sim->is_stopping = model_is_to_stop(sim);
+        }
+        if (!scheduler_next(sim->scheduler, sim->now_us, &action)) {
+            break;
+        }
+        CHECK(!sim->is_done);
+        act(sim, &action);
+        check_agreement(sim);
+    }
+    check_quiet(sim);
+}
+
+/* ---- Workers --------------------------------------------------------------------------------- */
+
+static void decide(struct sim *sim, struct item *item)
+{
+    item->is_success = !chance(sim, sim->failure_percent);
+    item->class = chance(sim, 3) ? FAILURE_ABORTED : (enum failure_class)below(sim, FAILURE_LOST);
+    item->is_permanent = chance(sim, 10);
+}
+
+static void start_slot(struct sim *sim, uint32_t id, uint32_t slot)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    const size_t count_max = (size_t)(1 + below(sim, BATCH_COUNT_MAX));
+    const uint64_t lease = worker->queue[0].lease;
+    size_t count = 1;
+    while (count < count_max && count < worker->queue_count &&
+           worker->queue[count].lease == lease) {
+        count++;
+    }
+    struct message *message = message_create(id, lease, count);
+    for (size_t i = 0; i < count; i++) {
+        message->items[i] = worker->queue[i].item;
+        decide(sim, &message->items[i]);
+        message->elapsed_us += below(sim, 2 * sim->task_us + 1);
+    }
+    worker->queue_count -= count;
+    memmove(worker->queue, &worker->queue[count], worker->queue_count * sizeof(*worker->queue));
+    worker->slot[slot] = message;
+    post(
+        sim,
+        (struct event){
+            .kind = SLOT_END, .worker = id, .life = worker->life, .slot = slot, .message = message},
+        message->elapsed_us);
+}
+
+static void start_slots(struct sim *sim, uint32_t id)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    for (uint32_t slot = 0; slot < worker->slots && worker->queue_count > 0; slot++) {
+        if (worker->slot[slot] == NULL) {
+            start_slot(sim, id, slot);
+        }
+    }
+}
+
+static void worker_on_unit(struct sim *sim, const struct event *event)
+{
+    struct sim_worker *worker = &sim->workers[event->worker];
+    for (size_t i = 0; i < event->message->count; i++) {
+        CHECK(worker->queue_count < SIZE_MAX_SIMULATED);
+        worker->queue[worker->queue_count++] =
+            (struct queued){.lease = event->message->lease, .item = event->message->items[i]};
+    }
+    start_slots(sim, event->worker);
+}
+
+/* Answer with up to `count_max` instances of a lease, the last ones of the queue. */
+static void give_back(struct sim *sim, uint32_t id, uint64_t lease, uint64_t count_max)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    uint64_t of_lease = 0;
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        of_lease += worker->queue[i].lease == lease ? 1 : 0;
+    }
+    uint64_t kept = of_lease > count_max ? of_lease - count_max : 0;
+    struct message *message = message_create(id, lease, (size_t)(of_lease - kept));
+    size_t left = 0;
+    size_t given = 0;
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        if (worker->queue[i].lease == lease && kept == 0) {
+            message->items[given++] = worker->queue[i].item;
+            continue;
+        }
+        kept -= worker->queue[i].lease == lease ? 1 : 0;
+        worker->queue[left++] = worker->queue[i];
+    }
+    worker->queue_count = left;
+    post_to_master(sim, RETURNED, message);
+}
+
+/* Some that run end by themselves before they hear of it. */
+static void worker_on_cancel(struct sim *sim, uint32_t id)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    while (worker->queue_count > 0) {
+        give_back(sim, id, worker->queue[0].lease, UINT64_MAX);
+    }
+    for (uint32_t slot = 0; slot < worker->slots; slot++) {
+        struct message *message = worker->slot[slot];
+        for (size_t i = 0; message != NULL && i < message->count; i++) {
+            if (chance(sim, 70)) {
+                message->items[i].is_success = false;
+                message->items[i].class = FAILURE_ABORTED;
+            }
+        }
+        if (message != NULL) {
+            give_back(sim, id, message->lease, UINT64_MAX);
+        }
+    }
+}
+
+/* What a lost worker was in may still be heard of, or not. */
+static void worker_on_slot_end(struct sim *sim, const struct event *event)
+{
+    struct sim_worker *worker = &sim->workers[event->worker];
+    const bool is_alive = worker->life == event->life;
+    if (is_alive) {
+        worker->slot[event->slot] = NULL;
+    }
+    if (is_alive || chance(sim, 50)) {
+        event->message->references++;
+        post_to_master(sim, BATCH, event->message);
+    }
+    if (is_alive) {
+        start_slots(sim, event->worker);
+    }
+}
+
+static void worker_take(struct sim *sim, const struct event *event)
+{
+    if (sim->workers[event->worker].life != event->life) {
+        return;
+    }
+    if (event->kind == UNIT) {
+        worker_on_unit(sim, event);
+    } else if (event->kind == RECALL) {
+        give_back(sim, event->worker, event->message->lease, event->count);
+    } else {
+        worker_on_cancel(sim, event->worker);
+    }
+}
+
+/* ---- Events of the master -------------------------------------------------------------------- */
+
+static size_t spans_of(const struct message *message, struct span *spans_out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < message->count; i++) {
+        const struct item *item = &message->items[i];
+        struct span *last = count > 0 ? &spans_out[count - 1] : NULL;
+        if (last != NULL && last->start + last->count == item->index &&
+            last->attempt == item->attempt) {
+            last->count++;
+        } else {
+            spans_out[count++] =
+                (struct span){.start = item->index, .count = 1, .attempt = item->attempt};
+        }
+    }
+    return count;
+}
+
+/* A batch as it comes off the wire, with room for what a corruption adds. */
+struct parcel {
+    struct report_batch batch;
+    uint64_t lease;
+    struct span spans[BATCH_COUNT_MAX + 1];
+    struct report_failure failures[BATCH_COUNT_MAX];
+    uint8_t bits[BATCH_COUNT_MAX / 8];
+};
+
+static void corrupt(const struct sim *sim, enum corruption corruption, struct parcel *parcel)
+{
+    struct report_batch *batch = &parcel->batch;
+    struct span *last = &parcel->spans[batch->span_count - 1];
+    switch (corruption) {
+    case SOUND:
+        break;
+    case OTHER_ATTEMPT:
+        last->attempt++;
+        break;
+    case BEYOND_THE_END:
+        last->count = size_of(sim) - last->start + 1;
+        break;
+    case WRONG_COUNT:
+        batch->instance_count++;
+        batch->success_count++;
+        break;
+    case NO_SPAN:
+        batch->span_count = 0;
+        break;
+    case OTHER_LEASE:
+        parcel->lease += 1000000;
+        break;
+    case WRONG_FAILURE:
+        batch->success_count = batch->instance_count + 1;
+        if (batch->success_bits != NULL) {
+            batch->success_count = 0;
+            parcel->failures[0].index++;
+        }
+        break;
+    }
+}
+
+static void wrap(const struct sim *sim, const struct message *message, struct parcel *parcel)
+{
+    size_t failed = 0;
+    memset(parcel, 0, sizeof(*parcel));
+    parcel->lease = message->lease;
+    for (size_t i = 0; i < message->count; i++) {
+        const struct item *item = &message->items[i];
+        if (item->is_success) {
+            parcel->bits[i / 8] = (uint8_t)(parcel->bits[i / 8] | 1u << i % 8);
+            continue;
+        }
+        parcel->failures[failed++] = (struct report_failure){.index = item->index,
+                                                             .attempt = item->attempt,
+                                                             .class = item->class,
+                                                             .is_permanent = item->is_permanent};
+    }
+    parcel->batch = (struct report_batch){.spans = parcel->spans,
+                                          .span_count = spans_of(message, parcel->spans),
+                                          .instance_count = message->count,
+                                          .success_count = message->count - failed,
+                                          .success_bits = failed > 0 ? parcel->bits : NULL,
+                                          .elapsed_us = message->elapsed_us};
+    corrupt(sim, message->corruption, parcel);
+}
+
+static void master_on_batch(struct sim *sim, const struct message *message)
+{
+    struct ledger_fate fates[BATCH_COUNT_MAX];
+    struct parcel parcel;
+    const bool is_expected = is_valid(sim, message);
+    wrap(sim, message, &parcel);
+    const char *reason = scheduler_take_batch(sim->scheduler, message->worker, parcel.lease,
+                                              &parcel.batch, parcel.failures, fates, sim->now_us);
+    CHECK((reason == NULL) == is_expected);
+    size_t failed = 0;
+    for (size_t i = 0; is_expected && i < message->count; i++) {
+        const struct item *item = &message->items[i];
+        const struct ledger_fate none = {0};
+        model_take_item(sim, message, item, item->is_success ? none : fates[failed++]);
+    }
+}
+
+static void master_on_returned(struct sim *sim, const struct message *message)
+{
+    struct span spans[SIZE_MAX_SIMULATED];
+    const size_t span_count = spans_of(message, spans);
+    const bool is_expected = is_valid(sim, message);
+    const char *reason = scheduler_take_returned(sim->scheduler, message->worker, message->lease,
+                                                 spans, span_count, sim->now_us);
+    CHECK((reason == NULL) == is_expected);
+    for (size_t i = 0; is_expected && i < message->count; i++) {
+        move(sim, message->items[i].index, READY);
+    }
+}
+
+static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
+{
+    struct sim *sim = context;
+    const struct item item = {.index = index, .class = FAILURE_LOST};
+    CHECK(sim->instances[index].place == LEASED);
+    sim->charged_count++;
+    model_fail(sim, &item, sim->instances[index].worker, fate);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a;
+    const uint64_t right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* What the last beat said: not all that runs, and some that does not. */
+static size_t beat_of(struct sim *sim, uint32_t id, uint64_t *running_out)
+{
+    bool is_running[SIZE_MAX_SIMULATED] = {false};
+    const struct sim_worker *worker = &sim->workers[id];
+    size_t count = 0;
+    for (uint32_t slot = 0; slot < worker->slots; slot++) {
+        const struct message *message = worker->slot[slot];
+        for (size_t i = 0; message != NULL && i < message->count; i++) {
+            is_running[message->items[i].index] = chance(sim, 80);
+        }
+    }
+    for (uint64_t i = 0; i < size_of(sim); i++) {
+        if (is_running[i] || chance(sim, 1)) {
+            running_out[count++] = i;
+        }
+    }
+    qsort(running_out, count, sizeof(*running_out), compare);
+    return count;
+}
+
+static void forget_work(struct sim_worker *worker)
+{
+    worker->is_present = false;
+    worker->life++;
+    worker->queue_count = 0;
+    memset(worker->slot, 0, sizeof(worker->slot)); /* their messages belong to their events */
+}
+
+static void master_lose(struct sim *sim, uint32_t id)
+{
+    uint64_t running[SIZE_MAX_SIMULATED];
+    const size_t running_count = beat_of(sim, id, running);
+    size_t expected = 0;
+    for (size_t i = 0; i < running_count; i++) {
+        const struct instance *instance = &sim->instances[running[i]];
+        expected += instance->place == LEASED && instance->worker == id ? 1 : 0;
+    }
+    sim->charged_count = 0;
+    forget_work(&sim->workers[id]);
+    scheduler_lose(sim->scheduler, id, running, running_count, on_charged, sim, sim->now_us);
+    CHECK(sim->charged_count == expected);
+    for (uint64_t i = 0; i < size_of(sim); i++) {
+        if (sim->instances[i].place == LEASED && sim->instances[i].worker == id) {
+            move(sim, i, READY);
+        }
+    }
+    post(sim, (struct event){.kind = JOIN, .worker = id}, below(sim, 50 * sim->task_us + 1));
+}
+
+static void master_join(struct sim *sim, uint32_t id)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    worker->is_present = true;
+    worker->slots = (uint32_t)(1 + below(sim, SLOT_COUNT_MAX));
+    scheduler_join(sim->scheduler, id, worker->slots);
+    if (sim->losses_left > 0 && chance(sim, 70)) {
+        sim->losses_left--;
+        post(sim, (struct event){.kind = LOSE, .worker = id}, below(sim, 30 * sim->task_us + 1));
+    }
+}
+
+static void handle(struct sim *sim, const struct event *event)
+{
+    switch (event->kind) {
+    case JOIN:
+        master_join(sim, event->worker);
+        break;
+    case LOSE:
+        master_lose(sim, event->worker);
+        break;
+    case STOP:
+        sim->is_stopped = !sim->is_done;
+        scheduler_stop(sim->scheduler);
+        break;
+    case UNIT:
+    case RECALL:
+    case CANCEL:
+        worker_take(sim, event);
+        break;
+    case SLOT_END:
+        worker_on_slot_end(sim, event);
+        break;
+    case BATCH:
+        master_on_batch(sim, event->message);
+        break;
+    case RETURNED:
+        master_on_returned(sim, event->message);
+        break;
+    }
+    message_release(event->message);
+}
+
+/* ---- One seed -------------------------------------------------------------------------------- */
+
+static uint64_t random_size(struct sim *sim)
+{
+    return below(sim, ONE_OF(sim, 1, 3, 10, 40, 40, 100, 200, SIZE_MAX_SIMULATED + 1));
+}
+
+static void choose_options(struct sim *sim)
+{
+    const uint64_t size = random_size(sim);
+    sim->options = (struct scheduler_options){
+        .ledger = {.size = size,
+                   .retries = ONE_OF(sim, 0, 0, 1, 2, 3, 16, INT64_MAX),
+                   .system_retries = ONE_OF(sim, 0, 1, 3, INT64_MAX)},
+        .sizing = {.report_interval_us = ONE_OF(sim, 1, 1000, 100000),
+                   .unit_size = ONE_OF(sim, 0, 0, 1, 2, 7, 50, 1000),
+                   .input_size_mean = ONE_OF(sim, 0, 100, 1 << 20)},
+        .minimum = chance(sim, 50) ? size : below(sim, size + 1),
+        .policy = (enum map_policy)below(sim, POLICY_ENOUGH + 1),
+        .concurrency = ONE_OF(sim, 0, 0, 1, 2, 5, 20, 100),
+        .retry_delay_us = ONE_OF(sim, 0, 0, 10, 1000, 100000),
+        .worker_count = (uint32_t)(1 + below(sim, WORKER_COUNT_MAX)),
+    };
+    sim->failure_percent = ONE_OF(sim, 0, 1, 10, 30, 60);
+    sim->task_us = ONE_OF(sim, 1, 100, 10000, 1000000);
+    sim->delay_us = ONE_OF(sim, 0, 10, 1000, 100000);
+    sim->losses_left = (unsigned)ONE_OF(sim, 0, 0, 1, 5, 20);
+    sim->counts[READY] = size;
+}
+
+static void choose_events(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        post(sim, (struct event){.kind = JOIN, .worker = i},
+             chance(sim, 50) ? 0 : below(sim, 20 * sim->task_us));
+    }
+    if (chance(sim, 10)) {
+        post(sim, (struct event){.kind = STOP}, below(sim, 100 * sim->task_us));
+    }
+}
+
+/* The next event, or the time at which the scheduler said that it would have something to do. */
+static void step(struct sim *sim)
+{
+    const uint64_t deadline_us = scheduler_deadline_us(sim->scheduler);
+    CHECK(sim->event_count > 0 || deadline_us != UINT64_MAX); /* else it never ends */
+    if (sim->event_count == 0 || sim->heap[0].time_us > deadline_us) {
+        sim->now_us = deadline_us;
+    } else {
+        const struct event event = take_event(sim);
+        sim->now_us = event.time_us;
+        handle(sim, &event);
+        check_agreement(sim);
+    }
+    pump(sim);
+}
+
+/* What is still under way when all is done must change nothing. */
+static void drain(struct sim *sim)
+{
+    sim->losses_left = 0;
+    while (sim->event_count > 0) {
+        step(sim);
+    }
+}
+
+static void run(uint64_t seed)
+{
+    struct sim *sim = memory_take(1, sizeof(*sim));
+    name_seed(seed);
+    sim->random = seed_mix(seed);
+    choose_options(sim);
+    CHECK(scheduler_create(sim->options, &sim->scheduler) == STATUS_OK);
+    choose_events(sim);
+    pump(sim);
+    for (unsigned steps = 0; !sim->is_done; steps++) {
+        CHECK(steps < STEP_COUNT_MAX);
+        step(sim);
+    }
+    check_end(sim);
+    drain(sim);
+    check_end(sim);
+    scheduler_destroy(sim->scheduler);
+    free(sim->heap);
+    free(sim);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = 0;
+    uint64_t count = SEED_COUNT;
+    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
+        first = strtoull(argv[2], NULL, 10);
+        count = 1;
+    } else if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
+        count = strtoull(argv[2], NULL, 10);
+    } else if (argc != 1) {
+        (void)fprintf(stderr, "usage: simulation_scheduler [--seed N | --seeds N]\n");
+        return 2;
+    }
+    (void)signal(SIGABRT, on_abort);
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(print_repeat_line);
+    }
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        run(seed);
+    }
+    return 0;
+}
