@@ -71,7 +71,7 @@ struct wire_start {
     const char *run_dir;    /* absolute */
     const char *launch_dir; /* absolute */
     uint64_t report_interval_us;
-    uint64_t slots;    /* that the user asked for; 0: by the machine */
+    uint64_t slots;   /* that the user asked for; 0: by the machine */
     bool is_isolated; /* attempts run in executors, not in the rank */
 };
 
@@ -81,7 +81,7 @@ struct wire_ready {
     const char *host;
     uint64_t process;
     uint64_t slots;
-    const char *refusal; /* why the worker cannot work; "" when it can */
+    const char *refusal;   /* why the worker cannot work; "" when it can */
     bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
 };
 

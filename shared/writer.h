@@ -13,7 +13,6 @@
 #define SHARED_WRITER_H
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,8 +61,8 @@ struct writer {
 MUST_CHECK enum status writer_create(size_t size_max, struct writer **writer_out);
 /* The same, writing into the caller's memory, which outlives it: for outputs that are shared with
  * another process while they are made. What does not fit fails its value. */
-MUST_CHECK enum status writer_create_in_place(size_t size_max, uint8_t *memory,
-                                              size_t memory_size, struct writer **writer_out);
+MUST_CHECK enum status writer_create_in_place(size_t size_max, uint8_t *memory, size_t memory_size,
+                                              struct writer **writer_out);
 void writer_destroy(struct writer *writer); /* NULL is allowed */
 
 static inline size_t writer_size(const struct writer *writer)

@@ -27,7 +27,8 @@ static size_t pages(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* Areas one after the other; inputs last, since they are the largest. Memory is taken when touched. */
+/* Areas one after the other; inputs last, since they are the largest. Memory is taken when touched.
+ */
 static void lay_out(struct channel *channel, uint64_t output_size_max)
 {
     channel->outputs_size =
@@ -40,8 +41,8 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
 static enum status map(struct channel *channel, struct error *err)
 {
     const int flags = channel->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-    uint8_t *memory = mmap(NULL, channel->size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE,
-                           channel->fd, 0);
+    uint8_t *memory =
+        mmap(NULL, channel->size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, channel->fd, 0);
     if (memory == MAP_FAILED) {
         return error_set(err, STATUS_NO_MEMORY, "no memory to share with an executor: %s",
                          strerror(errno));
@@ -96,7 +97,8 @@ void channel_destroy(struct channel *channel)
     *channel = (struct channel){.fd = -1};
 }
 
-/* ---- The rank's side -------------------------------------------------------------------------- */
+/* ---- The rank's side --------------------------------------------------------------------------
+ */
 
 void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
                        uint64_t instance_count, const uint8_t *inputs, size_t inputs_size)
@@ -196,8 +198,7 @@ static enum status take_failures(const struct channel *channel, uint64_t count,
             .text_size = head.text_size,
         };
         take_failure(context, &failure);
-        at += (head.text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) *
-                             sizeof(uint64_t);
+        at += (head.text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
     }
     return STATUS_OK;
 }
@@ -216,12 +217,10 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
     const uint64_t all_done = atomic_load(&control->done);
     const uint64_t done = has_died && all_done > count_max ? count_max : all_done;
     const uint64_t frame_size = control->frame_size;
-    struct channel_result result = {.instance_count = done,
-                                    .success_bits = control->success_bits,
-                                    .outputs = channel->outputs};
+    struct channel_result result = {
+        .instance_count = done, .success_bits = control->success_bits, .outputs = channel->outputs};
     if (control->canary != CHANNEL_CANARY || done > count_max ||
-        all_done > CHANNEL_INSTANCE_COUNT_MAX ||
-        frame_size > channel->frame_size) {
+        all_done > CHANNEL_INSTANCE_COUNT_MAX || frame_size > channel->frame_size) {
         return error_set(err, STATUS_PROTOCOL, "the memory shared with the executor was damaged");
     }
     result.success_count = count_successes(control->success_bits, done);
@@ -240,7 +239,8 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
     return STATUS_OK;
 }
 
-/* ---- The executor's side ---------------------------------------------------------------------- */
+/* ---- The executor's side ----------------------------------------------------------------------
+ */
 
 void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure)
 {
@@ -257,9 +257,9 @@ void channel_fail(struct channel *channel, uint64_t at, const struct report_fail
     assert(CHANNEL_FAILURES_SIZE_MAX - used >= sizeof(head) + CHANNEL_TEXT_SIZE_MAX);
     memcpy(channel->failures + used, &head, sizeof(head));
     memcpy(channel->failures + used + sizeof(head), failure->text, text_size);
-    control->failures_used = used + sizeof(head) +
-                             (text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) *
-                                 sizeof(uint64_t);
+    control->failures_used =
+        used + sizeof(head) +
+        (text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
     atomic_store_explicit(&control->done, at + 1, memory_order_release);
 }
 

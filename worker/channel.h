@@ -3,12 +3,12 @@
  *     rank:      channel_put_batch ----> (wakes the executor) ... channel_take_result
  *     executor:  channel_claim, its attempt, channel_succeed or channel_fail, ... channel_finish
  *
- * Whatever an executor has finished is here at once: outputs are packed into the shared area as they
- * are made, and `done` counts them. So when it dies, the rank finds what is finished, and which
- * instance it was in: number `done` of the batch, if it has been claimed.
+ * Whatever an executor has finished is here at once: outputs are packed into the shared area as
+ * they are made, and `done` counts them. So when it dies, the rank finds what is finished, and
+ * which instance it was in: number `done` of the batch, if it has been claimed.
  *
- * An instance is started by claiming it: next and limit stand in one word, so that the rank can take
- * back what has not started (channel_trim()) while the executor runs.
+ * An instance is started by claiming it: next and limit stand in one word, so that the rank can
+ * take back what has not started (channel_trim()) while the executor runs.
  *
  * The rank believes nothing that it reads here: counts are checked against the areas, outputs are
  * walked before they count, and a channel that makes no sense is STATUS_PROTOCOL.
@@ -50,7 +50,7 @@ struct channel_control {
     uint64_t instance_count;
     uint64_t inputs_size;
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
-    _Atomic uint64_t claim; /* next << 32 | limit */
+    _Atomic uint64_t claim;     /* next << 32 | limit */
     _Atomic uint32_t is_closed; /* nothing more will come: the executor may leave */
     /* Written by the executor. */
     _Atomic uint32_t setup; /* enum channel_setup */
@@ -113,10 +113,12 @@ uint64_t channel_blamed(const struct channel *channel);
 /* Failures are appended by a callback, since their texts stay in the channel. */
 typedef void channel_take_failure(void *context, const struct report_failure *failure);
 
-/* Of at most the first `count_max` instances. STATUS_PROTOCOL when what stands in the channel makes no sense. */
+/* Of at most the first `count_max` instances. STATUS_PROTOCOL when what stands in the channel makes
+ * no sense. */
 MUST_CHECK enum status channel_take_result(const struct channel *channel, uint64_t count_max,
-                                           bool has_died, channel_take_failure *take_failure, void *context,
-                                           struct channel_result *result_out, struct error *err);
+                                           bool has_died, channel_take_failure *take_failure,
+                                           void *context, struct channel_result *result_out,
+                                           struct error *err);
 
 /* ---- The executor's side ---- */
 
@@ -126,8 +128,8 @@ static inline bool channel_claim(struct channel *channel, uint64_t *at_out)
     uint64_t claim = atomic_load_explicit(&channel->control->claim, memory_order_relaxed);
     while ((claim >> 32) < (claim & UINT32_MAX)) {
         if (atomic_compare_exchange_weak_explicit(&channel->control->claim, &claim,
-                                                  claim + (UINT64_C(1) << 32),
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
+                                                  claim + (UINT64_C(1) << 32), memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
             *at_out = claim >> 32;
             return true;
         }

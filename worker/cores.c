@@ -12,8 +12,7 @@ static uint32_t count_cores(hwloc_topology_t topology, hwloc_const_cpuset_t set)
     uint32_t count = 0;
     const int all = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     for (int i = 0; i < all; i++) {
-        const hwloc_obj_t core =
-            hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i);
+        const hwloc_obj_t core = hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i);
         count += hwloc_bitmap_intersects(core->cpuset, set) ? 1 : 0;
     }
     const int threads = hwloc_bitmap_weight(set);
@@ -61,8 +60,8 @@ uint32_t cores_for_worker(const struct transport *transport)
     if (!is_shared) {
         return cores;
     }
-    /* Where rank 0 is not alone on its node, it does not work. Ranks are counted from 0 in order on a
-     * node, so that local rank 0 of the first node is rank 0; other nodes have workers only. */
+    /* Where rank 0 is not alone on its node, it does not work. Ranks are counted from 0 in order on
+     * a node, so that local rank 0 of the first node is rank 0; other nodes have workers only. */
     const bool has_master = transport_rank(transport) < local;
     const uint32_t workers = has_master && local > 1 ? local - 1 : local;
     return cores / workers > 0 ? cores / workers : 1;

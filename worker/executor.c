@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/context.h"
 #include "shared/arena.h"
+#include "shared/context.h"
 #include "shared/memory.h"
 #include "shared/wire.h"
 #include "worker/channel.h"
@@ -94,7 +94,8 @@ static int run(const struct job *job, struct runner_options options, const int *
     return EXIT_SUCCESS;
 }
 
-/* ---- In the zygote ---------------------------------------------------------------------------- */
+/* ---- In the zygote ----------------------------------------------------------------------------
+ */
 
 /* What runs, as START said; forked executors find it here. */
 struct prepared {
@@ -124,8 +125,7 @@ static enum status load(struct prepared *prepared, struct error *err)
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
 {
     struct prepared *prepared = context;
-    const enum status status =
-        wire_decode(request, size, &prepared->arena, &prepared->start, err);
+    const enum status status = wire_decode(request, size, &prepared->arena, &prepared->start, err);
     return status == STATUS_OK ? load(prepared, err) : status;
 }
 
@@ -150,6 +150,5 @@ static int run_executor(void *context, const int *fds, size_t fd_count)
 struct zygote_duties executor_duties(void)
 {
     static struct prepared prepared; /* of this process and those that it forks */
-    return (struct zygote_duties){
-        .prepare = prepare, .run = run_executor, .context = &prepared};
+    return (struct zygote_duties){.prepare = prepare, .run = run_executor, .context = &prepared};
 }

@@ -15,11 +15,10 @@
 enum executor_fd { EXECUTOR_CHANNEL, EXECUTOR_BELL, EXECUTOR_RANK_BELL, EXECUTOR_FD_COUNT };
 
 /* Run the job's setup, as an attempt of nothing. Its text is that of its failure. */
-MUST_CHECK enum status executor_set_up(const struct job *job, void **state_out,
-                                       struct error *err);
+MUST_CHECK enum status executor_set_up(const struct job *job, void **state_out, struct error *err);
 
-/* What a zygote and its executors run: PREPARE carries the START message of the run. Lives as long as
- * the process. */
+/* What a zygote and its executors run: PREPARE carries the START message of the run. Lives as long
+ * as the process. */
 struct zygote_duties executor_duties(void);
 
 #endif

@@ -75,7 +75,8 @@ struct pool {
     char text[256];
 };
 
-/* ---- Life ------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------
+ */
 
 static struct runner_options runner_options_of(const struct pool *pool)
 {
@@ -128,8 +129,7 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
     }
     pool->rank_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum status status =
-        pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno))
-                            : STATUS_OK;
+        pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno)) : STATUS_OK;
     if (status == STATUS_OK && options->zygote == NULL) {
         status = open_in_rank(pool, err);
     }
@@ -218,8 +218,8 @@ bool pool_is_idle(const struct pool *pool)
 
 bool pool_is_closed(const struct pool *pool)
 {
-    return pool->is_closing && (pool->options.zygote == NULL ||
-                                count_in(pool, SLOT_EMPTY) == pool->options.slot_count);
+    return pool->is_closing &&
+           (pool->options.zygote == NULL || count_in(pool, SLOT_EMPTY) == pool->options.slot_count);
 }
 
 bool pool_is_ready(const struct pool *pool)
@@ -232,7 +232,8 @@ const char *pool_setup_error(const struct pool *pool)
     return pool->setup_error[0] != '\0' ? pool->setup_error : NULL;
 }
 
-/* ---- Starting executors ----------------------------------------------------------------------- */
+/* ---- Starting executors -----------------------------------------------------------------------
+ */
 
 static enum status fork_executor(struct pool *pool, struct slot *slot, struct error *err)
 {
@@ -282,8 +283,7 @@ static enum status fill_slots(struct pool *pool, struct error *err)
 static void setup_failed(struct pool *pool, const char *text, size_t text_size)
 {
     if (++pool->setup_failures >= SETUP_FAILURES_MAX) {
-        (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%.*s", (int)text_size,
-                       text);
+        (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%.*s", (int)text_size, text);
         if (pool->setup_error[0] == '\0') {
             (void)snprintf(pool->setup_error, sizeof(pool->setup_error),
                            "the job's setup ended its process");
@@ -301,7 +301,8 @@ static void look_at_setup(struct pool *pool, struct slot *slot)
     }
 }
 
-/* ---- Batches ---------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------
+ */
 
 void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us)
 {
@@ -368,8 +369,7 @@ static bool failures_fit(const struct pool *pool, const struct slot *slot, uint6
             if ((bits[at / 8] >> (at % 8) & 1) != 0) {
                 continue;
             }
-            if (failed == pool->failure_count ||
-                pool->failures[failed].index != span->start + k ||
+            if (failed == pool->failure_count || pool->failures[failed].index != span->start + k ||
                 pool->failures[failed].attempt != span->attempt) {
                 return false;
             }
@@ -435,8 +435,8 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
         pool->failures[0].attempt = pool->result_spans[0].attempt;
         result->failures = pool->failures;
         result->failure_count = 1;
-        result->rest_count += slice(slot, culprit + 1, slot->instance_count,
-                                    pool->rest_spans + result->rest_count);
+        result->rest_count +=
+            slice(slot, culprit + 1, slot->instance_count, pool->rest_spans + result->rest_count);
     }
 }
 
@@ -459,14 +459,14 @@ static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now
         return kill_executor(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
-    result->rest_count =
-        slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
+    result->rest_count = slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
     slot->state = SLOT_FREE;
     *is_result = true;
     return STATUS_OK;
 }
 
-/* ---- Executors that end ----------------------------------------------------------------------- */
+/* ---- Executors that end -----------------------------------------------------------------------
+ */
 
 static struct report_failure failure_of_end(struct pool *pool, const struct slot *slot,
                                             const struct zygote_event *event)
@@ -492,8 +492,8 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
                        "wrote over memory that it shares with its rank");
     } else {
         failure.class = FAILURE_CRASH;
-        (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)",
-                       sigabbrev_np(WTERMSIG(status)), strsignal(WTERMSIG(status)));
+        (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)", sigabbrev_np(WTERMSIG(status)),
+                       strsignal(WTERMSIG(status)));
     }
     failure.text_size = strlen(pool->text);
     return failure;
@@ -526,8 +526,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         !failures_fit(pool, slot, found.instance_count, found.success_bits) ||
         compress_found(pool, &found) != STATUS_OK) {
         const uint64_t blamed = channel_blamed(&slot->channel);
-        give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us,
-                      result);
+        give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us, result);
         return;
     }
     const uint64_t done = found.instance_count;
@@ -542,7 +541,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         add_failure(pool, &failure);
         result->failures = pool->failures;
         result->failure_count = pool->failure_count;
-        pool->bits[done / 8] &= (uint8_t)~(1u << done % 8);
+        pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
     }
     result->rest_count =
         slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
@@ -597,7 +596,8 @@ static enum status take_event(struct pool *pool, uint64_t now_us, struct pool_re
     return STATUS_OK;
 }
 
-/* ---- Time limits ------------------------------------------------------------------------------ */
+/* ---- Time limits ------------------------------------------------------------------------------
+ */
 
 static enum status doom(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
                         struct error *err)
@@ -613,8 +613,8 @@ static enum status watch(struct pool *pool, struct slot *slot, uint64_t now_us, 
 {
     const uint64_t timeout_us = pool->options.start->options.timeout_ns / 1000;
     if (slot->doom != DOOM_NONE) {
-        const bool is_over = now_us - slot->doomed_us >= POOL_GRACE_US ||
-                             channel_has_ended(&slot->channel);
+        const bool is_over =
+            now_us - slot->doomed_us >= POOL_GRACE_US || channel_has_ended(&slot->channel);
         return is_over && !slot->is_kill_sent ? kill_executor(pool, slot, err) : STATUS_OK;
     }
     if (timeout_us == 0) {
@@ -629,7 +629,8 @@ static enum status watch(struct pool *pool, struct slot *slot, uint64_t now_us, 
                                                 : STATUS_OK;
 }
 
-/* ---- Collecting ------------------------------------------------------------------------------- */
+/* ---- Collecting -------------------------------------------------------------------------------
+ */
 
 static void collect_in_rank(struct pool *pool, struct pool_result *result, bool *is_result)
 {
@@ -739,8 +740,7 @@ size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_C
         return 0;
     }
     fds_out[0] = (struct pollfd){.fd = pool->rank_bell, .events = POLLIN};
-    fds_out[1] =
-        (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
+    fds_out[1] = (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
     return POOL_FD_COUNT_MAX;
 }
 
@@ -749,9 +749,9 @@ uint64_t pool_deadline_us(const struct pool *pool)
     bool is_watched = false;
     for (uint32_t i = 0; i < pool->options.slot_count; i++) {
         const struct slot *slot = &pool->slots[i];
-        is_watched = is_watched || (slot->state == SLOT_BUSY &&
-                                    (slot->doom != DOOM_NONE ||
-                                     pool->options.start->options.timeout_ns > 0));
+        is_watched = is_watched ||
+                     (slot->state == SLOT_BUSY &&
+                      (slot->doom != DOOM_NONE || pool->options.start->options.timeout_ns > 0));
     }
     return is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;
 }

@@ -87,8 +87,8 @@ MUST_CHECK enum status pool_cancel(struct pool *pool, uint64_t now_us, struct er
 /* What each slot is in; gives how many, at most pool_slot_count(). Not sorted. */
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out);
 
-/* Nothing more will come: executors run the job's teardown and leave. pool_collect() is called until
- * pool_is_closed(), or for as long as the caller has patience. */
+/* Nothing more will come: executors run the job's teardown and leave. pool_collect() is called
+ * until pool_is_closed(), or for as long as the caller has patience. */
 void pool_close(struct pool *pool);
 bool pool_is_closed(const struct pool *pool);
 

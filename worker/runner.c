@@ -125,7 +125,8 @@ static void run_attempt(struct runner *runner, const mf_value *input, struct pla
     context_end(ctx);
 }
 
-/* ---- A batch ---------------------------------------------------------------------------------- */
+/* ---- A batch ----------------------------------------------------------------------------------
+ */
 
 /* What is left of the batch. Its spans are copied first: an attempt may write over them. */
 struct batch_walk {
@@ -170,8 +171,8 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
         return STATUS_OK;
     }
     arena_reset(&runner->values);
-    const enum status status = value_decode(&runner->values, walk->inputs, walk->inputs_left,
-                                            &used, value_out, err);
+    const enum status status =
+        value_decode(&runner->values, walk->inputs, walk->inputs_left, &used, value_out, err);
     if (status == STATUS_OK) {
         walk->inputs += used;
         walk->inputs_left -= used;
@@ -208,8 +209,8 @@ void runner_run(struct runner *runner)
     buffer_clear(&runner->frame);
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
-        if (lz4_frame_compress(runner->writer->data, writer_size(runner->writer),
-                               &runner->frame) != STATUS_OK ||
+        if (lz4_frame_compress(runner->writer->data, writer_size(runner->writer), &runner->frame) !=
+                STATUS_OK ||
             runner->frame.size > channel->frame_size) {
             abort(); /* no memory: the batch ends like a crash, and what is finished counts */
         }

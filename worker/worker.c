@@ -165,7 +165,8 @@ static enum status send_beat(struct worker *worker, uint64_t now_us, struct erro
     return status;
 }
 
-/* ---- Starting --------------------------------------------------------------------------------- */
+/* ---- Starting ---------------------------------------------------------------------------------
+ */
 
 /* The message is only lent: keep a copy, through its own encoding. */
 static enum status keep_start(struct worker *worker, const struct wire_message *start,
@@ -206,7 +207,8 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
     return pool_create(&options, &worker->pool, err);
 }
 
-/* Load the job: the zygote's part is asynchronous, and its answer is waited for in prepare_turn(). */
+/* Load the job: the zygote's part is asynchronous, and its answer is waited for in prepare_turn().
+ */
 static enum status prepare(struct worker *worker, const struct wire_message *message,
                            struct error *err)
 {
@@ -296,7 +298,8 @@ static enum status prepare_turn(struct worker *worker, uint64_t now_us, bool *di
     return send_ready(worker, "", false, err);
 }
 
-/* ---- Other messages --------------------------------------------------------------------------- */
+/* ---- Other messages ---------------------------------------------------------------------------
+ */
 
 static enum status give_back(struct worker *worker, uint64_t lease, uint64_t count,
                              struct error *err)
@@ -366,8 +369,8 @@ static enum status on_unit(struct worker *worker, const struct wire_unit *unit)
         log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
         return STATUS_OK;
     }
-    if (unit_queue_add(&worker->queue, unit,
-                       worker->start.as.start.formula.kind != FORMULA_NONE, &reason) != STATUS_OK) {
+    if (unit_queue_add(&worker->queue, unit, worker->start.as.start.formula.kind != FORMULA_NONE,
+                       &reason) != STATUS_OK) {
         log_warning("unit ignored reason=malformed lease=%" PRIu64 ": %s", unit->lease,
                     reason.text);
     }
@@ -474,10 +477,10 @@ static struct wire_report_parts *report_of(struct worker *worker, uint64_t lease
 static enum status return_rest(struct worker *worker, const struct pool_result *ended,
                                struct error *err)
 {
-    const struct wire_message message = {
-        .kind = WIRE_RETURNED,
-        .as.returned = {
-            .lease = ended->lease, .spans = ended->rest, .span_count = ended->rest_count}};
+    const struct wire_message message = {.kind = WIRE_RETURNED,
+                                         .as.returned = {.lease = ended->lease,
+                                                         .spans = ended->rest,
+                                                         .span_count = ended->rest_count}};
     return ended->rest_count > 0 ? send_message(worker, &message, err) : STATUS_OK;
 }
 

@@ -6,8 +6,8 @@
  *                       the executor ends                --> ENDED, with its wait status
  *           --end of the socket--> zygote ends every executor and all that descends from it, leaves
  *
- * The zygote is forked before MPI starts, so that no process with an interconnect is ever forked, and
- * forking costs what a small process costs. It is a session of its own (mpirun signals a rank's
+ * The zygote is forked before MPI starts, so that no process with an interconnect is ever forked,
+ * and forking costs what a small process costs. It is a session of its own (mpirun signals a rank's
  * whole group), a child subreaper (so that what an executor leaves behind is found and ended), and
  * has no PDEATHSIG: it learns of its rank's end by the end of their socket. Executors are process
  * groups of their own and carry PDEATHSIG(KILL) of the zygote. Neither holds the rank's standard
@@ -47,16 +47,16 @@ enum zygote_event_kind { ZYGOTE_PREPARED, ZYGOTE_FORKED, ZYGOTE_ENDED };
 
 struct zygote_event {
     enum zygote_event_kind kind;
-    enum status status;  /* PREPARED, FORKED: did it work? */
-    struct error error;  /* where it didn't */
-    uint64_t executor;   /* FORKED, ENDED: the caller's number of it */
-    pid_t pid;           /* FORKED, ENDED */
-    int wait_status;     /* ENDED: of waitpid() */
-    bool was_signalled;  /* ENDED: the caller had sent it SIGKILL by zygote_signal() */
+    enum status status; /* PREPARED, FORKED: did it work? */
+    struct error error; /* where it didn't */
+    uint64_t executor;  /* FORKED, ENDED: the caller's number of it */
+    pid_t pid;          /* FORKED, ENDED */
+    int wait_status;    /* ENDED: of waitpid() */
+    bool was_signalled; /* ENDED: the caller had sent it SIGKILL by zygote_signal() */
 };
 
-MUST_CHECK enum status zygote_create(const struct zygote_duties *duties,
-                                     struct zygote **zygote_out, struct error *err);
+MUST_CHECK enum status zygote_create(const struct zygote_duties *duties, struct zygote **zygote_out,
+                                     struct error *err);
 /* Close the socket, and wait until the zygote has ended everything and left. NULL is allowed. */
 void zygote_destroy(struct zygote *zygote);
 
