@@ -353,7 +353,12 @@ static int64_t get_int(struct decoder *decoder, struct scope scope, const char *
                        int64_t max)
 {
     char expected[96];
-    (void)snprintf(expected, sizeof(expected), "an integer from %" PRId64 " to %" PRId64, min, max);
+    if (min == max) {
+        (void)snprintf(expected, sizeof(expected), "%" PRId64, min);
+    } else {
+        (void)snprintf(expected, sizeof(expected), "an integer from %" PRId64 " to %" PRId64, min,
+                       max);
+    }
     const json_t *value = get(decoder, scope, name, is_integer, expected);
     if (value == NULL) {
         return min;

@@ -35,19 +35,20 @@ static enum status open_log(const char *run_dir, int flags, struct run_log **log
     enum status status = STATUS_NO_MEMORY;
     struct run_log *log = calloc(1, sizeof(*log));
     if (log == NULL) {
-        return error_set(err, status, "%s: %s", run_dir, status_text(status));
+        (void)error_set(err, status, "%s: %s", run_dir, status_text(status));
+        return STATUS_NO_MEMORY;
     }
     log->file = -1;
     log->run_dir = strdup(run_dir);
     if (log->run_dir == NULL || asprintf(&log->path, "%s/" RUN_LOG_NAME, run_dir) < 0) {
         log->path = NULL;
-        status = error_set(err, status, "%s: %s", run_dir, status_text(status));
+        (void)error_set(err, status, "%s: %s", run_dir, status_text(status));
         goto fail;
     }
     log->file = open(log->path, flags | O_CLOEXEC, 0666);
     if (log->file < 0) {
         status = errno == EEXIST ? STATUS_EXISTS : errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-        status = error_set(err, status, "%s: %s", log->path, strerror(errno));
+        (void)error_set(err, status, "%s: %s", log->path, strerror(errno));
         goto fail;
     }
     *log_out = log;

@@ -243,12 +243,14 @@ Test(outputs, of_an_instance_that_succeeded_twice_one_output_is_read)
 {
     const struct span first = {.start = 0, .count = 10, .attempt = 0};
     const struct span second = {.start = 5, .count = 10, .attempt = 1};
+    const struct span within = {.start = 2, .count = 2, .attempt = 2};
     int attempts[SIZE];
     struct run_log *log = NULL;
     folder_create();
     OK(run_log_create(folder, &log, NULL));
     append_batch(log, 0, &first, 1, NULL);
     append_batch(log, 0, &second, 1, NULL);
+    append_batch(log, 0, &within, 1, NULL);
     OK(run_log_flush(log, NULL));
     run_log_close(log);
     for (int i = 0; i < SIZE; i++) {

@@ -1,5 +1,7 @@
 #include "master/record.h"
 
+#include <xxhash.h>
+
 #include "tests/unit/log_support.h"
 
 static const struct span spans[] = {{.start = 10, .count = 4, .attempt = 0},
@@ -194,6 +196,25 @@ Test(record, every_changed_byte_is_noticed)
             f.bytes.data[i] ^= (uint8_t)flip;
         }
     }
+    fixture_destroy(&f);
+}
+
+/* Goal: others can check it, too. It covers the payload up to itself, and then the frames. */
+Test(record, the_checksum_is_the_documented_one)
+{
+    struct fixture f;
+    struct buffer covered = {0};
+    uint32_t payload_size = 0;
+    XXH128_canonical_t checksum;
+    fixture_create(&f);
+    cr_assert(lz4_frame_is_skippable(f.bytes.data, &payload_size));
+    const uint8_t *payload = f.bytes.data + LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
+    OK(buffer_append(&covered, payload, payload_size - sizeof(checksum)));
+    OK(buffer_append(&covered, f.frames[0].data, f.frames[0].size));
+    OK(buffer_append(&covered, f.frames[1].data, f.frames[1].size));
+    XXH128_canonicalFromHash(&checksum, XXH3_128bits(covered.data, covered.size));
+    cr_expect(memcmp(payload + payload_size - sizeof(checksum), &checksum, sizeof(checksum)) == 0);
+    buffer_free(&covered);
     fixture_destroy(&f);
 }
 

@@ -191,6 +191,21 @@ Test(run_log, going_on_behind_a_torn_tail_cuts_it_off)
     folder_remove();
 }
 
+Test(run_log, going_on_cuts_off_at_once_all_that_was_not_read)
+{
+    uint64_t starts[RECORDS + 1];
+    struct run_log *log = NULL;
+    struct buffer bytes = {0};
+    make_log(starts);
+    OK(run_log_append_to(folder, starts[2], &log, NULL));
+    cr_expect(eq(u64, run_log_size(log), starts[2]));
+    run_log_close(log);
+    read_log(&bytes);
+    cr_expect(eq(u64, bytes.size, starts[2]));
+    buffer_free(&bytes);
+    folder_remove();
+}
+
 Test(run_log, going_on_behind_more_than_there_is_is_refused)
 {
     uint64_t starts[RECORDS + 1];

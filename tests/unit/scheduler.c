@@ -238,6 +238,20 @@ Test(scheduler, a_batch_may_be_any_part_of_a_unit)
     fixture_destroy(&f);
 }
 
+Test(scheduler, a_lease_has_an_id_that_was_never_used)
+{
+    struct fixture f = fixture_create(options_of(100));
+    uint64_t last = 0;
+    scheduler_join(f.scheduler, 0, 1);
+    for (uint64_t i = 0; i < 100; i++) {
+        const uint64_t lease = next_unit(&f, 0, i, 1, 0);
+        cr_expect(gt(u64, lease, last));
+        last = lease;
+        must_succeed(&f, 0, lease, i, 1);
+    }
+    fixture_destroy(&f);
+}
+
 Test(scheduler, units_of_a_fixed_size_have_that_size)
 {
     struct scheduler_options options = options_of(20);
@@ -921,6 +935,19 @@ Test(scheduler, a_recall_that_its_lease_outran_can_be_followed_by_another)
     fixture_destroy(&f);
 }
 
+/* Method: worker 0 gives back all of both leases, more than it was asked for. */
+Test(scheduler, a_worker_that_gave_everything_back_gets_work_again)
+{
+    uint64_t leases[2];
+    struct fixture f = twenty_hoarded(leases);
+    (void)next(&f, SCHEDULER_RECALL);
+    expect_taken(give_back(&f, 0, leases[1], 10, 10));
+    (void)next_unit(&f, 1, 10, 10, 0);
+    expect_taken(give_back(&f, 0, leases[0], 0, 10));
+    (void)next_unit(&f, 0, 0, 10, 0);
+    fixture_destroy(&f);
+}
+
 Test(scheduler, short_work_is_not_worth_a_recall)
 {
     uint64_t leases[2];
@@ -1055,6 +1082,27 @@ Test(scheduler, a_lost_worker_has_no_share_of_the_window)
     lose(&f, 1, NULL, 0);
     scheduler_join(f.scheduler, 0, 1);
     (void)next_unit(&f, 0, 0, 10, 0);
+    fixture_destroy(&f);
+}
+
+/* Method: the first life was measured to be fast, and had a large unit. */
+Test(scheduler, a_worker_that_joins_again_starts_anew)
+{
+    struct scheduler_options options = options_of(1000000);
+    options.sizing.report_interval_us = 100000;
+    struct fixture f = fixture_create(options);
+    scheduler_join(f.scheduler, 0, 2);
+    const uint64_t lease = next_unit(&f, 0, 0, 2, 0);
+    const struct span span = {.count = 2};
+    struct report_batch batch = batch_of(&span);
+    batch.elapsed_us = 1;
+    expect_taken(send_batch(&f, 0, lease, &batch, NULL));
+    const struct step grown = next(&f, SCHEDULER_SEND_UNIT);
+    cr_expect(gt(u64, grown.spans[0].count, 2));
+    lose(&f, 0, NULL, 0);
+    scheduler_join(f.scheduler, 0, 3);
+    (void)next_unit(&f, 0, 2, 3, 0);
+    expect_quiet(&f);
     fixture_destroy(&f);
 }
 
