@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "master/failures.h"
+#include "master/log_index.h"
 #include "master/run_dir.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
@@ -277,6 +278,9 @@ static enum status conclude(struct master *master, uint64_t now_us, struct error
     if (write_verdict(master, &reason) != STATUS_OK) {
         log_error("the verdict cannot be recorded: %s", reason.text);
         return end(master, EXIT_RESUMABLE, now_us, err);
+    }
+    if (log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
+        log_warning("no index was written, readers scan the log: %s", reason.text);
     }
     summary_print(master->options.run, master->failures, master->options.run_dir);
     return end(master, master->options.run->verdict.exit_status, now_us, err);
