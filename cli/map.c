@@ -20,9 +20,13 @@
 #include "shared/job.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "shared/quantity.h"
+#include "worker/executor.h"
+#include "worker/zygote.h"
 
 #define EXIT_REFUSED 2
 #define EXIT_INTERNAL 70
+#define SLOT_COUNT_MAX 4096
 
 /* All that rank 0 has checked before anything starts. */
 struct request {
@@ -33,6 +37,7 @@ struct request {
     struct map_options map;
     struct inputs *inputs;
     uint64_t minimum;
+    uint64_t slots; /* of each rank; 0: by the machine */
     char *run_dir;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
 };
@@ -139,6 +144,22 @@ static enum status open_inputs(struct request *request, struct error *err)
     return inputs_open(&source, request->task->input, &request->inputs, err);
 }
 
+static enum status check_slots(struct request *request, struct error *err)
+{
+    const char *text = request->options.values[OPTION_SLOTS];
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    if (quantity_parse_count(text, &request->slots, err) != STATUS_OK || request->slots == 0 ||
+        request->slots > SLOT_COUNT_MAX) {
+        return error_set(err, STATUS_INVALID,
+                         "--slots: \"%s\": expected a whole number from 1 to %d (without it: one "
+                         "slot a core)",
+                         text, SLOT_COUNT_MAX);
+    }
+    return STATUS_OK;
+}
+
 static enum status check_minimum(struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
@@ -190,6 +211,9 @@ static enum status check_request(struct request *request, struct error *err)
         status = map_options_apply(options, &request->map, err);
     }
     if (status == STATUS_OK) {
+        status = check_slots(request, err);
+    }
+    if (status == STATUS_OK) {
         status = run_dir_choose(options->values[OPTION_RUN_DIR], request->launch_dir,
                                 request->job->name, request->task->name, &request->run_dir, err);
     }
@@ -230,15 +254,15 @@ static int print_results(const struct request *request, int exit_status)
     return results_main(&options) == 0 ? exit_status : EXIT_INTERNAL;
 }
 
-static int run_session(struct transport *transport, const struct master_options *options,
-                       bool *is_clean_out)
+static int run_session(struct transport *transport, struct zygote *zygote,
+                       const struct master_options *options, bool *is_clean_out)
 {
     struct master *master = NULL;
     struct worker *worker = NULL;
     struct error err;
     int exit_status = EXIT_INTERNAL;
     if (master_create(options, &master) != STATUS_OK ||
-        (options->rank_0_works && worker_create(transport, &worker) != STATUS_OK)) {
+        (options->rank_0_works && worker_create(transport, zygote, &worker) != STATUS_OK)) {
         log_error("no memory to start with");
         goto done;
     }
@@ -255,9 +279,10 @@ done:
     return exit_status;
 }
 
-static int run_request(struct transport *transport, struct request *request, int argc, char **argv,
-                       bool *is_clean_out)
+static int run_request(struct transport *transport, struct zygote *zygote, struct request *request,
+                       int argc, char **argv, bool *is_clean_out)
 {
+    const char *isolation = request->options.values[OPTION_ISOLATION];
     const char *progress = request->options.values[OPTION_PROGRESS];
     struct run_description run = {
         .version = (char *)(uintptr_t)MAPFLEET_VERSION,
@@ -288,14 +313,17 @@ static int run_request(struct transport *transport, struct request *request, int
         .rank_0_works = transport_local_size(transport) == 1,
         .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
         .report_interval_us = MASTER_REPORT_INTERVAL_US,
+        .slots = request->slots,
+        .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
     };
-    const int exit_status = run_session(transport, &options, is_clean_out);
+    const int exit_status = run_session(transport, zygote, &options, is_clean_out);
     free(run.input_type);
     free(run.output_type);
     return exit_status;
 }
 
-static int run_master(struct transport *transport, int argc, char **argv, bool *is_clean_out)
+static int run_master(struct transport *transport, struct zygote *zygote, int argc, char **argv,
+                      bool *is_clean_out)
 {
     struct request request = {.minimum = 0};
     struct error err;
@@ -310,17 +338,17 @@ static int run_master(struct transport *transport, int argc, char **argv, bool *
         session_dismiss(transport);
     } else {
         *is_clean_out = false;
-        exit_status = run_request(transport, &request, argc, argv, is_clean_out);
+        exit_status = run_request(transport, zygote, &request, argc, argv, is_clean_out);
         exit_status = print_results(&request, exit_status);
     }
     request_free(&request);
     return exit_status;
 }
 
-static int run_worker(struct transport *transport)
+static int run_worker(struct transport *transport, struct zygote *zygote)
 {
     struct worker *worker = NULL;
-    if (worker_create(transport, &worker) != STATUS_OK) {
+    if (worker_create(transport, zygote, &worker) != STATUS_OK) {
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
@@ -332,6 +360,7 @@ static int run_worker(struct transport *transport)
 int map_main(int argc, char **argv)
 {
     struct transport *transport = NULL;
+    struct zygote *zygote = NULL;
     struct error err;
     bool is_parallel = false;
     bool is_clean = true;
@@ -341,14 +370,18 @@ int map_main(int argc, char **argv)
         }
         return EXIT_REFUSED;
     }
-    if (transport_open(is_parallel, &transport, &err) != STATUS_OK) {
+    const struct zygote_duties duties = executor_duties();
+    if (zygote_create(&duties, &zygote, &err) != STATUS_OK ||
+        transport_open(is_parallel, &transport, &err) != STATUS_OK) {
         log_error("%s", err.text);
+        zygote_destroy(zygote);
         return EXIT_INTERNAL;
     }
     log_set_rank((int)transport_rank(transport));
     const int exit_status = transport_rank(transport) == 0
-                                ? run_master(transport, argc, argv, &is_clean)
-                                : run_worker(transport);
+                                ? run_master(transport, zygote, argc, argv, &is_clean)
+                                : run_worker(transport, zygote);
+    zygote_destroy(zygote);
     if (!is_clean && transport_size(transport) > 1) {
         transport_abort(transport, exit_status);
     }

@@ -133,6 +133,13 @@ static const struct option table[OPTION_COUNT] = {
                                .argument = "COUNT",
                                .help = "further attempts after lost ranks and killed processes; "
                                        "default:\nthe task's, or 3"},
+    [OPTION_TIMEOUT] = {.name = "--timeout",
+                        .value = VALUE_REQUIRED,
+                        .group = GROUP_ATTEMPTS,
+                        .verbs = BIT(VERB_MAP),
+                        .argument = "TIME",
+                        .help = "bound of one attempt (90, 500ms, 15m), which is then ended; "
+                                "0: none;\ndefault: the task's, or none"},
     [OPTION_CONCURRENCY] = {.name = "--concurrency",
                             .value = VALUE_REQUIRED,
                             .group = GROUP_ATTEMPTS,
@@ -153,6 +160,23 @@ static const struct option table[OPTION_COUNT] = {
                      .verbs = BIT(VERB_MAP),
                      .argument = "NUMBER",
                      .help = "where the instances' random numbers start; default: 0"},
+    [OPTION_SLOTS] = {.name = "--slots",
+                      .letter = 'j',
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RUN,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "COUNT",
+                      .help = "attempts that each rank runs at once; default: one a core that it "
+                              "may use"},
+    [OPTION_ISOLATION] = {.name = "--isolation",
+                          .value = VALUE_REQUIRED,
+                          .group = GROUP_RUN,
+                          .verbs = BIT(VERB_MAP),
+                          .argument = "HOW",
+                          .choices = "process|none",
+                          .help = "process (default): attempts run in processes of their own; "
+                                  "none: in the\nrank itself, for debuggers: a crash ends the "
+                                  "run, nothing bounds its time"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,

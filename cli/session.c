@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdbool.h>
 
 #include "shared/arena.h"
@@ -134,7 +135,9 @@ int session_run(struct transport *transport, struct master *master, struct worke
         if (did_something) {
             waiter_reset(&waiter);
         } else if (status == STATUS_OK && !is_over(&session)) {
-            (void)waiter_pause(&waiter, NULL, 0, wait_us(&session));
+            struct pollfd fds[POOL_FD_COUNT_MAX];
+            const size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;
+            (void)waiter_pause(&waiter, fds, fd_count, wait_us(&session));
         }
     }
     if (status == STATUS_OK) {

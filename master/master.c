@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "master/failures.h"
+#include "master/log_index.h"
 #include "master/run_dir.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
@@ -16,6 +17,7 @@
 #include "shared/lz4_frame.h"
 #include "shared/memory.h"
 
+#define EXIT_FAILED 1
 #define EXIT_REFUSED 2
 #define EXIT_RESUMABLE 75
 /* Inputs of a unit that are smaller than this are sent as they are. */
@@ -34,8 +36,11 @@ struct master {
     struct run_log *log;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
-    uint32_t *slots; /* by rank, as READY said */
-    char *refusal;   /* the first rank that cannot work, and why */
+    uint32_t *slots;        /* by rank, as READY said */
+    bool *has_left;         /* by rank: it has said BYE */
+    char *refusal;          /* the first rank that cannot work, and why */
+    char *setup_failure;    /* the first rank on which the job's setup failed, and why */
+    uint32_t present_count; /* workers that are in the run */
     int exit_status;
     bool is_clean;
     uint64_t started_us; /* when the first unit could go out */
@@ -90,6 +95,7 @@ enum status master_create(const struct master_options *options, struct master **
     }
     master->options = *options;
     master->is_waited_for = memory_take(ranks, sizeof(*master->is_waited_for));
+    master->has_left = memory_take(ranks, sizeof(*master->has_left));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     enum status status = create_scheduler(master);
     if (status == STATUS_OK) {
@@ -112,8 +118,10 @@ void master_destroy(struct master *master)
     failures_destroy(master->failures);
     run_log_close(master->log);
     free(master->is_waited_for);
+    free(master->has_left);
     free(master->slots);
     free(master->refusal);
+    free(master->setup_failure);
     buffer_free(&master->packed);
     buffer_free(&master->frame);
     free(master->fates);
@@ -146,7 +154,7 @@ static enum status send_to_workers(struct master *master, const struct wire_mess
     enum status status = STATUS_OK;
     const uint32_t ranks = transport_size(master->options.transport);
     for (uint32_t rank = 0; rank < ranks && status == STATUS_OK; rank++) {
-        if (is_worker(master, rank)) {
+        if (is_worker(master, rank) && !master->has_left[rank]) {
             status = send_to(master, rank, message, err);
         }
     }
@@ -158,8 +166,8 @@ static void wait_for_all(struct master *master)
     const uint32_t ranks = transport_size(master->options.transport);
     master->waited_count = 0;
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        master->is_waited_for[rank] = is_worker(master, rank);
-        master->waited_count += is_worker(master, rank) ? 1 : 0;
+        master->is_waited_for[rank] = is_worker(master, rank) && !master->has_left[rank];
+        master->waited_count += master->is_waited_for[rank] ? 1 : 0;
     }
 }
 
@@ -199,7 +207,9 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .formula = *inputs_formula(master->options.inputs),
                      .run_dir = master->options.run_dir,
                      .launch_dir = run->launch_dir,
-                     .report_interval_us = master->options.report_interval_us},
+                     .report_interval_us = master->options.report_interval_us,
+                     .slots = master->options.slots,
+                     .is_isolated = master->options.is_isolated},
     };
     (void)now_us;
     const bool is_digest = hex_digest(run->job_digest, message.as.start.job_digest);
@@ -269,6 +279,9 @@ static enum status conclude(struct master *master, uint64_t now_us, struct error
         log_error("the verdict cannot be recorded: %s", reason.text);
         return end(master, EXIT_RESUMABLE, now_us, err);
     }
+    if (log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
+        log_warning("no index was written, readers scan the log: %s", reason.text);
+    }
     summary_print(master->options.run, master->failures, master->options.run_dir);
     return end(master, master->options.run->verdict.exit_status, now_us, err);
 }
@@ -296,11 +309,12 @@ static enum status make_run(struct master *master, struct error *err)
     return status;
 }
 
+/* Those on which the job's setup failed have no slots, and stay out. */
 static void join_workers(struct master *master)
 {
     const uint32_t ranks = transport_size(master->options.transport);
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        if (is_worker(master, rank)) {
+        if (is_worker(master, rank) && master->slots[rank] > 0) {
             scheduler_join(master->scheduler, rank, master->slots[rank]);
         }
     }
@@ -313,6 +327,13 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
     if (master->refusal != NULL) {
         log_error("%s", master->refusal);
         return end(master, EXIT_REFUSED, now_us, err);
+    }
+    if (master->present_count == 0) {
+        log_error("%s", master->setup_failure);
+        return end(master, EXIT_FAILED, now_us, err);
+    }
+    if (master->setup_failure != NULL) {
+        log_warning("%s; the run goes on without it", master->setup_failure);
     }
     if (make_run(master, &reason) != STATUS_OK) {
         log_error("%s", reason.text);
@@ -334,14 +355,16 @@ static enum status on_ready(struct master *master, uint32_t rank, const struct w
     }
     const bool is_able =
         *ready->refusal == '\0' && ready->version == WIRE_VERSION && ready->slots > 0;
-    if (!is_able && master->refusal == NULL) {
+    char **reason = ready->is_setup_failure ? &master->setup_failure : &master->refusal;
+    if (!is_able && *reason == NULL) {
         struct error text;
         (void)error_set(&text, STATUS_INVALID, "rank %" PRIu32 " on %s cannot work: %s", rank,
                         ready->host,
                         *ready->refusal != '\0' ? ready->refusal : "it runs another mapfleet");
-        master->refusal = memory_copy_text(text.text);
+        *reason = memory_copy_text(text.text);
     }
-    master->slots[rank] = (uint32_t)ready->slots;
+    master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
+    master->present_count += is_able ? 1 : 0;
     heard_from(master, rank);
     return master->waited_count == 0 ? begin(master, now_us, err) : STATUS_OK;
 }
@@ -455,6 +478,28 @@ static enum status give_up(struct master *master, const char *reason, uint64_t n
     return end(master, EXIT_RESUMABLE, now_us, err);
 }
 
+static void ignore_charge(void *context, uint64_t index, struct ledger_fate fate)
+{
+    (void)context;
+    (void)index;
+    (void)fate;
+}
+
+/* A rank that leaves by itself has given back what it held. */
+static enum status on_bye(struct master *master, uint32_t rank, uint64_t now_us, struct error *err)
+{
+    master->has_left[rank] = true;
+    if (master->state == MASTER_ENDING) {
+        heard_from(master, rank);
+    } else if (master->state == MASTER_RUNNING) {
+        scheduler_lose(master->scheduler, rank, NULL, 0, ignore_charge, NULL, now_us);
+        master->present_count--;
+        return master->present_count > 0 ? STATUS_OK
+                                         : give_up(master, "no rank is left to work", now_us, err);
+    }
+    return STATUS_OK;
+}
+
 enum status master_take_message(struct master *master, uint32_t rank,
                                 const struct wire_message *message, uint64_t now_us,
                                 struct error *err)
@@ -478,10 +523,7 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_BEAT:
         return STATUS_OK; /* being heard is all that it does */
     case WIRE_BYE:
-        if (master->state == MASTER_ENDING) {
-            heard_from(master, rank);
-        }
-        return STATUS_OK;
+        return on_bye(master, rank, now_us, err);
     case WIRE_START:
     case WIRE_UNIT:
     case WIRE_RECALL:

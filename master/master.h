@@ -39,6 +39,8 @@ struct master_options {
     bool rank_0_works;      /* beside being the master */
     bool is_progress_plain; /* lines on standard error while it runs */
     uint64_t report_interval_us;
+    uint64_t slots;   /* of each rank, as the user asked; 0: by the machine */
+    bool is_isolated; /* attempts run in executors */
 };
 
 MUST_CHECK enum status master_create(const struct master_options *options,

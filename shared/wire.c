@@ -44,7 +44,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
 
 static void put_start(struct pack *pack, const struct wire_start *start)
 {
-    pack_array(pack, 14);
+    pack_array(pack, 15);
     pack_uint(pack, WIRE_START);
     pack_uint(pack, start->version);
     pack_text(pack, start->program);
@@ -59,11 +59,12 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_text(pack, start->launch_dir);
     pack_uint(pack, start->report_interval_us);
     pack_uint(pack, start->slots);
+    pack_bool(pack, start->is_isolated);
 }
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
 {
-    pack_array(pack, 7);
+    pack_array(pack, 8);
     pack_uint(pack, WIRE_READY);
     pack_uint(pack, ready->version);
     pack_text(pack, ready->program);
@@ -71,6 +72,7 @@ static void put_ready(struct pack *pack, const struct wire_ready *ready)
     pack_uint(pack, ready->process);
     pack_uint(pack, ready->slots);
     pack_text(pack, ready->refusal);
+    pack_bool(pack, ready->is_setup_failure);
 }
 
 static void put_unit(struct pack *pack, const struct wire_unit *unit)
@@ -350,7 +352,8 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->run_dir = get_text(decoder);
     start->launch_dir = get_text(decoder);
     start->report_interval_us = unpack_uint(in);
-    start->slots = unpack_uint(in);
+    start->slots = unpack_uint_max(in, UINT32_MAX);
+    start->is_isolated = unpack_bool(in);
 }
 
 static void get_ready(struct decoder *decoder, struct wire_ready *ready)
@@ -361,6 +364,7 @@ static void get_ready(struct decoder *decoder, struct wire_ready *ready)
     ready->process = unpack_uint(&decoder->in);
     ready->slots = unpack_uint_max(&decoder->in, UINT32_MAX);
     ready->refusal = get_text(decoder);
+    ready->is_setup_failure = unpack_bool(&decoder->in);
 }
 
 static void get_unit(struct decoder *decoder, struct wire_unit *unit)
@@ -454,7 +458,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 14, [WIRE_READY] = 7,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
+    [WIRE_START] = 15, [WIRE_READY] = 8,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
     [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 1, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
 };
 

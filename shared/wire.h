@@ -10,7 +10,7 @@
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
  *        --- CANCEL ----------------------->  ends attempts: reports, and RETURNED for each lease
  *        --- STOP ------------------------->  leaves
- *        <-- BYE ---------------------------  the last message
+ *        <-- BYE ---------------------------  the last message; without a STOP it leaves by itself
  *
  * Each message is a msgpack array whose first item is its kind. START begins with the version of
  * all this, and READY repeats it, so that ranks of different programs refuse each other by name.
@@ -71,7 +71,8 @@ struct wire_start {
     const char *run_dir;    /* absolute */
     const char *launch_dir; /* absolute */
     uint64_t report_interval_us;
-    uint64_t slots; /* that the user asked for; 0: by the machine */
+    uint64_t slots;   /* that the user asked for; 0: by the machine */
+    bool is_isolated; /* attempts run in executors, not in the rank */
 };
 
 struct wire_ready {
@@ -80,7 +81,8 @@ struct wire_ready {
     const char *host;
     uint64_t process;
     uint64_t slots;
-    const char *refusal; /* why the worker cannot work; "" when it can */
+    const char *refusal;   /* why the worker cannot work; "" when it can */
+    bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
 };
 
 struct wire_unit {

@@ -40,12 +40,30 @@ enum status writer_create(size_t size_max, struct writer **writer_out)
     return STATUS_OK;
 }
 
+enum status writer_create_in_place(size_t size_max, uint8_t *memory, size_t memory_size,
+                                   struct writer **writer_out)
+{
+    struct writer *writer = calloc(1, sizeof(*writer));
+    if (writer == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    writer->size_max = size_max;
+    writer->data = memory;
+    writer->capacity = memory_size;
+    writer->is_in_place = true;
+    writer_clear(writer);
+    *writer_out = writer;
+    return STATUS_OK;
+}
+
 void writer_destroy(struct writer *writer)
 {
     if (writer != NULL) {
         writer_drop_files(writer);
         free(writer->files);
-        free(writer->data);
+        if (!writer->is_in_place) {
+            free(writer->data);
+        }
         free(writer);
     }
 }
@@ -108,7 +126,8 @@ static bool make_room(struct writer *writer, size_t size)
     if (writer->capacity - used >= size) {
         return true;
     }
-    if (used - writer->value_start > writer->size_max || size > SIZE_MAX / 4) {
+    if (used - writer->value_start > writer->size_max || size > SIZE_MAX / 4 ||
+        writer->is_in_place) {
         fail_size(writer);
         return false;
     }

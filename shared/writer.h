@@ -45,6 +45,7 @@ struct writer {
     mf_writer face; /* first: an mf_writer * of ours is a struct writer * */
     uint8_t *data;
     size_t capacity;
+    bool is_in_place; /* the memory is the caller's, and cannot grow */
     size_t value_start;
     size_t size_max; /* of one value, in bytes */
     unsigned depth;
@@ -58,6 +59,10 @@ struct writer {
 };
 
 MUST_CHECK enum status writer_create(size_t size_max, struct writer **writer_out);
+/* The same, writing into the caller's memory, which outlives it: for outputs that are shared with
+ * another process while they are made. What does not fit fails its value. */
+MUST_CHECK enum status writer_create_in_place(size_t size_max, uint8_t *memory, size_t memory_size,
+                                              struct writer **writer_out);
 void writer_destroy(struct writer *writer); /* NULL is allowed */
 
 static inline size_t writer_size(const struct writer *writer)

@@ -1,77 +1,173 @@
 #include "worker/pool.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shared/clock.h"
-#include "shared/context.h"
+#include "shared/lz4_frame.h"
 #include "shared/memory.h"
+#include "worker/channel.h"
+#include "worker/executor.h"
 
-struct pool {
-    const struct job *job;
-    void *state; /* of the job's setup */
-    bool is_set_up;
-    struct runner *runner;
-    bool is_busy;
+#define SETUP_FAILURES_MAX 2
+/* How often a busy slot is looked at where attempts have a time limit. */
+#define WATCH_INTERVAL_US 20000
+/* After an executor has damaged its channel, so many batches have one instance each, so that the
+ * instance that does it is found. */
+#define SUSPICION_COUNT (2 * CHANNEL_INSTANCE_COUNT_MAX)
+
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
+
+/* Why we end an attempt. */
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
+
+struct slot {
+    enum slot_state state;
+    uint64_t executor; /* number of it; 0: none */
+    struct channel channel;
+    int bell; /* wakes the executor */
+    /* The batch, where BUSY: */
     uint64_t lease;
-    struct batch batch;
-    struct span spans[POOL_BATCH_SPAN_COUNT_MAX];
-    uint64_t created_us;
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    size_t span_count;
+    uint64_t instance_count;
+    uint64_t started_us;
+    uint64_t seen_done; /* instances done when last looked at, */
+    uint64_t seen_us;   /* and when that number was first seen */
+    enum doom doom;
+    uint64_t doomed_at; /* number of the instance that is being ended */
+    uint64_t doomed_us;
+    bool is_kill_sent;
+    bool is_trimmed;
 };
 
-/* A setup is an attempt of nothing: it may fail with a text, and has no index. */
-static enum status set_up(struct pool *pool, struct error *err)
-{
-    if (pool->job->setup == NULL) {
-        return STATUS_OK;
-    }
-    enum status status = STATUS_OK;
-    struct writer *writer = NULL;
-    struct mf_context *context = memory_take(1, sizeof(*context));
-    status = writer_create(0, &writer);
-    if (status != STATUS_OK) {
-        goto done;
-    }
-    context->task = "setup";
-    context->writer = writer;
-    if (pool->job->setup(context, &pool->state) != MF_OK) {
-        status = error_set(err, STATUS_INVALID, "the setup of job %s failed: %.*s", pool->job->name,
-                           (int)context->text_size, context->text);
-    }
-    context_end(context);
+struct pool {
+    struct pool_options options;
+    struct slot *slots;
+    uint64_t executor_count_ever;
+    int rank_bell; /* executors ring it */
+    uint64_t created_us;
+    bool is_ready;
+    unsigned setup_failures; /* in a row */
+    char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
+    uint64_t suspicion;
+    bool is_closing;
+    /* Without a zygote: */
+    struct runner *runner;
+    void *state;
+    bool is_set_up;
+    /* The result that was given last: */
+    struct report_failure *failures;
+    size_t failure_count;
+    size_t failure_capacity;
+    struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
+    struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
+    uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+    struct buffer frame;
+    char text[256];
+};
 
-done:
-    writer_destroy(writer);
-    free(context);
-    pool->is_set_up = status == STATUS_OK;
-    return status;
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+static struct runner_options runner_options_of(const struct pool *pool)
+{
+    const struct wire_start *start = pool->options.start;
+    return (struct runner_options){
+        .task = job_task(pool->options.job, start->task, NULL),
+        .map = start->options,
+        .formula = start->formula,
+        .map_size = start->map_size,
+        .run_dir = start->run_dir,
+        .launch_dir = start->launch_dir,
+        .state = pool->state,
+        .channel = &pool->slots[0].channel,
+    };
 }
 
-enum status pool_create(const struct job *job, const struct runner_options *options,
-                        struct pool **pool_out, struct error *err)
+static enum status open_in_rank(struct pool *pool, struct error *err)
+{
+    struct slot *slot = &pool->slots[0];
+    enum status status =
+        channel_create(&slot->channel, pool->options.start->options.output_size_max, false, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (executor_set_up(pool->options.job, &pool->state, err) != STATUS_OK) {
+        (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%s", err->text);
+        return STATUS_OK; /* told by pool_setup_error() */
+    }
+    pool->is_set_up = true;
+    const struct runner_options options = runner_options_of(pool);
+    status = runner_create(&options, &pool->runner);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no memory to run tasks in");
+    }
+    slot->state = SLOT_FREE;
+    pool->is_ready = true;
+    return STATUS_OK;
+}
+
+enum status pool_create(const struct pool_options *options, struct pool **pool_out,
+                        struct error *err)
 {
     struct pool *pool = memory_take(1, sizeof(*pool));
-    pool->job = job;
+    pool->options = *options;
+    pool->slots = memory_take(options->slot_count, sizeof(*pool->slots));
     pool->created_us = clock_us();
-    enum status status = set_up(pool, err);
-    if (status != STATUS_OK) {
-        goto fail;
+    for (uint32_t i = 0; i < options->slot_count; i++) {
+        pool->slots[i].bell = -1;
+        pool->slots[i].channel.fd = -1;
     }
-    struct runner_options runner_options = *options;
-    runner_options.state = pool->state;
-    status = runner_create(&runner_options, &pool->runner);
+    pool->rank_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum status status =
+        pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno)) : STATUS_OK;
+    if (status == STATUS_OK && options->zygote == NULL) {
+        status = open_in_rank(pool, err);
+    }
     if (status != STATUS_OK) {
-        (void)error_set(err, status, "no memory to run tasks in");
-        goto fail;
+        pool_destroy(pool);
+        return status;
     }
     *pool_out = pool;
     return STATUS_OK;
+}
 
-fail:
-    pool_destroy(pool);
-    return status;
+static void close_slot(struct slot *slot)
+{
+    channel_destroy(&slot->channel);
+    if (slot->bell >= 0) {
+        (void)close(slot->bell);
+        slot->bell = -1;
+    }
+    slot->executor = 0;
+    slot->state = SLOT_EMPTY;
+}
+
+static void ring(int bell)
+{
+    const uint64_t one = 1;
+    (void)!write(bell, &one, sizeof(one));
+}
+
+void pool_close(struct pool *pool)
+{
+    pool->is_closing = true;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->bell >= 0) {
+            atomic_store(&slot->channel.control->is_closed, 1);
+            ring(slot->bell);
+        }
+    }
 }
 
 void pool_destroy(struct pool *pool)
@@ -80,50 +176,591 @@ void pool_destroy(struct pool *pool)
         return;
     }
     runner_destroy(pool->runner);
-    if (pool->is_set_up && pool->job->teardown != NULL) {
-        pool->job->teardown(pool->state);
+    if (pool->is_set_up && pool->options.job->teardown != NULL) {
+        pool->options.job->teardown(pool->state);
     }
+    pool_close(pool);
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        close_slot(&pool->slots[i]);
+    }
+    if (pool->rank_bell >= 0) {
+        (void)close(pool->rank_bell);
+    }
+    buffer_free(&pool->frame);
+    free(pool->failures);
+    free(pool->slots);
     free(pool);
 }
 
 uint32_t pool_slot_count(const struct pool *pool)
 {
-    (void)pool;
-    return 1;
+    return pool->options.slot_count;
+}
+
+static uint32_t count_in(const struct pool *pool, enum slot_state state)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        count += pool->slots[i].state == state ? 1 : 0;
+    }
+    return count;
 }
 
 uint32_t pool_free_count(const struct pool *pool)
 {
-    return pool->is_busy ? 0 : 1;
+    return count_in(pool, SLOT_FREE);
 }
 
-void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch)
+bool pool_is_idle(const struct pool *pool)
 {
-    assert(!pool->is_busy);
-    assert(batch->span_count <= POOL_BATCH_SPAN_COUNT_MAX);
-    memcpy(pool->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
-    pool->batch = *batch;
-    pool->batch.spans = pool->spans;
-    pool->lease = lease;
-    pool->is_busy = true;
+    return count_in(pool, SLOT_BUSY) == 0;
 }
 
-enum status pool_collect(struct pool *pool, struct pool_result *result_out, bool *is_result_out)
+bool pool_is_closed(const struct pool *pool)
 {
-    *is_result_out = false;
-    if (!pool->is_busy) {
-        return STATUS_OK;
-    }
-    const uint64_t started_us = clock_us();
-    const enum status status = runner_run(pool->runner, &pool->batch, &result_out->result);
+    return pool->is_closing &&
+           (pool->options.zygote == NULL || count_in(pool, SLOT_EMPTY) == pool->options.slot_count);
+}
+
+bool pool_is_ready(const struct pool *pool)
+{
+    return pool->is_ready;
+}
+
+const char *pool_setup_error(const struct pool *pool)
+{
+    return pool->setup_error[0] != '\0' ? pool->setup_error : NULL;
+}
+
+/* ---- Starting executors -----------------------------------------------------------------------
+ */
+
+static enum status fork_executor(struct pool *pool, struct slot *slot, struct error *err)
+{
+    enum status status =
+        channel_create(&slot->channel, pool->options.start->options.output_size_max, true, err);
     if (status != STATUS_OK) {
         return status;
     }
-    result_out->lease = pool->lease;
-    result_out->result.batch.slot = 0;
-    result_out->result.batch.started_us = started_us - pool->created_us;
-    result_out->result.batch.elapsed_us = clock_us() - started_us;
-    pool->is_busy = false;
-    *is_result_out = true;
+    slot->bell = eventfd(0, EFD_CLOEXEC);
+    if (slot->bell < 0) {
+        status = error_set(err, STATUS_IO, "eventfd: %s", strerror(errno));
+        close_slot(slot);
+        return status;
+    }
+    slot->executor = ++pool->executor_count_ever;
+    const int fds[EXECUTOR_FD_COUNT] = {[EXECUTOR_CHANNEL] = slot->channel.fd,
+                                        [EXECUTOR_BELL] = slot->bell,
+                                        [EXECUTOR_RANK_BELL] = pool->rank_bell};
+    status = zygote_fork(pool->options.zygote, slot->executor, fds, EXECUTOR_FD_COUNT, err);
+    if (status != STATUS_OK) {
+        close_slot(slot);
+        return status;
+    }
+    slot->state = SLOT_STARTING;
     return STATUS_OK;
+}
+
+/* The first executor is tried alone: a setup that fails shall not fail once a slot. */
+static enum status fill_slots(struct pool *pool, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (pool->options.zygote == NULL || pool->setup_error[0] != '\0' || pool->is_closing) {
+        return STATUS_OK;
+    }
+    const bool is_careful = !pool->is_ready || pool->setup_failures > 0;
+    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+        if (is_careful && count_in(pool, SLOT_STARTING) > 0) {
+            break;
+        }
+        if (pool->slots[i].state == SLOT_EMPTY) {
+            status = fork_executor(pool, &pool->slots[i], err);
+        }
+    }
+    return status;
+}
+
+static void setup_failed(struct pool *pool, const char *text, size_t text_size)
+{
+    if (++pool->setup_failures >= SETUP_FAILURES_MAX) {
+        (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%.*s", (int)text_size, text);
+        if (pool->setup_error[0] == '\0') {
+            (void)snprintf(pool->setup_error, sizeof(pool->setup_error),
+                           "the job's setup ended its process");
+        }
+    }
+}
+
+static void look_at_setup(struct pool *pool, struct slot *slot)
+{
+    if (slot->state == SLOT_STARTING &&
+        atomic_load(&slot->channel.control->setup) == CHANNEL_READY) {
+        slot->state = SLOT_FREE;
+        pool->is_ready = true;
+        pool->setup_failures = 0;
+    }
+}
+
+/* ---- Batches ----------------------------------------------------------------------------------
+ */
+
+void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us)
+{
+    uint32_t i = 0;
+    while (pool->slots[i].state != SLOT_FREE) {
+        i++;
+        assert(i < pool->options.slot_count);
+    }
+    struct slot *slot = &pool->slots[i];
+    memcpy(slot->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
+    slot->span_count = batch->span_count;
+    slot->instance_count = batch->instance_count;
+    slot->lease = lease;
+    slot->started_us = now_us;
+    slot->seen_done = 0;
+    slot->seen_us = now_us;
+    slot->doom = DOOM_NONE;
+    slot->is_kill_sent = false;
+    slot->is_trimmed = false;
+    slot->state = SLOT_BUSY;
+    channel_put_batch(&slot->channel, batch->spans, batch->span_count, batch->instance_count,
+                      batch->inputs, batch->inputs_size);
+    if (slot->bell >= 0) {
+        ring(slot->bell);
+    }
+}
+
+/* Instances [from, to) of a batch, as spans. */
+static size_t slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out)
+{
+    size_t count = 0;
+    uint64_t at = 0;
+    for (size_t i = 0; i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        const uint64_t start = from > at ? from : at;
+        const uint64_t end = to < at + span->count ? to : at + span->count;
+        if (start < end) {
+            spans_out[count++] = (struct span){.start = span->start + (start - at),
+                                               .count = end - start,
+                                               .attempt = span->attempt};
+        }
+        at += span->count;
+    }
+    return count;
+}
+
+static void add_failure(void *context, const struct report_failure *failure)
+{
+    struct pool *pool = context;
+    pool->failures = memory_grow(pool->failures, pool->failure_count, &pool->failure_capacity,
+                                 sizeof(*pool->failures));
+    pool->failures[pool->failure_count++] = *failure;
+}
+
+/* Is every failure that of an instance without success, in order? */
+static bool failures_fit(const struct pool *pool, const struct slot *slot, uint64_t count,
+                         const uint8_t *bits)
+{
+    size_t failed = 0;
+    uint64_t at = 0;
+    for (size_t i = 0; i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        for (uint64_t k = 0; k < span->count && at < count; k++, at++) {
+            if ((bits[at / 8] >> (at % 8) & 1) != 0) {
+                continue;
+            }
+            if (failed == pool->failure_count || pool->failures[failed].index != span->start + k ||
+                pool->failures[failed].attempt != span->attempt) {
+                return false;
+            }
+            failed++;
+        }
+    }
+    return failed == pool->failure_count;
+}
+
+static void start_result(struct pool *pool, struct pool_result *result)
+{
+    pool->failure_count = 0;
+    buffer_clear(&pool->frame);
+    *result = (struct pool_result){.lease = 0};
+}
+
+/* The first `count` instances have the results that stand in `found`. */
+static void fill_batch(struct pool *pool, struct slot *slot, const struct channel_result *found,
+                       uint64_t count, uint64_t now_us, struct pool_result *result)
+{
+    result->lease = slot->lease;
+    result->batch = (struct report_batch){
+        .spans = pool->result_spans,
+        .span_count = slice(slot, 0, count, pool->result_spans),
+        .instance_count = count,
+        .success_count = found->success_count,
+        .frame = found->success_count > 0 ? found->frame : NULL,
+        .frame_size = found->success_count > 0 ? found->frame_size : 0,
+        .slot = (uint32_t)(slot - pool->slots),
+        .started_us = slot->started_us - pool->created_us,
+        .elapsed_us = now_us - slot->started_us,
+    };
+    if (found->success_count < count) {
+        memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);
+        if (count % 8 != 0) {
+            pool->bits[count / 8] &= (uint8_t)((1u << count % 8) - 1);
+        }
+        result->batch.success_bits = pool->bits;
+    }
+    result->failures = pool->failures;
+    result->failure_count = pool->failure_count;
+    result->rest = pool->rest_spans;
+}
+
+/* Nothing of the batch can be believed, but for whose fault it was, where that is known. */
+static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit,
+                          const struct report_failure *failure, uint64_t now_us,
+                          struct pool_result *result)
+{
+    static const uint8_t none[1] = {0};
+    const struct channel_result found = {.success_bits = none};
+    start_result(pool, result);
+    pool->suspicion = SUSPICION_COUNT;
+    fill_batch(pool, slot, &found, 0, now_us, result);
+    result->rest_count = slice(slot, 0, culprit, pool->rest_spans);
+    if (culprit < slot->instance_count) {
+        result->batch.span_count = slice(slot, culprit, culprit + 1, pool->result_spans);
+        result->batch.instance_count = 1;
+        pool->bits[0] = 0;
+        result->batch.success_bits = pool->bits;
+        add_failure(pool, failure);
+        pool->failures[0].index = pool->result_spans[0].start;
+        pool->failures[0].attempt = pool->result_spans[0].attempt;
+        result->failures = pool->failures;
+        result->failure_count = 1;
+        result->rest_count +=
+            slice(slot, culprit + 1, slot->instance_count, pool->rest_spans + result->rest_count);
+    }
+}
+
+static enum status kill_executor(struct pool *pool, struct slot *slot, struct error *err)
+{
+    slot->is_kill_sent = true;
+    return zygote_signal(pool->options.zygote, slot->executor, SIGKILL, err);
+}
+
+/* A batch that came to its end. */
+static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
+                              struct pool_result *result, bool *is_result, struct error *err)
+{
+    struct channel_result found;
+    struct error reason;
+    start_result(pool, result);
+    if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
+                            &reason) != STATUS_OK ||
+        !failures_fit(pool, slot, found.instance_count, found.success_bits)) {
+        return kill_executor(pool, slot, err); /* its end will tell the rest */
+    }
+    fill_batch(pool, slot, &found, found.instance_count, now_us, result);
+    result->rest_count = slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
+    slot->state = SLOT_FREE;
+    *is_result = true;
+    return STATUS_OK;
+}
+
+/* ---- Executors that end -----------------------------------------------------------------------
+ */
+
+static struct report_failure failure_of_end(struct pool *pool, const struct slot *slot,
+                                            const struct zygote_event *event)
+{
+    const int status = event->wait_status;
+    struct report_failure failure = {.class = FAILURE_EXIT, .text = pool->text};
+    if (slot->doom == DOOM_TIMEOUT) {
+        failure.class = FAILURE_TIMEOUT;
+        (void)snprintf(pool->text, sizeof(pool->text), "ran longer than its timeout");
+    } else if (slot->doom == DOOM_CANCEL) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
+    } else if (WIFEXITED(status)) {
+        (void)snprintf(pool->text, sizeof(pool->text), "left with exit status %d",
+                       WEXITSTATUS(status));
+    } else if (WTERMSIG(status) == SIGKILL && !slot->is_kill_sent) {
+        failure.class = FAILURE_KILLED;
+        (void)snprintf(pool->text, sizeof(pool->text),
+                       "killed by SIGKILL, which mapfleet did not send");
+    } else if (slot->is_kill_sent) {
+        failure.class = FAILURE_CRASH;
+        (void)snprintf(pool->text, sizeof(pool->text),
+                       "wrote over memory that it shares with its rank");
+    } else {
+        failure.class = FAILURE_CRASH;
+        (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)", sigabbrev_np(WTERMSIG(status)),
+                       strsignal(WTERMSIG(status)));
+    }
+    failure.text_size = strlen(pool->text);
+    return failure;
+}
+
+static enum status compress_found(struct pool *pool, struct channel_result *found)
+{
+    if (found->success_count == 0) {
+        return STATUS_OK;
+    }
+    const enum status status =
+        lz4_frame_compress(found->outputs, found->outputs_size, &pool->frame);
+    found->frame = pool->frame.data;
+    found->frame_size = pool->frame.size;
+    return status;
+}
+
+/* The executor died inside its batch: what it had finished counts, the instance that it was in is
+ * charged, the rest goes back. */
+static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
+                      uint64_t now_us, struct pool_result *result)
+{
+    struct error reason;
+    struct channel_result found;
+    struct report_failure failure = failure_of_end(pool, slot, event);
+    const uint64_t limit = slot->doom != DOOM_NONE ? slot->doomed_at : slot->instance_count;
+    start_result(pool, result);
+    if (channel_take_result(&slot->channel, limit, true, add_failure, pool, &found, &reason) !=
+            STATUS_OK ||
+        !failures_fit(pool, slot, found.instance_count, found.success_bits) ||
+        compress_found(pool, &found) != STATUS_OK) {
+        const uint64_t blamed = channel_blamed(&slot->channel);
+        give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us, result);
+        return;
+    }
+    const uint64_t done = found.instance_count;
+    const bool is_inside = done < slot->instance_count &&
+                           (slot->doom != DOOM_NONE || channel_claimed(&slot->channel) > done);
+    fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
+    if (is_inside) {
+        struct span culprit;
+        (void)slice(slot, done, done + 1, &culprit);
+        failure.index = culprit.start;
+        failure.attempt = culprit.attempt;
+        add_failure(pool, &failure);
+        result->failures = pool->failures;
+        result->failure_count = pool->failure_count;
+        pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
+    }
+    result->rest_count =
+        slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
+}
+
+static struct slot *slot_of(struct pool *pool, uint64_t executor)
+{
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        if (pool->slots[i].executor == executor) {
+            return &pool->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static void on_ended(struct pool *pool, const struct zygote_event *event, uint64_t now_us,
+                     struct pool_result *result, bool *is_result)
+{
+    struct slot *slot = slot_of(pool, event->executor);
+    if (slot == NULL) {
+        return;
+    }
+    look_at_setup(pool, slot);
+    if (slot->state == SLOT_STARTING) {
+        const struct channel_control *control = slot->channel.control;
+        const uint32_t size = control->text_size;
+        setup_failed(pool, control->text, size < CHANNEL_TEXT_SIZE_MAX ? size : 0);
+    } else if (slot->state == SLOT_BUSY) {
+        take_dead(pool, slot, event, now_us, result);
+        *is_result = true;
+    }
+    close_slot(slot);
+}
+
+static enum status take_event(struct pool *pool, uint64_t now_us, struct pool_result *result,
+                              bool *is_result, bool *is_event, struct error *err)
+{
+    struct zygote_event event;
+    const enum status status = zygote_take_event(pool->options.zygote, &event, is_event, err);
+    if (status != STATUS_OK || !*is_event) {
+        return status;
+    }
+    if (event.kind == ZYGOTE_ENDED) {
+        on_ended(pool, &event, now_us, result, is_result);
+    } else if (event.kind == ZYGOTE_FORKED && event.status != STATUS_OK) {
+        struct slot *slot = slot_of(pool, event.executor);
+        if (slot != NULL) {
+            setup_failed(pool, event.error.text, strlen(event.error.text));
+            close_slot(slot);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- Time limits ------------------------------------------------------------------------------
+ */
+
+static enum status doom(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
+                        struct error *err)
+{
+    slot->doom = why;
+    slot->doomed_us = now_us;
+    (void)channel_trim(&slot->channel);
+    slot->doomed_at = channel_done(&slot->channel);
+    return zygote_signal(pool->options.zygote, slot->executor, SIGTERM, err);
+}
+
+static enum status watch(struct pool *pool, struct slot *slot, uint64_t now_us, struct error *err)
+{
+    const uint64_t timeout_us = pool->options.start->options.timeout_ns / 1000;
+    if (slot->doom != DOOM_NONE) {
+        const bool is_over =
+            now_us - slot->doomed_us >= POOL_GRACE_US || channel_has_ended(&slot->channel);
+        return is_over && !slot->is_kill_sent ? kill_executor(pool, slot, err) : STATUS_OK;
+    }
+    if (timeout_us == 0) {
+        return STATUS_OK;
+    }
+    const uint64_t done = channel_done(&slot->channel);
+    if (done != slot->seen_done) {
+        slot->seen_done = done;
+        slot->seen_us = now_us;
+    }
+    return now_us - slot->seen_us >= timeout_us ? doom(pool, slot, DOOM_TIMEOUT, now_us, err)
+                                                : STATUS_OK;
+}
+
+/* ---- Collecting -------------------------------------------------------------------------------
+ */
+
+static void collect_in_rank(struct pool *pool, struct pool_result *result, bool *is_result)
+{
+    struct slot *slot = &pool->slots[0];
+    struct error err;
+    if (slot->state == SLOT_BUSY) {
+        runner_run(pool->runner);
+        const enum status status = take_ended(pool, slot, clock_us(), result, is_result, &err);
+        assert(status == STATUS_OK && *is_result);
+    }
+}
+
+static void drain_bell(const struct pool *pool)
+{
+    uint64_t count;
+    (void)!read(pool->rank_bell, &count, sizeof(count));
+}
+
+enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result *result_out,
+                         bool *is_result_out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    *is_result_out = false;
+    if (pool->options.zygote == NULL) {
+        collect_in_rank(pool, result_out, is_result_out);
+        return STATUS_OK;
+    }
+    drain_bell(pool);
+    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+        struct slot *slot = &pool->slots[i];
+        look_at_setup(pool, slot);
+        if (slot->state != SLOT_BUSY) {
+            continue;
+        }
+        if (slot->doom == DOOM_NONE && !slot->is_kill_sent && channel_has_ended(&slot->channel)) {
+            status = take_ended(pool, slot, now_us, result_out, is_result_out, err);
+            if (*is_result_out) {
+                return status;
+            }
+        } else {
+            status = watch(pool, slot, now_us, err);
+        }
+    }
+    bool is_event = true;
+    while (status == STATUS_OK && is_event && !*is_result_out) {
+        status = take_event(pool, now_us, result_out, is_result_out, &is_event, err);
+    }
+    return status == STATUS_OK ? fill_slots(pool, err) : status;
+}
+
+bool pool_trim(struct pool *pool)
+{
+    struct slot *most = NULL;
+    uint64_t most_left = 0;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->state != SLOT_BUSY || slot->is_trimmed) {
+            continue;
+        }
+        const uint64_t claimed = channel_claimed(&slot->channel);
+        if (claimed < slot->instance_count && slot->instance_count - claimed > most_left) {
+            most_left = slot->instance_count - claimed;
+            most = slot;
+        }
+    }
+    if (most != NULL) {
+        most->is_trimmed = true;
+        (void)channel_trim(&most->channel);
+    }
+    return most != NULL;
+}
+
+enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (pool->options.zygote != NULL && slot->state == SLOT_BUSY && slot->doom == DOOM_NONE &&
+            !channel_has_ended(&slot->channel)) {
+            status = doom(pool, slot, DOOM_CANCEL, now_us, err);
+        }
+    }
+    return status;
+}
+
+size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
+        struct span span;
+        if (slot->state == SLOT_BUSY && done < slot->instance_count &&
+            slice(slot, done, done + 1, &span) == 1) {
+            running_out[count++] = (struct wire_running){.map = pool->options.start->map,
+                                                         .index = span.start,
+                                                         .attempt = span.attempt,
+                                                         .elapsed_us = now_us - slot->started_us};
+        }
+    }
+    return count;
+}
+
+size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_COUNT_MAX])
+{
+    if (pool->options.zygote == NULL) {
+        return 0;
+    }
+    fds_out[0] = (struct pollfd){.fd = pool->rank_bell, .events = POLLIN};
+    fds_out[1] = (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
+    return POOL_FD_COUNT_MAX;
+}
+
+uint64_t pool_deadline_us(const struct pool *pool)
+{
+    bool is_watched = false;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        is_watched = is_watched ||
+                     (slot->state == SLOT_BUSY &&
+                      (slot->doom != DOOM_NONE || pool->options.start->options.timeout_ns > 0));
+    }
+    return is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;
+}
+
+uint64_t pool_batch_count_max(struct pool *pool)
+{
+    if (pool->suspicion == 0) {
+        return CHANNEL_INSTANCE_COUNT_MAX;
+    }
+    pool->suspicion--;
+    return 1;
 }

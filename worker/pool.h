@@ -1,44 +1,100 @@
 /* pool.h - the slots of a worker rank: batches go in, results come out.
  *
- *     pool_create --> pool_start (while pool_free_count) --> pool_collect --> pool_destroy
+ *     slot:  EMPTY --fork--> STARTING --set up--> FREE --pool_start--> BUSY --its result--> FREE
+ *              ^                 |                  |                    |
+ *              +--- executor ended, for whatever reason; what it had finished counts ---+
  *
- * A slot runs its batch in this process, when pool_collect() is called: there is one.
+ * Each slot has an executor of its own, forked by the zygote. When one dies inside a batch, what it
+ * had finished counts, the instance that it was in costs one attempt, and the rest of the batch is
+ * given back. Without a zygote there is one slot, and its batch runs in the rank itself, within
+ * pool_collect().
  *
- * Ownership: a batch's spans are copied; its inputs must stay until it was collected. A result is
- *            the pool's, and valid until the next call of pool_start() or pool_collect().
- * Threads:   one.
+ * Ownership: a batch is copied. A result is the pool's, and valid until the next call.
+ * Threads:   one. Nothing here waits.
+ * Failure:   of an executor, a result like any other. Of setups: pool_setup_error().
  */
 #ifndef WORKER_POOL_H
 #define WORKER_POOL_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "shared/error.h"
+#include "shared/report.h"
+#include "shared/wire.h"
 #include "worker/runner.h"
+#include "worker/unit_queue.h"
+#include "worker/zygote.h"
 
-#define POOL_BATCH_SPAN_COUNT_MAX 64
+#define POOL_FD_COUNT_MAX 2
+/* Between the TERM and the KILL of an attempt that is ended. */
+#define POOL_GRACE_US 10000000
 
 struct pool; /* fields: pool.c */
 
-struct pool_result {
-    uint64_t lease;
-    struct batch_result result;
+struct pool_options {
+    const struct wire_start *start; /* what runs; outlives the pool */
+    struct zygote *zygote;          /* prepared; NULL: run in this process */
+    const struct job *job;          /* loaded here; only without a zygote */
+    uint32_t slot_count;            /* at least 1; 1 without a zygote */
 };
 
-/* Runs the job's setup, whose failure is the pool's. */
-MUST_CHECK enum status pool_create(const struct job *job, const struct runner_options *options,
-                                   struct pool **pool_out, struct error *err);
-/* Runs the job's teardown. NULL is allowed. */
+struct pool_result {
+    uint64_t lease;
+    struct report_batch batch; /* of what has a result; no instances: there is none */
+    const struct report_failure *failures;
+    size_t failure_count;
+    const struct span *rest; /* given back: it never started */
+    size_t rest_count;
+};
+
+MUST_CHECK enum status pool_create(const struct pool_options *options, struct pool **pool_out,
+                                   struct error *err);
+/* Ends every executor. NULL is allowed. */
 void pool_destroy(struct pool *pool);
 
 uint32_t pool_slot_count(const struct pool *pool);
+/* Slots that could start a batch at once. */
 uint32_t pool_free_count(const struct pool *pool);
-void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch);
+bool pool_is_idle(const struct pool *pool); /* no slot is busy */
 
-/* A batch that has ended. False when there is none. STATUS_NO_MEMORY: its frame found no room. */
-MUST_CHECK enum status pool_collect(struct pool *pool, struct pool_result *result_out,
-                                    bool *is_result_out);
+/* Has any setup succeeded? */
+bool pool_is_ready(const struct pool *pool);
+/* The text of a setup that failed twice in a row; NULL where none did. */
+const char *pool_setup_error(const struct pool *pool);
+
+/* How many instances the next batch may have: one for a while after an executor has written over
+ * its channel, so that the instance that does it is found. */
+uint64_t pool_batch_count_max(struct pool *pool);
+
+/* Start a batch in a free slot. */
+void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us);
+
+/* See what executors have done, end attempts that are past their time, and give a batch that has
+ * ended. */
+MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
+                                    struct pool_result *result_out, bool *is_result_out,
+                                    struct error *err);
+
+/* Take what has not started from the slot that has most of it. False where none has any. */
+bool pool_trim(struct pool *pool);
+
+/* End all attempts that run; their results say aborted. */
+MUST_CHECK enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err);
+
+/* What each slot is in; gives how many, at most pool_slot_count(). Not sorted. */
+size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out);
+
+/* Nothing more will come: executors run the job's teardown and leave. pool_collect() is called
+ * until pool_is_closed(), or for as long as the caller has patience. */
+void pool_close(struct pool *pool);
+bool pool_is_closed(const struct pool *pool);
+
+/* Descriptors that are readable when pool_collect() may find something; gives how many. */
+size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_COUNT_MAX]);
+/* When pool_collect() should be called without any of that; UINT64_MAX: never. */
+uint64_t pool_deadline_us(const struct pool *pool);
 
 #endif

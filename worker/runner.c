@@ -1,6 +1,5 @@
 #include "worker/runner.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +7,6 @@
 #include "shared/buffer.h"
 #include "shared/context.h"
 #include "shared/lz4_frame.h"
-#include "shared/memory.h"
 #include "shared/value.h"
 #include "shared/writer.h"
 #include "worker/publish.h"
@@ -16,15 +14,10 @@
 struct runner {
     struct runner_options options;
     struct mf_context context;
-    struct writer *writer;
-    struct arena values; /* of one input */
-    struct arena checks; /* of one output while it is checked */
-    struct arena texts;  /* of the batch's failures */
-    struct report_failure *failures;
-    size_t failure_count;
-    size_t failure_capacity;
-    struct buffer bits;  /* of the batch, once something has failed */
-    struct buffer frame; /* of the batch */
+    struct writer *writer; /* into the channel's outputs */
+    struct arena values;   /* of one input */
+    struct arena checks;   /* of one output while it is checked */
+    struct buffer frame;   /* of the batch, before it goes into the channel */
 };
 
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
@@ -34,7 +27,9 @@ enum status runner_create(const struct runner_options *options, struct runner **
         return STATUS_NO_MEMORY;
     }
     runner->options = *options;
-    const enum status status = writer_create((size_t)options->map.output_size_max, &runner->writer);
+    const enum status status =
+        writer_create_in_place((size_t)options->map.output_size_max, options->channel->outputs,
+                               options->channel->outputs_size, &runner->writer);
     if (status != STATUS_OK) {
         runner_destroy(runner);
         return status;
@@ -57,26 +52,12 @@ void runner_destroy(struct runner *runner)
     writer_destroy(runner->writer);
     arena_free(&runner->values);
     arena_free(&runner->checks);
-    arena_free(&runner->texts);
-    buffer_free(&runner->bits);
     buffer_free(&runner->frame);
-    free(runner->failures);
     free(runner);
 }
 
 /* ---- One attempt ------------------------------------------------------------------------------
  */
-
-static void add_failure(struct runner *runner, struct report_failure failure, const char *text,
-                        size_t text_size)
-{
-    const char *copy = arena_copy(&runner->texts, text, text_size);
-    failure.text = copy != NULL ? copy : "";
-    failure.text_size = copy != NULL ? text_size : 0;
-    runner->failures = memory_grow(runner->failures, runner->failure_count,
-                                   &runner->failure_capacity, sizeof(*runner->failures));
-    runner->failures[runner->failure_count++] = failure;
-}
 
 /* Check what the function has written, and publish its files. */
 static enum status finish_output(struct runner *runner, struct error *err)
@@ -102,47 +83,86 @@ static enum status finish_output(struct runner *runner, struct error *err)
     return status;
 }
 
-static bool run_attempt(struct runner *runner, const mf_value *input, uint64_t index,
-                        uint64_t attempt)
+/* One instance of the batch: where it stands, and which it is. */
+struct place {
+    uint64_t at;
+    uint64_t index;
+    uint64_t attempt;
+};
+
+static void fail(struct runner *runner, struct place place, enum failure_class class,
+                 bool is_permanent, const char *text, size_t text_size)
+{
+    const struct report_failure failure = {.index = place.index,
+                                           .attempt = place.attempt,
+                                           .class = class,
+                                           .is_permanent = is_permanent,
+                                           .text = text,
+                                           .text_size = text_size};
+    channel_fail(runner->options.channel, place.at, &failure);
+}
+
+static void run_attempt(struct runner *runner, const mf_value *input, struct place place)
 {
     struct error err;
     mf_context *ctx = &runner->context;
-    context_begin(ctx, index, attempt);
+    context_begin(ctx, place.index, place.attempt);
     writer_begin(runner->writer);
     const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
-    bool is_success = false;
-    if (returned == MF_OK) {
-        is_success = finish_output(runner, &err) == STATUS_OK;
-        if (!is_success) {
-            add_failure(runner,
-                        (struct report_failure){
-                            .index = index, .attempt = attempt, .class = FAILURE_OUTPUT},
-                        err.text, strlen(err.text));
-        }
-    } else {
+    if (!channel_is_sound(runner->options.channel, place.at)) {
+        channel_blame(runner->options.channel, place.at);
+        abort(); /* this attempt wrote where it must not: it is the one that is charged */
+    }
+    if (returned != MF_OK) {
         writer_rewind(runner->writer);
-        add_failure(runner,
-                    (struct report_failure){.index = index,
-                                            .attempt = attempt,
-                                            .class = FAILURE_ERROR,
-                                            .is_permanent = returned == MF_FAIL_PERMANENTLY},
-                    ctx->text, ctx->text_size);
+        fail(runner, place, FAILURE_ERROR, returned == MF_FAIL_PERMANENTLY, ctx->text,
+             ctx->text_size);
+    } else if (finish_output(runner, &err) == STATUS_OK) {
+        channel_succeed(runner->options.channel, place.at);
+    } else {
+        fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     }
     context_end(ctx);
-    return is_success;
 }
 
 /* ---- A batch ----------------------------------------------------------------------------------
  */
 
-/* Where the next input comes from. */
-struct input_cursor {
-    const uint8_t *at;
-    size_t left;
+/* What is left of the batch. Its spans are copied first: an attempt may write over them. */
+struct batch_walk {
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    uint32_t span_count;
+    uint32_t span;
+    uint64_t offset;
+    const uint8_t *inputs;
+    size_t inputs_left;
 };
 
+static void start_walk(struct runner *runner, struct batch_walk *walk)
+{
+    const struct channel_control *control = runner->options.channel->control;
+    walk->span_count = control->span_count;
+    walk->span = 0;
+    walk->offset = 0;
+    walk->inputs = runner->options.channel->inputs;
+    walk->inputs_left = (size_t)control->inputs_size;
+    memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
+}
+
+static struct place next_place(struct batch_walk *walk, uint64_t at)
+{
+    const struct span *span = &walk->spans[walk->span];
+    const struct place place = {
+        .at = at, .index = span->start + walk->offset, .attempt = span->attempt};
+    if (++walk->offset == span->count) {
+        walk->offset = 0;
+        walk->span++;
+    }
+    return place;
+}
+
 /* Rank 0 has checked and packed the inputs, so that one that cannot be read was damaged since. */
-static enum status next_input(struct runner *runner, struct input_cursor *cursor, uint64_t index,
+static enum status next_input(struct runner *runner, struct batch_walk *walk, uint64_t index,
                               mf_value *value_out, struct error *err)
 {
     size_t used;
@@ -152,85 +172,49 @@ static enum status next_input(struct runner *runner, struct input_cursor *cursor
     }
     arena_reset(&runner->values);
     const enum status status =
-        value_decode(&runner->values, cursor->at, cursor->left, &used, value_out, err);
+        value_decode(&runner->values, walk->inputs, walk->inputs_left, &used, value_out, err);
     if (status == STATUS_OK) {
-        cursor->at += used;
-        cursor->left -= used;
+        walk->inputs += used;
+        walk->inputs_left -= used;
     }
     return status;
 }
 
-static void mark_failed(struct runner *runner, const struct batch *batch, uint64_t at)
+static void run_all(struct runner *runner)
 {
-    if (runner->bits.size == 0) {
-        const size_t size = (size_t)((batch->instance_count + 7) / 8);
-        if (buffer_reserve(&runner->bits, size) != STATUS_OK) {
-            abort(); /* a bit an instance: see shared/memory.h */
-        }
-        memset(runner->bits.data, 0xff, size);
-        if (batch->instance_count % 8 != 0) {
-            runner->bits.data[size - 1] = (uint8_t)((1u << batch->instance_count % 8) - 1);
-        }
-        runner->bits.size = size;
-    }
-    runner->bits.data[at / 8] = (uint8_t)(runner->bits.data[at / 8] & ~(1u << at % 8));
-}
-
-static void clear(struct runner *runner)
-{
-    writer_clear(runner->writer);
-    arena_reset(&runner->texts);
-    buffer_clear(&runner->bits);
-    buffer_clear(&runner->frame);
-    runner->failure_count = 0;
-}
-
-static void run_all(struct runner *runner, const struct batch *batch)
-{
-    struct input_cursor cursor = {.at = batch->inputs, .left = batch->inputs_size};
+    struct channel *channel = runner->options.channel;
+    struct batch_walk walk;
     struct error err;
-    uint64_t at = 0;
-    for (size_t i = 0; i < batch->span_count; i++) {
-        const struct span *span = &batch->spans[i];
-        for (uint64_t offset = 0; offset < span->count; offset++, at++) {
-            mf_value input;
-            const uint64_t index = span->start + offset;
-            if (next_input(runner, &cursor, index, &input, &err) != STATUS_OK) {
-                add_failure(runner,
-                            (struct report_failure){
-                                .index = index, .attempt = span->attempt, .class = FAILURE_ERROR},
-                            err.text, strlen(err.text));
-                mark_failed(runner, batch, at);
-            } else if (!run_attempt(runner, &input, index, span->attempt)) {
-                mark_failed(runner, batch, at);
-            }
+    uint64_t at;
+    start_walk(runner, &walk);
+    while (channel_claim(channel, &at)) {
+        mf_value input;
+        const struct place place = next_place(&walk, at);
+        if (next_input(runner, &walk, place.index, &input, &err) == STATUS_OK) {
+            run_attempt(runner, &input, place);
+        } else {
+            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
+        }
+        if (writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+            (void)channel_trim(channel);
         }
     }
 }
 
-enum status runner_run(struct runner *runner, const struct batch *batch,
-                       struct batch_result *result_out)
+void runner_run(struct runner *runner)
 {
-    clear(runner);
-    run_all(runner, batch);
-    const uint64_t success_count = batch->instance_count - runner->failure_count;
-    if (success_count > 0) {
-        const enum status status =
-            lz4_frame_compress(runner->writer->data, writer_size(runner->writer), &runner->frame);
-        if (status != STATUS_OK) {
-            return status;
+    struct channel *channel = runner->options.channel;
+    const uint32_t batch = atomic_load(&channel->control->batch);
+    writer_clear(runner->writer);
+    buffer_clear(&runner->frame);
+    run_all(runner);
+    if (writer_size(runner->writer) > 0) {
+        if (lz4_frame_compress(runner->writer->data, writer_size(runner->writer), &runner->frame) !=
+                STATUS_OK ||
+            runner->frame.size > channel->frame_size) {
+            abort(); /* no memory: the batch ends like a crash, and what is finished counts */
         }
+        memcpy(channel->frame, runner->frame.data, runner->frame.size);
     }
-    *result_out = (struct batch_result){
-        .batch = {.spans = batch->spans,
-                  .span_count = batch->span_count,
-                  .instance_count = batch->instance_count,
-                  .success_count = success_count,
-                  .success_bits = runner->failure_count > 0 ? runner->bits.data : NULL,
-                  .frame = success_count > 0 ? runner->frame.data : NULL,
-                  .frame_size = runner->frame.size},
-        .failures = runner->failures,
-        .failure_count = runner->failure_count,
-    };
-    return STATUS_OK;
+    channel_finish(channel, batch, runner->frame.size);
 }

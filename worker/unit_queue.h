@@ -16,7 +16,15 @@
 
 #include "shared/error.h"
 #include "shared/wire.h"
-#include "worker/runner.h"
+
+/* Instances that are started together. */
+struct batch {
+    const struct span *spans;
+    size_t span_count;
+    uint64_t instance_count;
+    const uint8_t *inputs; /* packed elements, one after the other; none for a formula */
+    size_t inputs_size;
+};
 
 struct unit {
     uint64_t lease;

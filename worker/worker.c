@@ -5,16 +5,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/arena.h"
+#include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/job.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/channel.h"
+#include "worker/cores.h"
 #include "worker/pool.h"
 #include "worker/unit_queue.h"
 
 #define MASTER_RANK 0
 #define BATCH_GOAL_US 2000.0
-#define BATCH_COUNT_MAX 20000
+#define BATCH_COUNT_MAX CHANNEL_INSTANCE_COUNT_MAX
+#define LEAVE_US_MAX 1000000
 #define BATCH_GROWTH_MAX 16
 #define DURATION_NEWEST_WEIGHT 0.3
 /* Results that wait for the next report leave early past this size. */
@@ -23,15 +28,16 @@
 #define PENDING_SIZE_MAX ((uint64_t)64 << 20)
 #define RETURNED_SPAN_COUNT_MAX 1024
 
+enum worker_state { WORKER_WAITING, WORKER_PREPARING, WORKER_READY, WORKER_LEAVING, WORKER_GONE };
+
 struct worker {
     struct transport *transport;
-    struct job *job;
+    struct zygote *zygote; /* the caller's; NULL: none */
+    enum worker_state state;
+    struct arena arena; /* of `start` */
+    struct wire_message start;
+    struct job *job; /* where attempts run in the rank itself */
     struct pool *pool;
-    char *run_dir;
-    char *launch_dir;
-    bool is_formula;
-    uint64_t map;
-    uint64_t report_interval_us;
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
     uint64_t batch_grown;              /* instances that a batch may have by now */
@@ -40,17 +46,18 @@ struct worker {
     size_t report_capacity;
     uint64_t reported_us; /* when reports last left */
     uint64_t beat_us;     /* when the last beat left */
-    bool is_ready;
-    bool is_gone;
+    uint64_t leaving_us;
 };
 
-enum status worker_create(struct transport *transport, struct worker **worker_out)
+enum status worker_create(struct transport *transport, struct zygote *zygote,
+                          struct worker **worker_out)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL) {
         return STATUS_NO_MEMORY;
     }
     worker->transport = transport;
+    worker->zygote = zygote;
     worker->batch_grown = 1;
     *worker_out = worker;
     return STATUS_OK;
@@ -68,8 +75,7 @@ void worker_destroy(struct worker *worker)
         wire_report_free(&worker->reports[i]);
     }
     free(worker->reports);
-    free(worker->run_dir);
-    free(worker->launch_dir);
+    arena_free(&worker->arena);
     free(worker);
 }
 
@@ -90,7 +96,8 @@ static enum status send_message(struct worker *worker, const struct wire_message
     return status;
 }
 
-static enum status send_ready(struct worker *worker, const char *refusal, struct error *err)
+static enum status send_ready(struct worker *worker, const char *refusal, bool is_setup_failure,
+                              struct error *err)
 {
     char host[256] = "";
     (void)gethostname(host, sizeof(host) - 1);
@@ -101,14 +108,15 @@ static enum status send_ready(struct worker *worker, const char *refusal, struct
                      .host = host,
                      .process = (uint64_t)getpid(),
                      .slots = worker->pool != NULL ? pool_slot_count(worker->pool) : 0,
-                     .refusal = refusal},
+                     .refusal = refusal,
+                     .is_setup_failure = is_setup_failure},
     };
     return send_message(worker, &message, err);
 }
 
 enum status worker_refuse(struct worker *worker, const char *reason, struct error *err)
 {
-    return send_ready(worker, reason, err);
+    return send_ready(worker, reason, false, err);
 }
 
 static enum status send_report(struct worker *worker, struct wire_report_parts *parts,
@@ -136,70 +144,158 @@ static enum status send_reports(struct worker *worker, uint64_t now_us, struct e
     return status;
 }
 
-/* Until executors are processes of their own, an attempt runs within a turn: between turns, when
- * beats leave, no slot is in any instance. */
+static int by_index(const void *a, const void *b)
+{
+    const struct wire_running *left = a;
+    const struct wire_running *right = b;
+    return left->index < right->index ? -1 : left->index > right->index ? 1 : 0;
+}
+
 static enum status send_beat(struct worker *worker, uint64_t now_us, struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_BEAT};
+    const uint32_t slots = pool_slot_count(worker->pool);
+    struct wire_running *running = memory_take(slots, sizeof(*running));
+    struct wire_message message = {.kind = WIRE_BEAT};
+    message.as.beat.running_count = pool_running(worker->pool, now_us, running);
+    message.as.beat.running = running;
+    qsort(running, message.as.beat.running_count, sizeof(*running), by_index);
     worker->beat_us = now_us;
-    return send_message(worker, &message, err);
+    const enum status status = send_message(worker, &message, err);
+    free(running);
+    return status;
 }
 
 /* ---- Starting ---------------------------------------------------------------------------------
  */
 
-static enum status open_job(struct worker *worker, const struct wire_start *start,
-                            struct error *err)
+/* The message is only lent: keep a copy, through its own encoding. */
+static enum status keep_start(struct worker *worker, const struct wire_message *start,
+                              struct buffer *bytes, struct error *err)
 {
-    enum status status = *start->job_path == '\0' ? job_open("", &worker->job, err)
-                                                  : job_load(start->job_path, &worker->job, err);
+    const enum status status = wire_encode(start, bytes);
     if (status != STATUS_OK) {
-        return status;
+        return error_set(err, status, "no memory to start with");
     }
-    if (memcmp(worker->job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
+    return wire_decode(bytes->data, bytes->size, &worker->arena, &worker->start, err);
+}
+
+static enum status load_here(struct worker *worker, struct error *err)
+{
+    const struct wire_start *start = &worker->start.as.start;
+    const enum status status = *start->job_path == '\0'
+                                   ? job_open("", &worker->job, err)
+                                   : job_load(start->job_path, &worker->job, err);
+    if (status == STATUS_OK &&
+        memcmp(worker->job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
         return error_set(err, STATUS_INVALID, "job %s differs from that of rank 0",
                          start->job_path);
     }
-    const struct task *task = job_task(worker->job, start->task, err);
-    if (task == NULL) {
-        return STATUS_NOT_FOUND;
-    }
-    worker->run_dir = memory_copy_text(start->run_dir);
-    worker->launch_dir = memory_copy_text(start->launch_dir);
-    const struct runner_options options = {
-        .task = task,
-        .map = start->options,
-        .formula = start->formula,
-        .map_size = start->map_size,
-        .run_dir = worker->run_dir,
-        .launch_dir = worker->launch_dir,
-    };
-    return pool_create(worker->job, &options, &worker->pool, err);
+    return status;
 }
 
-static enum status on_start(struct worker *worker, const struct wire_start *start, uint64_t now_us,
+static enum status make_pool(struct worker *worker, bool is_isolated, struct error *err)
+{
+    const struct wire_start *start = &worker->start.as.start;
+    const struct pool_options options = {
+        .start = start,
+        .zygote = is_isolated ? worker->zygote : NULL,
+        .job = worker->job,
+        .slot_count = !is_isolated       ? 1
+                      : start->slots > 0 ? (uint32_t)start->slots
+                                         : cores_for_worker(worker->transport),
+    };
+    return pool_create(&options, &worker->pool, err);
+}
+
+/* Load the job: the zygote's part is asynchronous, and its answer is waited for in prepare_turn().
+ */
+static enum status prepare(struct worker *worker, const struct wire_message *message,
+                           struct error *err)
+{
+    struct buffer bytes = {0};
+    const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
+    enum status status = keep_start(worker, message, &bytes, err);
+    if (status == STATUS_OK) {
+        status = is_isolated ? zygote_prepare(worker->zygote, bytes.data, bytes.size, err)
+                             : load_here(worker, err);
+    }
+    buffer_free(&bytes);
+    if (status == STATUS_OK && !is_isolated) {
+        status = make_pool(worker, false, err);
+    }
+    return status;
+}
+
+static enum status on_start(struct worker *worker, const struct wire_message *message,
                             struct error *err)
 {
     struct error refusal = {""};
-    if (worker->job != NULL) {
+    if (worker->state != WORKER_WAITING) {
         log_warning("start ignored reason=started_already");
         return STATUS_OK;
     }
-    if (strcmp(start->program, MAPFLEET_VERSION) != 0) {
+    if (strcmp(message->as.start.program, MAPFLEET_VERSION) != 0) {
         (void)error_set(&refusal, STATUS_INVALID, "it runs mapfleet %s, rank 0 mapfleet %s",
-                        MAPFLEET_VERSION, start->program);
-        return send_ready(worker, refusal.text, err);
+                        MAPFLEET_VERSION, message->as.start.program);
+        return send_ready(worker, refusal.text, false, err);
     }
-    if (open_job(worker, start, &refusal) != STATUS_OK) {
-        return send_ready(worker, refusal.text, err);
+    if (prepare(worker, message, &refusal) != STATUS_OK) {
+        return send_ready(worker, refusal.text, false, err);
     }
-    worker->is_formula = start->formula.kind != FORMULA_NONE;
-    worker->map = start->map;
-    worker->report_interval_us = start->report_interval_us;
+    worker->state = WORKER_PREPARING;
+    return STATUS_OK;
+}
+
+/* The zygote's answer: is the job loaded? */
+static enum status take_prepared(struct worker *worker, bool *did_something, struct error *err)
+{
+    struct zygote_event event;
+    struct error refusal;
+    bool is_event = false;
+    if (zygote_take_event(worker->zygote, &event, &is_event, &refusal) != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        return send_ready(worker, "loading the job ended its process", false, err);
+    }
+    if (!is_event) {
+        return STATUS_OK;
+    }
+    *did_something = true;
+    if (event.kind != ZYGOTE_PREPARED || event.status != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        return send_ready(worker, event.error.text, false, err);
+    }
+    if (make_pool(worker, true, &refusal) != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        return send_ready(worker, refusal.text, false, err);
+    }
+    return STATUS_OK;
+}
+
+/* Ready is who has set an executor up. */
+static enum status prepare_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                                struct error *err)
+{
+    struct pool_result none;
+    bool is_result;
+    if (worker->pool == NULL) {
+        return take_prepared(worker, did_something, err);
+    }
+    const enum status status = pool_collect(worker->pool, now_us, &none, &is_result, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (pool_setup_error(worker->pool) != NULL) {
+        worker->state = WORKER_WAITING;
+        return send_ready(worker, pool_setup_error(worker->pool), true, err);
+    }
+    if (!pool_is_ready(worker->pool)) {
+        return STATUS_OK;
+    }
+    *did_something = true;
+    worker->state = WORKER_READY;
     worker->reported_us = now_us;
     worker->beat_us = now_us;
-    worker->is_ready = true;
-    return send_ready(worker, "", err);
+    return send_ready(worker, "", false, err);
 }
 
 /* ---- Other messages ---------------------------------------------------------------------------
@@ -228,25 +324,53 @@ static enum status on_cancel(struct worker *worker, uint64_t now_us, struct erro
             status = give_back(worker, unit->lease, UINT64_MAX, err);
         }
     }
+    if (status == STATUS_OK && worker->pool != NULL) {
+        status = pool_cancel(worker->pool, now_us, err);
+    }
     return status == STATUS_OK ? send_reports(worker, now_us, err) : status;
 }
 
-static enum status on_stop(struct worker *worker, struct error *err)
+static enum status say_bye(struct worker *worker, struct error *err)
 {
     const struct wire_message message = {.kind = WIRE_BYE};
-    worker->is_gone = true;
-    worker->is_ready = false;
+    worker->state = WORKER_GONE;
     return send_message(worker, &message, err);
+}
+
+static enum status on_stop(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    if (worker->pool == NULL) {
+        return say_bye(worker, err);
+    }
+    pool_close(worker->pool);
+    worker->state = WORKER_LEAVING;
+    worker->leaving_us = now_us;
+    return STATUS_OK;
+}
+
+/* Executors run the job's teardown; what takes longer than that is ended with the zygote. */
+static enum status leave_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                              struct error *err)
+{
+    struct pool_result ignored;
+    bool is_result;
+    if (pool_collect(worker->pool, now_us, &ignored, &is_result, err) != STATUS_OK ||
+        pool_is_closed(worker->pool) || now_us - worker->leaving_us >= LEAVE_US_MAX) {
+        *did_something = true;
+        return say_bye(worker, err);
+    }
+    return STATUS_OK;
 }
 
 static enum status on_unit(struct worker *worker, const struct wire_unit *unit)
 {
     struct error reason;
-    if (!worker->is_ready || unit->map != worker->map) {
+    if (worker->state != WORKER_READY || unit->map != worker->start.as.start.map) {
         log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
         return STATUS_OK;
     }
-    if (unit_queue_add(&worker->queue, unit, worker->is_formula, &reason) != STATUS_OK) {
+    if (unit_queue_add(&worker->queue, unit, worker->start.as.start.formula.kind != FORMULA_NONE,
+                       &reason) != STATUS_OK) {
         log_warning("unit ignored reason=malformed lease=%" PRIu64 ": %s", unit->lease,
                     reason.text);
     }
@@ -258,7 +382,7 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
 {
     switch (message->kind) {
     case WIRE_START:
-        return on_start(worker, &message->as.start, now_us, err);
+        return on_start(worker, message, err);
     case WIRE_UNIT:
         return on_unit(worker, &message->as.unit);
     case WIRE_RECALL:
@@ -266,7 +390,7 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_CANCEL:
         return on_cancel(worker, now_us, err);
     case WIRE_STOP:
-        return on_stop(worker, err);
+        return on_stop(worker, now_us, err);
     case WIRE_READY:
     case WIRE_REPORT:
     case WIRE_BEAT:
@@ -281,15 +405,24 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
 /* ---- Running ----------------------------------------------------------------------------------
  */
 
-static uint64_t batch_count(const struct worker *worker)
+static uint64_t smaller(uint64_t a, uint64_t b)
 {
+    return a < b ? a : b;
+}
+
+/* Some milliseconds of work, and not more than a slot's share of what there is. */
+static uint64_t batch_count(struct worker *worker)
+{
+    const uint64_t slots = pool_slot_count(worker->pool);
+    const uint64_t share = (worker->queue.count + slots - 1) / slots;
     if (worker->instance_us <= 0) {
         return 1;
     }
     const double goal = BATCH_GOAL_US / worker->instance_us;
-    const uint64_t count = goal >= BATCH_COUNT_MAX ? BATCH_COUNT_MAX : (uint64_t)goal;
-    const uint64_t grown = count < worker->batch_grown ? count : worker->batch_grown;
-    return grown > 0 ? grown : 1;
+    uint64_t count = goal >= BATCH_COUNT_MAX ? BATCH_COUNT_MAX : (uint64_t)goal;
+    count = smaller(smaller(count, worker->batch_grown), share);
+    count = smaller(count, pool_batch_count_max(worker->pool));
+    return count > 0 ? count : 1;
 }
 
 static void observe(struct worker *worker, const struct report_batch *batch)
@@ -304,19 +437,19 @@ static void observe(struct worker *worker, const struct report_batch *batch)
     }
 }
 
-static bool start_batches(struct worker *worker)
+static bool start_batches(struct worker *worker, uint64_t now_us)
 {
     bool did_something = false;
     while (pool_free_count(worker->pool) > 0 &&
            transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
-        struct span spans[POOL_BATCH_SPAN_COUNT_MAX];
+        struct span spans[CHANNEL_SPAN_COUNT_MAX];
         struct batch batch;
         uint64_t lease;
-        if (!unit_queue_carve(&worker->queue, batch_count(worker), spans, POOL_BATCH_SPAN_COUNT_MAX,
+        if (!unit_queue_carve(&worker->queue, batch_count(worker), spans, CHANNEL_SPAN_COUNT_MAX,
                               &batch, &lease)) {
             break;
         }
-        pool_start(worker->pool, lease, &batch);
+        pool_start(worker->pool, lease, &batch, now_us);
         did_something = true;
     }
     return did_something;
@@ -341,19 +474,49 @@ static struct wire_report_parts *report_of(struct worker *worker, uint64_t lease
     return parts;
 }
 
-static enum status collect(struct worker *worker, bool *did_something, struct error *err)
+static enum status return_rest(struct worker *worker, const struct pool_result *ended,
+                               struct error *err)
 {
-    struct pool_result ended;
-    bool is_result = false;
-    enum status status = pool_collect(worker->pool, &ended, &is_result);
-    if (status == STATUS_OK && is_result) {
-        *did_something = true;
-        observe(worker, &ended.result.batch);
-        status = wire_report_add(report_of(worker, ended.lease), &ended.result.batch,
-                                 ended.result.failures, ended.result.failure_count);
-        unit_queue_drop_started(&worker->queue);
+    const struct wire_message message = {.kind = WIRE_RETURNED,
+                                         .as.returned = {.lease = ended->lease,
+                                                         .spans = ended->rest,
+                                                         .span_count = ended->rest_count}};
+    return ended->rest_count > 0 ? send_message(worker, &message, err) : STATUS_OK;
+}
+
+static enum status take_result(struct worker *worker, const struct pool_result *ended,
+                               struct error *err)
+{
+    if (ended->batch.instance_count > 0) {
+        observe(worker, &ended->batch);
+        const enum status status = wire_report_add(report_of(worker, ended->lease), &ended->batch,
+                                                   ended->failures, ended->failure_count);
+        if (status != STATUS_OK) {
+            return error_set(err, status, "no memory for a batch's results");
+        }
     }
-    return status == STATUS_OK ? status : error_set(err, status, "no memory for a batch's results");
+    return return_rest(worker, ended, err);
+}
+
+/* All batches that have ended. */
+static enum status collect(struct worker *worker, uint64_t now_us, bool *did_something,
+                           struct error *err)
+{
+    enum status status = STATUS_OK;
+    bool is_result = true;
+    while (status == STATUS_OK && is_result) {
+        struct pool_result ended;
+        status = pool_collect(worker->pool, now_us, &ended, &is_result, err);
+        if (status == STATUS_OK && is_result) {
+            *did_something = true;
+            status = take_result(worker, &ended, err);
+        }
+        if (worker->zygote == NULL || pool_slot_count(worker->pool) == 1) {
+            break; /* messages are looked at between batches */
+        }
+    }
+    unit_queue_drop_started(&worker->queue);
+    return status;
 }
 
 static size_t reports_size(const struct worker *worker)
@@ -370,26 +533,37 @@ static size_t reports_size(const struct worker *worker)
 static bool is_report_due(const struct worker *worker, uint64_t now_us)
 {
     return worker->report_count > 0 &&
-           (now_us - worker->reported_us >= worker->report_interval_us ||
+           (now_us - worker->reported_us >= worker->start.as.start.report_interval_us ||
             worker->queue.count == 0 || reports_size(worker) >= REPORT_SIZE_MAX);
 }
 
-enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
-                        struct error *err)
+/* A rank whose setups fail leaves: what it holds goes back with its last reports. */
+static enum status leave_for_setup(struct worker *worker, uint64_t now_us, struct error *err)
 {
-    enum status status = STATUS_OK;
-    *did_something_out = false;
-    if (!worker->is_ready) {
-        return STATUS_OK;
+    log_warning("rank %" PRIu32 " leaves the run: %s", transport_rank(worker->transport),
+                pool_setup_error(worker->pool));
+    const enum status status = on_cancel(worker, now_us, err);
+    return status == STATUS_OK ? say_bye(worker, err) : status;
+}
+
+static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                              struct error *err)
+{
+    *did_something = start_batches(worker, now_us);
+    if (worker->queue.count == 0 && pool_free_count(worker->pool) > 0) {
+        *did_something = pool_trim(worker->pool) || *did_something;
     }
-    *did_something_out = start_batches(worker);
-    status = collect(worker, did_something_out, err);
+    enum status status = collect(worker, now_us, did_something, err);
     if (status != STATUS_OK) {
         return status;
     }
+    if (pool_setup_error(worker->pool) != NULL && pool_is_idle(worker->pool) &&
+        pool_free_count(worker->pool) == 0) {
+        return leave_for_setup(worker, now_us, err);
+    }
     now_us = clock_us();
     if (is_report_due(worker, now_us)) {
-        *did_something_out = true;
+        *did_something = true;
         status = send_reports(worker, now_us, err);
     }
     if (status == STATUS_OK && now_us - worker->beat_us >= WORKER_BEAT_INTERVAL_US) {
@@ -398,17 +572,52 @@ enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_someth
     return status;
 }
 
+enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
+                        struct error *err)
+{
+    *did_something_out = false;
+    switch (worker->state) {
+    case WORKER_WAITING:
+    case WORKER_GONE:
+        return STATUS_OK;
+    case WORKER_PREPARING:
+        return prepare_turn(worker, now_us, did_something_out, err);
+    case WORKER_READY:
+        return ready_turn(worker, now_us, did_something_out, err);
+    case WORKER_LEAVING:
+        return leave_turn(worker, now_us, did_something_out, err);
+    }
+    return STATUS_OK;
+}
+
 uint64_t worker_deadline_us(const struct worker *worker)
 {
-    if (!worker->is_ready) {
+    if (worker->state == WORKER_LEAVING) {
+        return worker->leaving_us + LEAVE_US_MAX;
+    }
+    if (worker->state != WORKER_READY) {
         return UINT64_MAX;
     }
     const uint64_t beat_us = worker->beat_us + WORKER_BEAT_INTERVAL_US;
-    const uint64_t report_us = worker->reported_us + worker->report_interval_us;
-    return worker->report_count > 0 && report_us < beat_us ? report_us : beat_us;
+    const uint64_t report_us = worker->report_count > 0
+                                   ? worker->reported_us + worker->start.as.start.report_interval_us
+                                   : UINT64_MAX;
+    return smaller(smaller(beat_us, report_us), pool_deadline_us(worker->pool));
+}
+
+size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POOL_FD_COUNT_MAX])
+{
+    if (worker->pool != NULL) {
+        return pool_descriptors(worker->pool, fds_out);
+    }
+    if (worker->zygote == NULL || worker->state != WORKER_PREPARING) {
+        return 0;
+    }
+    fds_out[0] = (struct pollfd){.fd = zygote_descriptor(worker->zygote), .events = POLLIN};
+    return 1;
 }
 
 bool worker_is_gone(const struct worker *worker)
 {
-    return worker->is_gone;
+    return worker->state == WORKER_GONE;
 }

@@ -1,6 +1,6 @@
 /* worker.h - a worker rank: takes units from the master, has its pool run them, reports.
  *
- *     WAITING --START--> READY --UNIT ...--> READY --STOP--> GONE
+ *     WAITING --START--> PREPARING --set up--> READY --UNIT ...--> READY --STOP--> LEAVING --> GONE
  *
  * worker_turn() does what there is to do and never waits; the caller's loop waits. Results gather
  * per lease and leave as one report each report interval, at once when nothing is left to start,
@@ -20,12 +20,16 @@
 #include "shared/error.h"
 #include "shared/transport.h"
 #include "shared/wire.h"
+#include "worker/pool.h"
+#include "worker/zygote.h"
 
 #define WORKER_BEAT_INTERVAL_US 1000000
 
 struct worker; /* fields: worker.c */
 
-MUST_CHECK enum status worker_create(struct transport *transport, struct worker **worker_out);
+/* `zygote` may be NULL: then attempts run in the rank itself. */
+MUST_CHECK enum status worker_create(struct transport *transport, struct zygote *zygote,
+                                     struct worker **worker_out);
 void worker_destroy(struct worker *worker); /* NULL is allowed */
 
 MUST_CHECK enum status worker_take_message(struct worker *worker,
@@ -39,6 +43,8 @@ MUST_CHECK enum status worker_refuse(struct worker *worker, const char *reason, 
 MUST_CHECK enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
                                    struct error *err);
 uint64_t worker_deadline_us(const struct worker *worker);
+/* Descriptors that are readable when there is something to do; gives how many. */
+size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POOL_FD_COUNT_MAX]);
 
 /* Has it said BYE? */
 bool worker_is_gone(const struct worker *worker);

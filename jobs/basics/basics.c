@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "misbehave.h"
+
 #define NS_PER_SECOND 1000000000
 #define SLEEP_MS_MAX 1e12 /* some 31 years; the seconds fit every time_t */
 
@@ -198,6 +200,11 @@ void mf_job(mf_registry *job)
          .input = "{value: int, fail?: int, permanent?: bool, message?: str}",
          .output = "int",
          .help = "Fails in its first `fail` attempts, then gives the value."},
+        {.name = "misbehave",
+         .fn = misbehave,
+         .input = "{value: int, how?: str, until?: int}",
+         .output = "int",
+         .help = "Crashes, hangs, leaks or worse before attempt `until`, then gives the value."},
     };
 
     for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {

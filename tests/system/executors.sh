@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# A task function can do anything, and costs only its own attempt.
+source "$(dirname "$0")/support.sh"
+
+# Processes of this test that are still alive: not zombies, and with our scratch folder as cwd.
+left_behind() {
+    local process
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/cwd" 2>/dev/null)" = "$scratch" ] || continue
+        [ "${process#/proc/}" != $$ ] && [ "$(cut -d' ' -f3 "$process/stat" 2>/dev/null)" != Z ] &&
+            grep -qa mapfleet "$process/cmdline" 2>/dev/null && echo "$process"
+    done
+}
+
+expect_nothing_left() {
+    for _ in $(seq 50); do
+        [ -z "$(left_behind)" ] && return
+        sleep 0.1
+    done
+    fail "processes are left: $(left_behind)"
+}
+
+cat >inputs.py <<'PYTHON'
+import json, random, sys
+ways = sys.argv[3].split(",")
+random.seed(1)
+with open(sys.argv[1], "w") as out:
+    for i in range(int(sys.argv[2])):
+        record = {"value": i}
+        if i % 10 == 3:
+            record["how"] = random.choice(ways)
+            if len(sys.argv) > 4:
+                record["until"] = int(sys.argv[4])
+        out.write(json.dumps(record) + "\n")
+PYTHON
+
+# Instances that do something fatal fail, and no other.
+python3 inputs.py fatal.jsonl 1000 crash,abort,exit,exit-3,stack,shared
+for ranks in 0 3; do
+    rule "a tenth that crashes, exits or writes over memory fails, and nothing else does ($ranks)"
+    run "$ranks" map basics:misbehave --inputs fatal.jsonl --policy run-all --print \
+        --run-dir "fatal-$ranks"
+    expect_status 1
+    python3 - <<'PYTHON' || fail "not exactly those failed"
+import json
+outputs = [json.loads(line) for line in open("out")]
+assert outputs == [None if i % 10 == 3 else i for i in range(1000)], \
+    [(i, o) for i, o in enumerate(outputs) if o != (None if i % 10 == 3 else i)][:20]
+PYTHON
+    expect_nothing_left
+
+    rule "their classes are exit and crash, with the signal's name ($ranks)"
+    run 0 results "fatal-$ranks" --table --state failed
+    python3 - <<'PYTHON' || fail "classes or texts are wrong"
+import json
+inputs = [json.loads(line) for line in open("fatal.jsonl")]
+rows = [json.loads(line) for line in open("out")]
+assert len(rows) == 100, len(rows)
+for row in rows:
+    how = inputs[row["index"]]["how"]
+    expected = "exit" if how.startswith("exit") else "crash"
+    assert row["class"] == expected, (how, row)
+    assert row["attempts"] == 1 and row["task_failures"] == 1, row
+    if how == "crash":
+        assert "SIGSEGV" in row["error"], row
+    if how == "exit-3":
+        assert "status 3" in row["error"], row
+PYTHON
+done
+
+rule "with a retry all of them succeed"
+python3 inputs.py retried.jsonl 300 crash,abort,exit,exit-3,stack,shared 1
+run 3 map basics:misbehave --inputs retried.jsonl --retries 1 --print
+expect_status 0
+expect_lines out "$(seq 0 299)"
+expect_nothing_left
+
+rule "what leaks, floods, leaves children, closes descriptors or kills its parent harms nobody else"
+python3 inputs.py rude.jsonl 300 leak,flood,children,close,kill-parent
+run 3 map basics:misbehave --inputs rude.jsonl --retries 3 --policy run-all --print
+python3 - <<'PYTHON' || fail "an instance that behaves has no output"
+import json
+outputs = [json.loads(line) for line in open("out")]
+assert all(outputs[i] == i for i in range(300) if i % 10 != 3), outputs
+PYTHON
+expect_nothing_left
+
+rule "a SIGKILL that is not ours uses system_retries"
+echo '{"value": 5, "how": "kill", "until": 2}' >killed.jsonl
+run 2 map basics:misbehave --inputs killed.jsonl --print --run-dir killed
+expect_status 0
+expect_lines out 5
+run 0 results killed --table
+expect_in out '"system_failures":2'
+expect_in out '"task_failures":0'
+run 2 map basics:misbehave --inputs killed.jsonl --system-retries 1 --run-dir killed-1
+expect_status 1
+run 0 results killed-1 --table
+expect_in out '"class":"killed"'
+
+rule "an attempt past its timeout is ended; the queue does not count"
+for ms in 100 200 300 5000 6000 7000; do echo "{\"ms\": $ms}"; done >times.jsonl
+run 2 map basics:sleep --inputs times.jsonl --timeout 1 --slots 1 --min-success-ratio 0 \
+    --print --run-dir times
+expect_status 0
+[ "$(wc -l <out)" -eq 6 ] || fail "the list has not six elements"
+run 0 results times --table
+python3 - <<'PYTHON' || fail "the states are wrong"
+import json
+rows = [json.loads(line) for line in open("out")]
+assert [row["state"] for row in rows] == ["succeeded"] * 3 + ["timed-out"] * 3, rows
+assert [row["class"] for row in rows] == [None] * 3 + ["timeout"] * 3, rows
+PYTHON
+expect_nothing_left
+
+rule "stop ends attempts that run"
+{ echo '{"value": 0, "how": "hang"}'; echo '{"value": 1, "how": "exit-3"}'; } >stop.jsonl
+start=$SECONDS
+run 2 map basics:misbehave --inputs stop.jsonl --slots 2 --run-dir stop
+expect_status 1
+[ $((SECONDS - start)) -lt 8 ] || fail "a hanging attempt held the end up"
+run 0 results stop --table
+expect_in out '"state":"aborted"'
+expect_nothing_left
+
+rule "one slow instance does not hold back others that could run in a free slot"
+{ echo '{"ms": 3000}'; for i in $(seq 200); do echo '{"ms": 10}'; done; } >uneven.jsonl
+run 2 map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir uneven
+expect_status 0
+python3 - <<'PYTHON' || fail "the others waited for the slow one"
+import json
+assert json.load(open("uneven/run.json"))["verdict"]["wall_seconds"] < 4
+PYTHON
+
+rule "nothing is left when a lone rank is killed"
+"$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir lone >out 2>err &
+alone=$!
+for _ in $(seq 100); do [ -s lone/log.lz4 ] && break; sleep 0.05; done
+kill -KILL "$alone"
+wait "$alone" 2>/dev/null
+expect_nothing_left
+
+rule "nothing is left when mpirun and its ranks are killed"
+mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir ranks \
+    >out 2>err </dev/null &
+ranks=$!
+for _ in $(seq 100); do [ -s ranks/log.lz4 ] && break; sleep 0.05; done
+kill -TERM "$ranks"
+wait "$ranks" 2>/dev/null
+expect_nothing_left
+
+rule "with --isolation none a map gives the same"
+run 3 map basics:square --range 0:100 --isolation none --print
+expect_status 0
+expect_lines out "$(python3 -c 'print("\n".join(str(i * i) for i in range(100)))')"
+
+rule "a setup that fails everywhere ends the run with 1 before any instance, and says why"
+run 2 map "$MAPFLEET_BUILD_DIR/tests/jobs/bad_setup.so:task" --range 0:10 --run-dir setup
+expect_status 1
+expect_in err "no licence"
+[ ! -e setup ] || fail "a run directory was made"
+exit 0

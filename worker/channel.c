@@ -1,0 +1,270 @@
+#include "worker/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <lz4frame.h>
+
+#include "shared/value.h"
+
+#define PAGE ((size_t)4096)
+
+/* A failure in its area, before its text. */
+struct failure_head {
+    uint64_t index;
+    uint64_t attempt;
+    uint32_t class;
+    uint32_t is_permanent;
+    uint32_t text_size;
+    uint32_t padding;
+};
+
+static size_t pages(size_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+/* Areas one after the other; inputs last, since they are the largest. Memory is taken when touched.
+ */
+static void lay_out(struct channel *channel, uint64_t output_size_max)
+{
+    channel->outputs_size =
+        pages(CHANNEL_OUTPUTS_SIZE_GOAL + (size_t)output_size_max + (size_t)(64 << 10));
+    channel->frame_size = pages(LZ4F_compressFrameBound(channel->outputs_size, NULL) + 64);
+    channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
+                    channel->outputs_size + channel->frame_size + CHANNEL_INPUTS_SIZE_MAX;
+}
+
+static enum status map(struct channel *channel, struct error *err)
+{
+    const int flags = channel->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+    uint8_t *memory =
+        mmap(NULL, channel->size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, channel->fd, 0);
+    if (memory == MAP_FAILED) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to share with an executor: %s",
+                         strerror(errno));
+    }
+    channel->control = (struct channel_control *)(void *)memory;
+    channel->failures = memory + pages(sizeof(struct channel_control));
+    channel->outputs = channel->failures + CHANNEL_FAILURES_SIZE_MAX;
+    channel->frame = channel->outputs + channel->outputs_size;
+    channel->inputs = channel->frame + channel->frame_size;
+    return STATUS_OK;
+}
+
+enum status channel_create(struct channel *channel, uint64_t output_size_max, bool is_shared,
+                           struct error *err)
+{
+    *channel = (struct channel){.fd = -1};
+    lay_out(channel, output_size_max);
+    if (is_shared) {
+        channel->fd = memfd_create("mapfleet-channel", MFD_CLOEXEC);
+        if (channel->fd < 0 || ftruncate(channel->fd, (off_t)channel->size) != 0) {
+            const int reason = errno;
+            channel_destroy(channel);
+            return error_set(err, STATUS_IO, "no memory to share with an executor: %s",
+                             strerror(reason));
+        }
+    }
+    const enum status status = map(channel, err);
+    if (status != STATUS_OK) {
+        channel_destroy(channel);
+        return status;
+    }
+    channel->control->canary = CHANNEL_CANARY;
+    return STATUS_OK;
+}
+
+enum status channel_open(struct channel *channel, int fd, uint64_t output_size_max,
+                         struct error *err)
+{
+    *channel = (struct channel){.fd = fd};
+    lay_out(channel, output_size_max);
+    return map(channel, err);
+}
+
+void channel_destroy(struct channel *channel)
+{
+    if (channel->control != NULL) {
+        (void)munmap(channel->control, channel->size);
+    }
+    if (channel->fd >= 0) {
+        (void)close(channel->fd);
+    }
+    *channel = (struct channel){.fd = -1};
+}
+
+/* ---- The rank's side --------------------------------------------------------------------------
+ */
+
+void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
+                       uint64_t instance_count, const uint8_t *inputs, size_t inputs_size)
+{
+    struct channel_control *control = channel->control;
+    assert(span_count <= CHANNEL_SPAN_COUNT_MAX);
+    assert(instance_count > 0 && instance_count <= CHANNEL_INSTANCE_COUNT_MAX);
+    assert(inputs_size <= CHANNEL_INPUTS_SIZE_MAX);
+    memcpy(control->spans, spans, span_count * sizeof(*spans));
+    control->span_count = (uint32_t)span_count;
+    control->instance_count = instance_count;
+    control->inputs_size = inputs_size;
+    if (inputs_size > 0) {
+        memcpy(channel->inputs, inputs, inputs_size);
+    }
+    memset(control->success_bits, 0, (size_t)(instance_count + 7) / 8);
+    control->failures_used = 0;
+    control->frame_size = 0;
+    atomic_store(&control->done, 0);
+    atomic_store(&control->claim, instance_count);
+    atomic_store(&control->batch, atomic_load(&control->batch) + 1);
+}
+
+bool channel_has_ended(const struct channel *channel)
+{
+    return atomic_load(&channel->control->ended) == atomic_load(&channel->control->batch);
+}
+
+uint64_t channel_trim(struct channel *channel)
+{
+    uint64_t claim = atomic_load(&channel->control->claim);
+    uint64_t next;
+    do {
+        next = claim >> 32;
+    } while (next < (claim & UINT32_MAX) &&
+             !atomic_compare_exchange_weak(&channel->control->claim, &claim, next << 32 | next));
+    return next;
+}
+
+uint64_t channel_claimed(const struct channel *channel)
+{
+    return atomic_load(&channel->control->claim) >> 32;
+}
+
+uint64_t channel_done(const struct channel *channel)
+{
+    return atomic_load(&channel->control->done);
+}
+
+static uint64_t count_successes(const uint8_t *bits, uint64_t count)
+{
+    uint64_t successes = 0;
+    for (uint64_t i = 0; i < count / 8; i++) {
+        successes += (uint64_t)__builtin_popcount(bits[i]);
+    }
+    for (uint64_t i = count / 8 * 8; i < count; i++) {
+        successes += bits[i / 8] >> (i % 8) & 1;
+    }
+    return successes;
+}
+
+/* Pass over that many packed values. */
+static enum status walk_outputs(const struct channel *channel, uint64_t count, size_t *size_out)
+{
+    size_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t used;
+        if (value_skip(channel->outputs + at, channel->outputs_size - at, &used) != STATUS_OK) {
+            return STATUS_PROTOCOL;
+        }
+        at += used;
+    }
+    *size_out = at;
+    return STATUS_OK;
+}
+
+static enum status take_failures(const struct channel *channel, uint64_t count,
+                                 channel_take_failure *take_failure, void *context)
+{
+    size_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct failure_head head;
+        if (CHANNEL_FAILURES_SIZE_MAX - at < sizeof(head)) {
+            return STATUS_PROTOCOL;
+        }
+        memcpy(&head, channel->failures + at, sizeof(head));
+        at += sizeof(head);
+        if (head.text_size > CHANNEL_FAILURES_SIZE_MAX - at || head.class > FAILURE_ABORTED) {
+            return STATUS_PROTOCOL;
+        }
+        const struct report_failure failure = {
+            .index = head.index,
+            .attempt = head.attempt,
+            .class = (enum failure_class)head.class,
+            .is_permanent = head.is_permanent != 0,
+            .text = (const char *)channel->failures + at,
+            .text_size = head.text_size,
+        };
+        take_failure(context, &failure);
+        at += (head.text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+    }
+    return STATUS_OK;
+}
+
+uint64_t channel_blamed(const struct channel *channel)
+{
+    return channel->control->canary == CHANNEL_DAMAGED ? atomic_load(&channel->control->done)
+                                                       : UINT64_MAX;
+}
+
+enum status channel_take_result(const struct channel *channel, uint64_t count_max, bool has_died,
+                                channel_take_failure *take_failure, void *context,
+                                struct channel_result *result_out, struct error *err)
+{
+    const struct channel_control *control = channel->control;
+    const uint64_t all_done = atomic_load(&control->done);
+    const uint64_t done = has_died && all_done > count_max ? count_max : all_done;
+    const uint64_t frame_size = control->frame_size;
+    struct channel_result result = {
+        .instance_count = done, .success_bits = control->success_bits, .outputs = channel->outputs};
+    if (control->canary != CHANNEL_CANARY || done > count_max ||
+        all_done > CHANNEL_INSTANCE_COUNT_MAX || frame_size > channel->frame_size) {
+        return error_set(err, STATUS_PROTOCOL, "the memory shared with the executor was damaged");
+    }
+    result.success_count = count_successes(control->success_bits, done);
+    if (has_died) {
+        if (walk_outputs(channel, result.success_count, &result.outputs_size) != STATUS_OK) {
+            return error_set(err, STATUS_PROTOCOL, "the outputs of the executor were damaged");
+        }
+    } else if (result.success_count > 0) {
+        result.frame = channel->frame;
+        result.frame_size = (size_t)frame_size;
+    }
+    if (take_failures(channel, done - result.success_count, take_failure, context) != STATUS_OK) {
+        return error_set(err, STATUS_PROTOCOL, "the failures of the executor were damaged");
+    }
+    *result_out = result;
+    return STATUS_OK;
+}
+
+/* ---- The executor's side ----------------------------------------------------------------------
+ */
+
+void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure)
+{
+    struct channel_control *control = channel->control;
+    const size_t used = (size_t)control->failures_used;
+    const size_t text_size =
+        failure->text_size < CHANNEL_TEXT_SIZE_MAX ? failure->text_size : CHANNEL_TEXT_SIZE_MAX;
+    const struct failure_head head = {.index = failure->index,
+                                      .attempt = failure->attempt,
+                                      .class = failure->class,
+                                      .is_permanent = failure->is_permanent ? 1 : 0,
+                                      .text_size = (uint32_t)text_size};
+    /* 20,000 failures of 4 KiB each fit the area. */
+    assert(CHANNEL_FAILURES_SIZE_MAX - used >= sizeof(head) + CHANNEL_TEXT_SIZE_MAX);
+    memcpy(channel->failures + used, &head, sizeof(head));
+    memcpy(channel->failures + used + sizeof(head), failure->text, text_size);
+    control->failures_used =
+        used + sizeof(head) +
+        (text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+    atomic_store_explicit(&control->done, at + 1, memory_order_release);
+}
+
+void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size)
+{
+    channel->control->frame_size = frame_size;
+    atomic_store(&channel->control->ended, batch);
+}

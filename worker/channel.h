@@ -1,0 +1,170 @@
+/* channel.h - the memory that a rank shares with one executor: a batch over, its results back.
+ *
+ *     rank:      channel_put_batch ----> (wakes the executor) ... channel_take_result
+ *     executor:  channel_claim, its attempt, channel_succeed or channel_fail, ... channel_finish
+ *
+ * Whatever an executor has finished is here at once: outputs are packed into the shared area as
+ * they are made, and `done` counts them. So when it dies, the rank finds what is finished, and
+ * which instance it was in: number `done` of the batch, if it has been claimed.
+ *
+ * An instance is started by claiming it: next and limit stand in one word, so that the rank can
+ * take back what has not started (channel_trim()) while the executor runs.
+ *
+ * The rank believes nothing that it reads here: counts are checked against the areas, outputs are
+ * walked before they count, and a channel that makes no sense is STATUS_PROTOCOL.
+ *
+ * The same memory, private, serves attempts that run in the rank itself (--isolation none).
+ *
+ * Ownership: the rank creates and destroys; an executor opens the same descriptor.
+ * Threads:   one in each process.
+ */
+#ifndef WORKER_CHANNEL_H
+#define WORKER_CHANNEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/error.h"
+#include "shared/report.h"
+#include "shared/span.h"
+
+#define CHANNEL_INSTANCE_COUNT_MAX 20000u
+#define CHANNEL_SPAN_COUNT_MAX 64u
+#define CHANNEL_INPUTS_SIZE_MAX ((size_t)5 << 30) /* of address space: one packed input fits */
+#define CHANNEL_FAILURES_SIZE_MAX ((size_t)96 << 20)
+#define CHANNEL_TEXT_SIZE_MAX 4096u
+/* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
+#define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
+#define CHANNEL_CANARY UINT64_C(0x6d61706674616e64)
+#define CHANNEL_DAMAGED UINT64_C(0x64616d6167656421)
+
+enum channel_setup { CHANNEL_SETTING_UP, CHANNEL_READY, CHANNEL_SETUP_FAILED };
+
+struct channel_control {
+    uint64_t canary;
+    /* Written by the rank. */
+    _Atomic uint32_t batch; /* number of the batch that was put last; 0: none */
+    uint32_t span_count;
+    uint64_t instance_count;
+    uint64_t inputs_size;
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    _Atomic uint64_t claim;     /* next << 32 | limit */
+    _Atomic uint32_t is_closed; /* nothing more will come: the executor may leave */
+    /* Written by the executor. */
+    _Atomic uint32_t setup; /* enum channel_setup */
+    _Atomic uint32_t ended; /* number of the batch that has ended last */
+    _Atomic uint64_t done;  /* instances of the batch that have a result */
+    uint64_t failures_used; /* bytes; of the first `done` instances */
+    uint64_t frame_size;    /* where ended: bytes of the compressed outputs */
+    uint32_t text_size;     /* of the setup's failure */
+    char text[CHANNEL_TEXT_SIZE_MAX];
+    uint8_t success_bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+};
+
+struct channel {
+    int fd; /* -1 where private */
+    size_t size;
+    struct channel_control *control;
+    uint8_t *failures;
+    uint8_t *outputs;
+    size_t outputs_size; /* of the area */
+    uint8_t *frame;
+    size_t frame_size; /* of the area */
+    uint8_t *inputs;
+};
+
+/* `output_size_max` is that of one output. */
+MUST_CHECK enum status channel_create(struct channel *channel, uint64_t output_size_max,
+                                      bool is_shared, struct error *err);
+/* In the executor. */
+MUST_CHECK enum status channel_open(struct channel *channel, int fd, uint64_t output_size_max,
+                                    struct error *err);
+void channel_destroy(struct channel *channel);
+
+/* ---- The rank's side ---- */
+
+void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
+                       uint64_t instance_count, const uint8_t *inputs, size_t inputs_size);
+/* Has the batch ended that was put last? */
+bool channel_has_ended(const struct channel *channel);
+/* Take back what has not started: gives how many instances of the batch stay. */
+uint64_t channel_trim(struct channel *channel);
+/* Instances that were claimed, and that have a result. Unbelieved. */
+uint64_t channel_claimed(const struct channel *channel);
+uint64_t channel_done(const struct channel *channel);
+
+/* What the first instances of the batch came to. The views point into the channel. */
+struct channel_result {
+    uint64_t instance_count;
+    uint64_t success_count;
+    const uint8_t *success_bits;
+    const uint8_t *outputs; /* packed, of the successes */
+    size_t outputs_size;
+    const uint8_t *frame; /* the same, compressed; NULL where the executor has died */
+    size_t frame_size;
+};
+
+/* The instance of the batch in which the executor found its channel written over; UINT64_MAX where
+ * it did not tell. Unbelieved. */
+uint64_t channel_blamed(const struct channel *channel);
+
+/* Failures are appended by a callback, since their texts stay in the channel. */
+typedef void channel_take_failure(void *context, const struct report_failure *failure);
+
+/* Of at most the first `count_max` instances. STATUS_PROTOCOL when what stands in the channel makes
+ * no sense. */
+MUST_CHECK enum status channel_take_result(const struct channel *channel, uint64_t count_max,
+                                           bool has_died, channel_take_failure *take_failure,
+                                           void *context, struct channel_result *result_out,
+                                           struct error *err);
+
+/* ---- The executor's side ---- */
+
+/* Claim the next instance of the batch. False when there is none to start. */
+static inline bool channel_claim(struct channel *channel, uint64_t *at_out)
+{
+    uint64_t claim = atomic_load_explicit(&channel->control->claim, memory_order_relaxed);
+    while ((claim >> 32) < (claim & UINT32_MAX)) {
+        if (atomic_compare_exchange_weak_explicit(&channel->control->claim, &claim,
+                                                  claim + (UINT64_C(1) << 32), memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+            *at_out = claim >> 32;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Tell the rank in which instance the channel was written over. */
+static inline void channel_blame(struct channel *channel, uint64_t at)
+{
+    atomic_store(&channel->control->done, at);
+    channel->control->canary = CHANNEL_DAMAGED;
+}
+
+/* Nobody has written over the channel's head, and the batch is where this process believes. */
+static inline bool channel_is_sound(const struct channel *channel, uint64_t done)
+{
+    return channel->control->canary == CHANNEL_CANARY &&
+           atomic_load_explicit(&channel->control->done, memory_order_relaxed) == done;
+}
+
+static inline void channel_succeed(struct channel *channel, uint64_t at)
+{
+    channel->control->success_bits[at / 8] |= (uint8_t)(1u << at % 8);
+    atomic_store_explicit(&channel->control->done, at + 1, memory_order_release);
+}
+
+void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure);
+
+static inline bool channel_is_closed(const struct channel *channel)
+{
+    return atomic_load(&channel->control->is_closed) != 0;
+}
+
+/* The batch has ended; its frame is in place. */
+void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size);
+
+#endif
