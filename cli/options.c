@@ -166,8 +166,8 @@ static const struct option table[OPTION_COUNT] = {
                       .group = GROUP_RUN,
                       .verbs = BIT(VERB_MAP),
                       .argument = "COUNT",
-                      .help = "attempts that each rank runs at once; default: one a core that it "
-                              "may use"},
+                      .help = "attempts that each rank runs at once; default: one a core that "
+                              "it\nmay use"},
     [OPTION_ISOLATION] = {.name = "--isolation",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,
@@ -175,8 +175,8 @@ static const struct option table[OPTION_COUNT] = {
                           .argument = "HOW",
                           .choices = "process|none",
                           .help = "process (default): attempts run in processes of their own; "
-                                  "none: in the\nrank itself, for debuggers: a crash ends the "
-                                  "run, nothing bounds its time"},
+                                  "none: in\nthe rank, for debuggers: a crash ends the run, "
+                                  "time has no bound"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,

@@ -216,17 +216,10 @@ enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *o
     pack_uint(&pack, WIRE_REPORT);
     pack_uint(&pack, parts->lease);
     pack_array(&pack, parts->batch_count);
-    enum status status = pack.status;
-    if (status == STATUS_OK) {
-        status = buffer_append(out, parts->batches.data, parts->batches.size);
-    }
+    pack_raw(&pack, parts->batches.data, parts->batches.size);
     pack_array(&pack, parts->failure_count);
-    if (status == STATUS_OK) {
-        status = pack.status;
-    }
-    if (status == STATUS_OK) {
-        status = buffer_append(out, parts->failures.data, parts->failures.size);
-    }
+    pack_raw(&pack, parts->failures.data, parts->failures.size);
+    const enum status status = pack_finish(&pack);
     if (status == STATUS_OK) {
         buffer_clear(&parts->batches);
         buffer_clear(&parts->failures);
@@ -387,7 +380,7 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
     if (!unpack_nil(in)) {
         size_t size;
         batch->success_bits = unpack_bin(in, &size);
-        if (size != (batch->instance_count + 7) / 8) {
+        if (size != batch->instance_count / 8 + (batch->instance_count % 8 > 0 ? 1 : 0)) {
             unpack_fail(in);
             return;
         }
