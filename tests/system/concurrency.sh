@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# How many attempts run at once: as many as there are slots, and never more than --concurrency.
+source "$(dirname "$0")/support.sh"
+job=$MAPFLEET_BUILD_DIR/tests/jobs/counting.so
+
+rule "--concurrency 3 over five workers of two slots has a peak of exactly 3"
+run 6 map "$job:count" --range 0:60 --concurrency 3 --slots 2 --print
+expect_status 0
+[ "$(sort -n out | tail -1)" -eq 3 ] || fail "the peak was $(sort -n out | tail -1)"
+
+rule "without it every slot is used"
+rm counts
+run 3 map "$job:count" --range 0:60 --slots 3 --print
+expect_status 0
+[ "$(sort -n out | tail -1)" -eq 6 ] || fail "the peak was $(sort -n out | tail -1)"
+
+rule "a process alone runs --slots attempts at once"
+rm counts
+run 0 map "$job:count" --range 0:20 -j 4 --print
+expect_status 0
+[ "$(sort -n out | tail -1)" -eq 4 ] || fail "the peak was $(sort -n out | tail -1)"
+
+rule "1,000 attempts that all crash end in seconds"
+for _ in $(seq 1000); do echo '{"value": 1, "how": "crash"}'; done >crashes.jsonl
+start=$SECONDS
+run 3 map basics:misbehave --inputs crashes.jsonl --policy run-all
+expect_status 1
+expect_in err "1,000 failed"
+[ $((SECONDS - start)) -lt 30 ] || fail "it took $((SECONDS - start)) s"
+exit 0
