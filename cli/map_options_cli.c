@@ -34,6 +34,7 @@ static enum status apply_quantities(const struct options *options, struct map_op
         {OPTION_RETRY_DELAY, quantity_parse_time, &merged->retry_delay_ns},
         {OPTION_SYSTEM_RETRIES, quantity_parse_count, &merged->system_retries},
         {OPTION_TIMEOUT, quantity_parse_time, &merged->timeout_ns},
+        {OPTION_MEM, quantity_parse_size, &merged->mem},
         {OPTION_CONCURRENCY, quantity_parse_count, &merged->concurrency},
         {OPTION_MAX_OUTPUT, quantity_parse_size, &merged->output_size_max},
         {OPTION_SEED, quantity_parse_count, &merged->seed},

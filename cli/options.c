@@ -140,6 +140,13 @@ static const struct option table[OPTION_COUNT] = {
                         .argument = "TIME",
                         .help = "bound of one attempt (90, 500ms, 15m), which is then ended; "
                                 "0: none;\ndefault: the task's, or none"},
+    [OPTION_MEM] = {.name = "--mem",
+                    .value = VALUE_REQUIRED,
+                    .group = GROUP_ATTEMPTS,
+                    .verbs = BIT(VERB_MAP),
+                    .argument = "SIZE",
+                    .help = "memory that an attempt may hold (600Mi, 1G), past which it is\n"
+                            "ended; 0: no bound; default: the task's, or none"},
     [OPTION_CONCURRENCY] = {.name = "--concurrency",
                             .value = VALUE_REQUIRED,
                             .group = GROUP_ATTEMPTS,
@@ -218,8 +225,9 @@ static const struct option table[OPTION_COUNT] = {
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_RESULTS),
                       .argument = "STATE,...",
-                      .help = "only instances in these states: succeeded, cached, failed, "
-                              "timed-out,\naborted, not-started; default: all"},
+                      .help = "only instances in these states: succeeded, cached, "
+                              "stopped-early,\nfailed, timed-out, aborted, not-started; "
+                              "default: all"},
     [OPTION_FORMAT] = {.name = "--format",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_RESULTS,
@@ -255,7 +263,7 @@ struct verb_text {
 #define EXIT_STATUS_TEXT                                                                           \
     "Exit status:\n"                                                                               \
     "  0 succeeded; 1 failed by its own criterion; 2 refused, and nothing was started;\n"          \
-    "  75 interrupted; 70 an internal fault.\n"
+    "  75 the record of the run could not be written; 70 an internal fault.\n"
 
 static const struct verb_text verbs[VERB_COUNT] = {
     [VERB_MAP] = {.name = "map",

@@ -16,7 +16,7 @@
 /* Verbs that start no MPI, and so parse their words here. */
 static int run_alone(enum verb verb, int argc, char **argv)
 {
-    struct options options;
+    struct options options = {0};
     struct error err;
     int exit_status;
     if (options_parse(verb, argc, argv, &options, &err) != STATUS_OK) {

@@ -96,8 +96,8 @@ uint64_t index_set_count_in(const struct index_set *set, uint64_t start, uint64_
 {
     struct part part;
     uint64_t found = 0;
-    while (next_part(&start, &count, &part)) {
-        const roaring_bitmap_t *block = block_at(set, part.block);
+    while (next_part(&start, &count, &part) && part.block < set->block_count) {
+        const roaring_bitmap_t *block = set->blocks[part.block];
         if (block != NULL) {
             found += roaring_bitmap_range_cardinality(block, part.first, (uint64_t)part.last + 1);
         }

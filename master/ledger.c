@@ -120,8 +120,28 @@ static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t
     return index_map_get(&ledger->last_worker, index, &last_worker) && last_worker == worker;
 }
 
-/* One index after the other, since each may have attempts and a last worker of its own: a take of
- * returned instances costs their number. */
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many instances from `start` on are returned and lie in no block in which anything has failed:
+ * they are all at their first attempt, and none has a last worker. */
+static uint64_t untried_run(const struct ledger *ledger, uint64_t start, uint64_t count_max)
+{
+    const uint64_t end = smaller(counters_next_block(&ledger->task_failures, start),
+                                 counters_next_block(&ledger->system_failures, start));
+    uint64_t run_start;
+    uint64_t count = 0;
+    if (index_set_next_run(&ledger->returned, start, smaller(end - start, count_max), &run_start,
+                           &count)) {
+        assert(run_start == start);
+    }
+    return count;
+}
+
+/* Where something has failed, one index after the other, since each may have attempts and a last
+ * worker of its own: a take of those costs their number. */
 static void take_returned(struct ledger *ledger, struct take *take, uint32_t worker,
                           bool may_pass_over)
 {
@@ -129,7 +149,16 @@ static void take_returned(struct ledger *ledger, struct take *take, uint32_t wor
     uint64_t from = 0;
     uint64_t index;
     while (take->count_left > 0 && index_set_next(&ledger->returned, from, &index)) {
-        from = index + 1;
+        const uint64_t run = untried_run(ledger, index, take->count_left);
+        from = index + (run > 0 ? run : 1);
+        if (run > 0) {
+            if (!take_run(take, index, run, 0)) {
+                return;
+            }
+            index_set_remove(&ledger->returned, index, run);
+            ledger->leased += run;
+            continue;
+        }
         if (may_pass_over && is_passed_over(ledger, index, worker) &&
             passed_over++ < PASSED_OVER_COUNT_MAX) {
             continue;
@@ -243,11 +272,6 @@ static bool has_ended(const struct ledger *ledger, uint64_t index)
            index_set_contains(&ledger->failed, index) ||
            index_set_contains(&ledger->timed_out, index) ||
            index_set_contains(&ledger->aborted, index);
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 uint64_t ledger_begun(const struct ledger *ledger)

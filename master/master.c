@@ -621,7 +621,9 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
         *did_something = true;
         status = act(master, &action, now_us, err);
     }
-    print_progress(master, now_us);
+    if (master->state == MASTER_RUNNING) {
+        print_progress(master, now_us);
+    }
     return status;
 }
 

@@ -5,7 +5,8 @@
 #define TAIL_DIVISOR 2
 #define INPUT_BYTES_AHEAD_MAX (16u << 20)
 #define INSTANCE_US_MIN 0.001
-#define GOAL_MAX (UINT64_C(1) << 40)
+/* Far above what any rank does in a report, and what is given back of it still fits memory. */
+#define GOAL_MAX (UINT64_C(1) << 32)
 /* Weight of the newest batch in the moving mean: half of the weight is in the last few batches, so
  * that the mean follows a drift within as many reports. */
 #define NEWEST_WEIGHT 0.3

@@ -42,8 +42,10 @@ mpi_environment() {
 }
 
 # build PRESET: configure and build.
-build() {
-    cmake --preset "$1" && cmake --build --preset "$1"
+build() { # build PRESET [TARGET...]: everything, or these targets
+    local preset=$1
+    shift
+    cmake --preset "$preset" && cmake --build --preset "$preset" ${*:+--target "$@"}
 }
 
 # The C files of the project, tracked or not yet, NUL after each.

@@ -186,7 +186,8 @@ static enum status take_failures(const struct channel *channel, uint64_t count,
         }
         memcpy(&head, channel->failures + at, sizeof(head));
         at += sizeof(head);
-        if (head.text_size > CHANNEL_FAILURES_SIZE_MAX - at || head.class > FAILURE_ABORTED) {
+        if (head.text_size > CHANNEL_TEXT_SIZE_MAX ||
+            head.text_size > CHANNEL_FAILURES_SIZE_MAX - at || head.class > FAILURE_ABORTED) {
             return STATUS_PROTOCOL;
         }
         const struct report_failure failure = {

@@ -81,7 +81,8 @@ static int run(const struct job *job, struct runner_options options, const int *
     }
     say_setup(&channel, CHANNEL_READY, "");
     ring(fds[EXECUTOR_RANK_BELL]);
-    while (wait_for_bell(fds[EXECUTOR_BELL]) && !channel_is_closed(&channel)) {
+    while (!runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
+           !channel_is_closed(&channel)) {
         if (!channel_has_ended(&channel)) {
             runner_run(runner);
             ring(fds[EXECUTOR_RANK_BELL]);

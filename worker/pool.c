@@ -14,66 +14,14 @@
 #include "shared/clock.h"
 #include "shared/lz4_frame.h"
 #include "shared/memory.h"
-#include "worker/channel.h"
+#include "shared/quantity.h"
 #include "worker/executor.h"
+#include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
-/* How often a busy slot is looked at where attempts have a time limit. */
-#define WATCH_INTERVAL_US 20000
 /* After an executor has damaged its channel, so many batches have one instance each, so that the
  * instance that does it is found. */
 #define SUSPICION_COUNT (2 * CHANNEL_INSTANCE_COUNT_MAX)
-
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
-
-/* Why we end an attempt. */
-enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
-
-struct slot {
-    enum slot_state state;
-    uint64_t executor; /* number of it; 0: none */
-    struct channel channel;
-    int bell; /* wakes the executor */
-    /* The batch, where BUSY: */
-    uint64_t lease;
-    struct span spans[CHANNEL_SPAN_COUNT_MAX];
-    size_t span_count;
-    uint64_t instance_count;
-    uint64_t started_us;
-    uint64_t seen_done; /* instances done when last looked at, */
-    uint64_t seen_us;   /* and when that number was first seen */
-    enum doom doom;
-    uint64_t doomed_at; /* number of the instance that is being ended */
-    uint64_t doomed_us;
-    bool is_kill_sent;
-    bool is_trimmed;
-};
-
-struct pool {
-    struct pool_options options;
-    struct slot *slots;
-    uint64_t executor_count_ever;
-    int rank_bell; /* executors ring it */
-    uint64_t created_us;
-    bool is_ready;
-    unsigned setup_failures; /* in a row */
-    char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
-    uint64_t suspicion;
-    bool is_closing;
-    /* Without a zygote: */
-    struct runner *runner;
-    void *state;
-    bool is_set_up;
-    /* The result that was given last: */
-    struct report_failure *failures;
-    size_t failure_count;
-    size_t failure_capacity;
-    struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
-    struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
-    uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
-    struct buffer frame;
-    char text[256];
-};
 
 /* ---- Life -------------------------------------------------------------------------------------
  */
@@ -149,6 +97,8 @@ static void close_slot(struct slot *slot)
         slot->bell = -1;
     }
     slot->executor = 0;
+    slot->pid = 0;
+    slot->weigh_us = 0;
     slot->state = SLOT_EMPTY;
 }
 
@@ -440,12 +390,6 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
     }
 }
 
-static enum status kill_executor(struct pool *pool, struct slot *slot, struct error *err)
-{
-    slot->is_kill_sent = true;
-    return zygote_signal(pool->options.zygote, slot->executor, SIGKILL, err);
-}
-
 /* A batch that came to its end. */
 static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
                               struct pool_result *result, bool *is_result, struct error *err)
@@ -456,7 +400,7 @@ static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now
     if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
                             &reason) != STATUS_OK ||
         !failures_fit(pool, slot, found.instance_count, found.success_bits)) {
-        return kill_executor(pool, slot, err); /* its end will tell the rest */
+        return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
     result->rest_count = slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
@@ -476,6 +420,13 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
     if (slot->doom == DOOM_TIMEOUT) {
         failure.class = FAILURE_TIMEOUT;
         (void)snprintf(pool->text, sizeof(pool->text), "ran longer than its timeout");
+    } else if (slot->doom == DOOM_MEMORY) {
+        char held[QUANTITY_TEXT_SIZE];
+        char limit[QUANTITY_TEXT_SIZE];
+        failure.class = FAILURE_MEMORY;
+        (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
+                       quantity_size_text(slot->held, held),
+                       quantity_size_text(pool->options.start->options.mem, limit));
     } else if (slot->doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
@@ -576,6 +527,20 @@ static void on_ended(struct pool *pool, const struct zygote_event *event, uint64
     close_slot(slot);
 }
 
+static void on_forked(struct pool *pool, const struct zygote_event *event)
+{
+    struct slot *slot = slot_of(pool, event->executor);
+    if (slot == NULL) {
+        return;
+    }
+    if (event->status == STATUS_OK) {
+        slot->pid = event->pid;
+    } else {
+        setup_failed(pool, event->error.text, strlen(event->error.text));
+        close_slot(slot);
+    }
+}
+
 static enum status take_event(struct pool *pool, uint64_t now_us, struct pool_result *result,
                               bool *is_result, bool *is_event, struct error *err)
 {
@@ -586,47 +551,10 @@ static enum status take_event(struct pool *pool, uint64_t now_us, struct pool_re
     }
     if (event.kind == ZYGOTE_ENDED) {
         on_ended(pool, &event, now_us, result, is_result);
-    } else if (event.kind == ZYGOTE_FORKED && event.status != STATUS_OK) {
-        struct slot *slot = slot_of(pool, event.executor);
-        if (slot != NULL) {
-            setup_failed(pool, event.error.text, strlen(event.error.text));
-            close_slot(slot);
-        }
+    } else if (event.kind == ZYGOTE_FORKED) {
+        on_forked(pool, &event);
     }
     return STATUS_OK;
-}
-
-/* ---- Time limits ------------------------------------------------------------------------------
- */
-
-static enum status doom(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
-                        struct error *err)
-{
-    slot->doom = why;
-    slot->doomed_us = now_us;
-    (void)channel_trim(&slot->channel);
-    slot->doomed_at = channel_done(&slot->channel);
-    return zygote_signal(pool->options.zygote, slot->executor, SIGTERM, err);
-}
-
-static enum status watch(struct pool *pool, struct slot *slot, uint64_t now_us, struct error *err)
-{
-    const uint64_t timeout_us = pool->options.start->options.timeout_ns / 1000;
-    if (slot->doom != DOOM_NONE) {
-        const bool is_over =
-            now_us - slot->doomed_us >= POOL_GRACE_US || channel_has_ended(&slot->channel);
-        return is_over && !slot->is_kill_sent ? kill_executor(pool, slot, err) : STATUS_OK;
-    }
-    if (timeout_us == 0) {
-        return STATUS_OK;
-    }
-    const uint64_t done = channel_done(&slot->channel);
-    if (done != slot->seen_done) {
-        slot->seen_done = done;
-        slot->seen_us = now_us;
-    }
-    return now_us - slot->seen_us >= timeout_us ? doom(pool, slot, DOOM_TIMEOUT, now_us, err)
-                                                : STATUS_OK;
 }
 
 /* ---- Collecting -------------------------------------------------------------------------------
@@ -671,7 +599,7 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
                 return status;
             }
         } else {
-            status = watch(pool, slot, now_us, err);
+            status = pool_watch(pool, slot, now_us, err);
         }
     }
     bool is_event = true;
@@ -703,19 +631,6 @@ bool pool_trim(struct pool *pool)
     return most != NULL;
 }
 
-enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err)
-{
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
-        struct slot *slot = &pool->slots[i];
-        if (pool->options.zygote != NULL && slot->state == SLOT_BUSY && slot->doom == DOOM_NONE &&
-            !channel_has_ended(&slot->channel)) {
-            status = doom(pool, slot, DOOM_CANCEL, now_us, err);
-        }
-    }
-    return status;
-}
-
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
 {
     size_t count = 0;
@@ -742,18 +657,6 @@ size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_C
     fds_out[0] = (struct pollfd){.fd = pool->rank_bell, .events = POLLIN};
     fds_out[1] = (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
     return POOL_FD_COUNT_MAX;
-}
-
-uint64_t pool_deadline_us(const struct pool *pool)
-{
-    bool is_watched = false;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
-        is_watched = is_watched ||
-                     (slot->state == SLOT_BUSY &&
-                      (slot->doom != DOOM_NONE || pool->options.start->options.timeout_ns > 0));
-    }
-    return is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;
 }
 
 uint64_t pool_batch_count_max(struct pool *pool)

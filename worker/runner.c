@@ -1,14 +1,19 @@
 #include "worker/runner.h"
 
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/arena.h"
 #include "shared/buffer.h"
 #include "shared/context.h"
 #include "shared/lz4_frame.h"
+#include "shared/quantity.h"
 #include "shared/value.h"
 #include "shared/writer.h"
+#include "worker/limits.h"
 #include "worker/publish.h"
 
 struct runner {
@@ -18,6 +23,8 @@ struct runner {
     struct arena values;   /* of one input */
     struct arena checks;   /* of one output while it is checked */
     struct buffer frame;   /* of the batch, before it goes into the channel */
+    uint64_t base;         /* bytes that this process held before its first attempt */
+    bool is_spent;
 };
 
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
@@ -40,6 +47,7 @@ enum status runner_create(const struct runner_options *options, struct runner **
     runner->context.seed = options->map.seed;
     runner->context.state = options->state;
     runner->context.writer = runner->writer;
+    runner->base = limits_own(getpid());
     *runner_out = runner;
     return STATUS_OK;
 }
@@ -102,6 +110,31 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
     channel_fail(runner->options.channel, place.at, &failure);
 }
 
+/* The rank looks now and then at what this process holds; here it is known of which attempt it is.
+ * One that ends past its limit has failed. What one leaves behind below it would count against the
+ * next: past a quarter of what the limit leaves above the process's own base, the process ends its
+ * batch and is replaced. Gives whether the attempt may succeed. */
+static bool weigh(struct runner *runner, char *text, size_t text_size)
+{
+    const uint64_t mem = runner->options.map.mem;
+    if (mem == 0 || runner->options.channel->fd < 0) {
+        return true;
+    }
+    const uint64_t held = limits_own(getpid());
+    const uint64_t room = mem > runner->base ? mem - runner->base : 0;
+    if (held > runner->base + room / 4) {
+        (void)malloc_trim(0);
+        runner->is_spent = limits_own(getpid()) > runner->base + room / 4;
+    }
+    if (held > mem) {
+        char held_text[QUANTITY_TEXT_SIZE];
+        char limit_text[QUANTITY_TEXT_SIZE];
+        (void)snprintf(text, text_size, "held %s, past its limit of %s",
+                       quantity_size_text(held, held_text), quantity_size_text(mem, limit_text));
+    }
+    return held <= mem;
+}
+
 static void run_attempt(struct runner *runner, const mf_value *input, struct place place)
 {
     struct error err;
@@ -113,7 +146,10 @@ static void run_attempt(struct runner *runner, const mf_value *input, struct pla
         channel_blame(runner->options.channel, place.at);
         abort(); /* this attempt wrote where it must not: it is the one that is charged */
     }
-    if (returned != MF_OK) {
+    if (!weigh(runner, err.text, sizeof(err.text))) {
+        writer_rewind(runner->writer);
+        fail(runner, place, FAILURE_MEMORY, false, err.text, strlen(err.text));
+    } else if (returned != MF_OK) {
         writer_rewind(runner->writer);
         fail(runner, place, FAILURE_ERROR, returned == MF_FAIL_PERMANENTLY, ctx->text,
              ctx->text_size);
@@ -195,7 +231,7 @@ static void run_all(struct runner *runner)
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
-        if (writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
             (void)channel_trim(channel);
         }
     }
@@ -217,4 +253,9 @@ void runner_run(struct runner *runner)
         memcpy(channel->frame, runner->frame.data, runner->frame.size);
     }
     channel_finish(channel, batch, runner->frame.size);
+}
+
+bool runner_is_spent(const struct runner *runner)
+{
+    return runner->is_spent;
 }

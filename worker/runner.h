@@ -14,6 +14,7 @@
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/error.h"
@@ -26,7 +27,7 @@ struct runner; /* fields: runner.c */
 
 struct runner_options {
     const struct task *task;
-    struct map_options map; /* seed, largest output */
+    struct map_options map; /* seed, largest output, memory */
     struct formula formula; /* of the inputs; FORMULA_NONE where batches carry them */
     uint64_t map_size;
     const char *run_dir;
@@ -41,5 +42,8 @@ void runner_destroy(struct runner *runner); /* NULL is allowed */
 
 /* Run the batch that was put last, as far as it can be claimed, and finish it. */
 void runner_run(struct runner *runner);
+
+/* Attempts have left so much memory behind that this process should run no further one. */
+bool runner_is_spent(const struct runner *runner);
 
 #endif

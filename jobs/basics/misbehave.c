@@ -11,6 +11,8 @@
 
 #define LEAK_STEP ((size_t)64 << 20)
 #define LEAK_STEPS 4
+#define LEAK_ON_STEPS 32
+#define LEAK_ON_PAUSE_US 50000
 
 static void crash(void)
 {
@@ -25,6 +27,18 @@ static void leak(void)
         if (memory != NULL) {
             memset(memory, 1, LEAK_STEP);
         }
+    }
+}
+
+/* 2 GiB in time: somebody may stop it. */
+static void leak_on(void)
+{
+    for (int i = 0; i < LEAK_ON_STEPS; i++) {
+        char *memory = malloc(LEAK_STEP);
+        if (memory != NULL) {
+            memset(memory, 1, LEAK_STEP);
+        }
+        (void)usleep(LEAK_ON_PAUSE_US);
     }
 }
 
@@ -131,6 +145,7 @@ static const struct {
     {"hang", hang},
     {"hang-on", hang_against_signals},
     {"leak", leak},
+    {"leak-on", leak_on},
     {"flood", flood},
     {"children", leave_children},
     {"close", close_descriptors},

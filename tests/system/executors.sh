@@ -113,6 +113,33 @@ assert [row["class"] for row in rows] == [None] * 3 + ["timeout"] * 3, rows
 PYTHON
 expect_nothing_left
 
+rule "an attempt past its memory fails with class memory, and the others go on"
+python3 inputs.py leaks.jsonl 60 leak,leak-on
+run 2 map basics:misbehave --inputs leaks.jsonl --mem 100Mi --slots 2 --policy run-all --print \
+    --run-dir leaks
+expect_status 1
+python3 - <<'PYTHON' || fail "not exactly those failed"
+import json
+outputs = [json.loads(line) for line in open("out")]
+assert outputs == [None if i % 10 == 3 else i for i in range(60)], outputs
+PYTHON
+run 0 results leaks --table --state failed
+python3 - <<'PYTHON' || fail "classes or texts are wrong"
+import json, re
+rows = [json.loads(line) for line in open("out")]
+assert len(rows) == 6, rows
+for row in rows:
+    assert row["class"] == "memory" and row["task_failures"] == 1, row
+    assert re.fullmatch(r"held [0-9.]+ MiB, past its limit of 100 MiB", row["error"]), row
+PYTHON
+expect_nothing_left
+
+rule "without a limit of memory, the same succeeds"
+python3 inputs.py leak.jsonl 20 leak
+run 2 map basics:misbehave --inputs leak.jsonl --print
+expect_status 0
+expect_lines out "$(seq 0 19)"
+
 rule "stop ends attempts that run"
 { echo '{"value": 0, "how": "hang"}'; echo '{"value": 1, "how": "exit-3"}'; } >stop.jsonl
 start=$SECONDS

@@ -184,11 +184,21 @@ Test(criterion, a_count_of_failures_leaves_the_rest_as_minimum)
     cr_expect(eq(u64, minimum, 0));
 }
 
-Test(criterion, a_count_above_the_size_is_refused)
+Test(criterion, a_count_of_successes_above_the_size_is_refused)
 {
     uint64_t minimum = 7;
     cr_expect(eq(int, minimum_of_count(CRITERION_MIN_SUCCESSES, 11, 10, &minimum), STATUS_INVALID));
     cr_expect(eq(int, minimum_of_count(CRITERION_MIN_SUCCESSES, 1, 0, &minimum), STATUS_INVALID));
-    cr_expect(eq(int, minimum_of_count(CRITERION_MAX_FAILURES, 11, 10, &minimum), STATUS_INVALID));
     cr_expect(eq(u64, minimum, 7));
+}
+
+Test(criterion, more_failures_than_instances_tolerate_them_all)
+{
+    uint64_t minimum = 7;
+    cr_assert(eq(int, minimum_of_count(CRITERION_MAX_FAILURES, 11, 10, &minimum), STATUS_OK));
+    cr_expect(eq(u64, minimum, 0));
+    minimum = 7;
+    cr_assert(
+        eq(int, minimum_of_count(CRITERION_MAX_FAILURES, UINT64_MAX, 0, &minimum), STATUS_OK));
+    cr_expect(eq(u64, minimum, 0));
 }

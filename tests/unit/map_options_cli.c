@@ -94,6 +94,7 @@ Test(map_options_cli, zero_replaces_a_larger_number)
     cr_expect(eq(u64, applied("--retries 0").retries, 0));
     cr_expect(eq(u64, applied("--system-retries 0").system_retries, 0));
     cr_expect(eq(u64, applied("--retry-delay 0").retry_delay_ns, 0));
+    cr_expect(eq(u64, applied("--mem 0").mem, 0));
     cr_expect(eq(u64, applied("--concurrency 0").concurrency, 0));
     cr_expect(eq(u64, applied("--seed 0").seed, 0));
 }
@@ -103,6 +104,7 @@ Test(map_options_cli, each_number_has_its_unit)
     cr_expect(eq(u64, applied("--system-retries 4").system_retries, 4));
     cr_expect(eq(u64, applied("--retry-delay 500ms").retry_delay_ns, 500000000));
     cr_expect(eq(u64, applied("--concurrency 7").concurrency, 7));
+    cr_expect(eq(u64, applied("--mem 100Mi").mem, UINT64_C(100) << 20));
     cr_expect(eq(u64, applied("--max-output 1Ki").output_size_max, 1024));
     cr_expect(eq(u64, applied("--seed 9223372036854775807").seed, INT64_MAX));
     cr_expect(eq(u64, applied("--unit-size 100").unit_size, 100));

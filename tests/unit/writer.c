@@ -621,7 +621,7 @@ Test(writer, rewind_takes_back_what_was_begun_and_its_error)
 struct folder {
     char path[PATH_MAX / 4];
     char workdir[PATH_MAX / 2];
-    char text[PATH_MAX]; /* of the latest path in it */
+    char text[2 * PATH_MAX]; /* of the latest path in it */
 };
 
 static const char *in_folder(struct folder *folder, const char *name)
@@ -809,7 +809,7 @@ Test(writer_path, becomes_absolute_and_is_not_published)
     struct folder folder;
     make_folder(&folder);
     struct writer *writer = writer_in(&folder);
-    char expected[PATH_MAX + 2];
+    char expected[2 * PATH_MAX + 4];
     mf_put_path(&writer->face, "./work2//x");
     (void)snprintf(expected, sizeof(expected), "\"%s\"", in_folder(&folder, "work2/x"));
     expect_latest(writer, expected);

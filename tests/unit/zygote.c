@@ -78,7 +78,7 @@ static struct zygote_event next_event(struct zygote *zygote)
 static pid_t fork_one(struct zygote *zygote, uint64_t id, const int *fds, size_t fd_count)
 {
     cr_assert(eq(int, zygote_fork(zygote, id, fds, fd_count, NULL), STATUS_OK));
-    const struct zygote_event event = next_event(zygote);
+    struct zygote_event event = next_event(zygote);
     cr_assert(eq(int, event.kind, ZYGOTE_FORKED));
     cr_assert(eq(int, event.status, STATUS_OK), "%s", event.error.text);
     cr_assert(eq(u64, event.executor, id));
@@ -87,11 +87,21 @@ static pid_t fork_one(struct zygote *zygote, uint64_t id, const int *fds, size_t
 
 static struct zygote_event ended(struct zygote *zygote, uint64_t id, pid_t pid)
 {
-    const struct zygote_event event = next_event(zygote);
+    struct zygote_event event = next_event(zygote);
     cr_assert(eq(int, event.kind, ZYGOTE_ENDED));
     cr_assert(eq(u64, event.executor, id));
     cr_assert(eq(int, event.pid, pid));
     return event;
+}
+
+static bool exited_with(int wait_status, int code)
+{
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == code;
+}
+
+static bool killed_by(int wait_status, int number)
+{
+    return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == number;
 }
 
 /* A process that has ended, and that nobody has reaped yet, is gone. */
@@ -166,6 +176,7 @@ static int run_pause(void *context, const int *fds, size_t fd_count)
     for (;;) {
         pause();
     }
+    return 0;
 }
 
 static int run_nothing(void *context, const int *fds, size_t fd_count)
@@ -204,7 +215,7 @@ Test(zygote, the_longest_request_arrives_and_a_longer_one_is_refused)
     cr_assert(eq(int, zygote_prepare(zygote, request, sizeof(request), &err), STATUS_LIMIT));
     cr_expect(ne(str, err.text, ""));
     cr_assert(eq(int, zygote_prepare(zygote, request, ZYGOTE_REQUEST_SIZE_MAX, &err), STATUS_OK));
-    const struct zygote_event event = next_event(zygote);
+    struct zygote_event event = next_event(zygote);
     cr_expect(eq(str, event.error.text, "65536 bytes, last 7"));
     zygote_destroy(zygote);
 }
@@ -349,7 +360,7 @@ static int end_in_this_way(struct zygote *zygote, struct board *board, int way)
 {
     board->numbers[0] = way;
     const pid_t pid = fork_one(zygote, (uint64_t)way << 40, NULL, 0);
-    const struct zygote_event event = ended(zygote, (uint64_t)way << 40, pid);
+    struct zygote_event event = ended(zygote, (uint64_t)way << 40, pid);
     cr_expect(not(event.was_signalled));
     return event.wait_status;
 }
@@ -359,14 +370,13 @@ Test(zygote, how_an_executor_ended_comes_back)
     struct board *board = board_create();
     struct zygote *zygote = create(run_end, board);
     int status = end_in_this_way(zygote, board, 1000);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    cr_expect(exited_with(status, 0));
     status = end_in_this_way(zygote, board, 1042);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    cr_expect(exited_with(status, 42));
     const int signals[] = {SIGSEGV, SIGKILL, SIGABRT, SIGTERM, SIGPIPE, SIGUSR1, SIGINT, SIGHUP};
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         status = end_in_this_way(zygote, board, signals[i]);
-        cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == signals[i], "signal %d: %x",
-                  signals[i], (unsigned)status);
+        cr_expect(killed_by(status, signals[i]), "signal %d: %x", signals[i], (unsigned)status);
     }
     zygote_destroy(zygote);
 }
@@ -376,7 +386,7 @@ Test(zygote, a_number_that_lives_is_refused_and_can_be_used_again_after_its_end)
     struct zygote *zygote = create(run_pause, NULL);
     const pid_t pid = fork_one(zygote, 5, NULL, 0);
     cr_assert(eq(int, zygote_fork(zygote, 5, NULL, 0, NULL), STATUS_OK));
-    const struct zygote_event event = next_event(zygote);
+    struct zygote_event event = next_event(zygote);
     cr_expect(eq(int, event.kind, ZYGOTE_FORKED));
     cr_expect(eq(int, event.status, STATUS_EXISTS));
     cr_expect(ne(str, event.error.text, ""));
@@ -413,8 +423,8 @@ Test(zygote, a_signal_reaches_the_whole_group)
     wait_for_pid(&board->pids[0]);
     wait_for_pid(&board->pids[1]);
     cr_assert(eq(int, zygote_signal(zygote, 3, SIGKILL, NULL), STATUS_OK));
-    const struct zygote_event event = ended(zygote, 3, pid);
-    cr_expect(WIFSIGNALED(event.wait_status) && WTERMSIG(event.wait_status) == SIGKILL);
+    struct zygote_event event = ended(zygote, 3, pid);
+    cr_expect(killed_by(event.wait_status, SIGKILL));
     cr_expect(event.was_signalled);
     cr_expect(lt(u64, gone_after_ms(board->pids[0]), 1000));
     cr_expect(lt(u64, gone_after_ms(board->pids[1]), 1000));
@@ -429,8 +439,8 @@ Test(zygote, a_group_ends_with_its_executor)
     wait_for_pid(&board->pids[0]);
     wait_for_pid(&board->pids[1]);
     cr_assert(eq(int, zygote_signal(zygote, 3, SIGTERM, NULL), STATUS_OK));
-    const struct zygote_event event = ended(zygote, 3, pid);
-    cr_expect(WIFSIGNALED(event.wait_status) && WTERMSIG(event.wait_status) == SIGTERM);
+    struct zygote_event event = ended(zygote, 3, pid);
+    cr_expect(killed_by(event.wait_status, SIGTERM));
     cr_expect(not(event.was_signalled));
     cr_expect(lt(u64, gone_after_ms(board->pids[0]), 1000));
     cr_expect(lt(u64, gone_after_ms(board->pids[1]), 1000));
@@ -444,8 +454,8 @@ Test(zygote, a_signal_that_is_sent_at_once_is_not_lost)
         cr_assert(eq(int, zygote_fork(zygote, id, NULL, 0, NULL), STATUS_OK));
         cr_assert(eq(int, zygote_signal(zygote, id, SIGTERM, NULL), STATUS_OK));
         cr_assert(eq(int, next_event(zygote).kind, ZYGOTE_FORKED));
-        const struct zygote_event event = next_event(zygote);
-        cr_expect(WIFSIGNALED(event.wait_status) && WTERMSIG(event.wait_status) == SIGTERM);
+        struct zygote_event event = next_event(zygote);
+        cr_expect(killed_by(event.wait_status, SIGTERM));
     }
     zygote_destroy(zygote);
 }
@@ -457,7 +467,7 @@ Test(zygote, a_signal_to_an_executor_that_has_ended_is_nothing)
     usleep(20000);
     cr_assert(eq(int, zygote_signal(zygote, 1, SIGKILL, NULL), STATUS_OK));
     cr_assert(eq(int, zygote_signal(zygote, 2, SIGKILL, NULL), STATUS_OK));
-    const struct zygote_event event = ended(zygote, 1, pid);
+    struct zygote_event event = ended(zygote, 1, pid);
     cr_expect(eq(int, event.wait_status, 0));
     cr_expect(not(event.was_signalled));
     zygote_destroy(zygote);
@@ -673,7 +683,7 @@ Test(zygote, an_executor_that_crashed_is_soon_replaced)
         const uint64_t begin_us = clock_us();
         eventfd_write(fds[1], 1);
         const int status = ended(zygote, i, pid).wait_status;
-        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+        cr_assert(killed_by(status, SIGSEGV));
         pid = fork_one(zygote, i + 1, fds, 2);
         eventfd_read(fds[0], &value);
         times_us[i] = clock_us() - begin_us;

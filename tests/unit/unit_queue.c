@@ -1,0 +1,316 @@
+#include "worker/unit_queue.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+#include "shared/lz4_frame.h"
+#include "shared/pack.h"
+#include "shared/value.h"
+
+#define SPAN_MAX 8
+
+TestSuite(unit_queue, .timeout = 20);
+
+static const struct span three_spans[] = {
+    {.start = 10, .count = 3},
+    {.start = 20, .count = 2, .attempt = 1},
+    {.start = 30, .count = 5},
+};
+
+static void add_formula(struct unit_queue *queue, uint64_t lease, const struct span *spans,
+                        size_t span_count)
+{
+    const struct wire_unit unit = {.lease = lease, .spans = spans, .span_count = span_count};
+    struct error err = {""};
+    cr_assert(eq(int, unit_queue_add(queue, &unit, true, &err), STATUS_OK), "%s", err.text);
+}
+
+/* Packed texts "0", "1", ... of different lengths. */
+static struct buffer packed_texts(uint64_t count)
+{
+    struct buffer buffer = {0};
+    struct pack out;
+    char text[64];
+    pack_start(&out, &buffer);
+    for (uint64_t i = 0; i < count; i++) {
+        memset(text, 'a' + (int)(i % 26), sizeof(text));
+        pack_str(&out, text, (size_t)(i * 7 % sizeof(text)));
+    }
+    cr_assert(eq(int, pack_finish(&out), STATUS_OK));
+    return buffer;
+}
+
+static enum status add_inputs(struct unit_queue *queue, const uint8_t *inputs, size_t inputs_size,
+                              uint64_t packed_size)
+{
+    const struct wire_unit unit = {.lease = 1,
+                                   .spans = three_spans,
+                                   .span_count = 3,
+                                   .inputs = inputs,
+                                   .inputs_size = inputs_size,
+                                   .packed_size = packed_size};
+    struct error err;
+    return unit_queue_add(queue, &unit, false, &err);
+}
+
+static void expect_span(const struct span *span, uint64_t start, uint64_t count, uint64_t attempt)
+{
+    cr_expect(eq(u64, span->start, start));
+    cr_expect(eq(u64, span->count, count));
+    cr_expect(eq(u64, span->attempt, attempt));
+}
+
+/* ---- Carving ---------------------------------------------------------------------------------- */
+
+Test(unit_queue, an_empty_queue_gives_nothing)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    cr_expect(not(unit_queue_carve(&queue, 5, spans, SPAN_MAX, &batch, &lease)));
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 1, 5, spans, SPAN_MAX), 0));
+    unit_queue_drop_started(&queue);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, a_batch_has_at_most_count_max_instances)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease = 0;
+    add_formula(&queue, 7, three_spans, 3);
+    cr_expect(eq(u64, queue.count, 10));
+
+    cr_assert(unit_queue_carve(&queue, 4, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, lease, 7));
+    cr_expect(eq(u64, batch.instance_count, 4));
+    cr_expect(eq(ptr, (void *)batch.spans, spans));
+    cr_assert(eq(sz, batch.span_count, 2));
+    expect_span(&spans[0], 10, 3, 0);
+    expect_span(&spans[1], 20, 1, 1);
+    cr_expect(eq(sz, batch.inputs_size, 0));
+    cr_expect(eq(u64, queue.count, 6));
+
+    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 6));
+    cr_assert(eq(sz, batch.span_count, 2));
+    expect_span(&spans[0], 21, 1, 1);
+    expect_span(&spans[1], 30, 5, 0);
+    cr_expect(eq(u64, queue.count, 0));
+    cr_expect(not(unit_queue_carve(&queue, 1, spans, SPAN_MAX, &batch, &lease)));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, a_batch_has_at_most_span_max_spans)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    add_formula(&queue, 7, three_spans, 3);
+    cr_assert(unit_queue_carve(&queue, 100, spans, 2, &batch, &lease));
+    cr_expect(eq(sz, batch.span_count, 2));
+    cr_expect(eq(u64, batch.instance_count, 5));
+    cr_assert(unit_queue_carve(&queue, 100, spans, 2, &batch, &lease));
+    cr_expect(eq(sz, batch.span_count, 1));
+    expect_span(&spans[0], 30, 5, 0);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, units_come_in_order_and_a_batch_is_of_one)
+{
+    static const struct span other[] = {{.start = 0, .count = 2}};
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease = 0;
+    add_formula(&queue, 9, other, 1);
+    add_formula(&queue, 3, three_spans, 3);
+    cr_expect(eq(u64, queue.count, 12));
+    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, lease, 9));
+    cr_expect(eq(u64, batch.instance_count, 2));
+    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, lease, 3));
+    cr_expect(eq(u64, batch.instance_count, 10));
+    unit_queue_free(&queue);
+}
+
+static void expect_inputs_in_pieces(struct unit_queue *queue, const struct buffer *texts)
+{
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    size_t at = 0;
+    for (uint64_t i = 0; unit_queue_carve(queue, 1 + i % 3, spans, SPAN_MAX, &batch, &lease); i++) {
+        cr_assert(le(sz, at + batch.inputs_size, texts->size));
+        cr_expect(eq(int, memcmp(batch.inputs, texts->data + at, batch.inputs_size), 0));
+        size_t walked = 0;
+        for (uint64_t k = 0; k < batch.instance_count; k++) {
+            size_t used = 0;
+            cr_assert(eq(int,
+                         value_skip(batch.inputs + walked, batch.inputs_size - walked, &used),
+                         STATUS_OK));
+            walked += used;
+        }
+        cr_expect(eq(sz, walked, batch.inputs_size));
+        at += batch.inputs_size;
+    }
+    cr_expect(eq(sz, at, texts->size));
+}
+
+Test(unit_queue, inputs_advance_with_the_instances)
+{
+    struct unit_queue queue = {0};
+    struct buffer texts = packed_texts(10);
+    cr_assert(eq(int, add_inputs(&queue, texts.data, texts.size, texts.size), STATUS_OK));
+    expect_inputs_in_pieces(&queue, &texts);
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, compressed_inputs_are_unpacked)
+{
+    struct unit_queue queue = {0};
+    struct buffer texts = packed_texts(10);
+    struct buffer frame = {0};
+    cr_assert(eq(int, lz4_frame_compress(texts.data, texts.size, &frame), STATUS_OK));
+    cr_assert(ne(sz, frame.size, texts.size));
+    cr_assert(eq(int, add_inputs(&queue, frame.data, frame.size, texts.size), STATUS_OK));
+    expect_inputs_in_pieces(&queue, &texts);
+    buffer_free(&frame);
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, inputs_that_end_early_leave_the_last_instances_without)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    struct buffer texts = packed_texts(6);
+    cr_assert(eq(int, add_inputs(&queue, texts.data, texts.size - 1, texts.size - 1), STATUS_OK));
+    cr_assert(unit_queue_carve(&queue, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 8));
+    cr_expect(eq(sz, batch.inputs_size, texts.size - 1));
+    cr_assert(unit_queue_carve(&queue, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 2));
+    cr_expect(eq(sz, batch.inputs_size, 0));
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
+{
+    struct unit_queue queue = {0};
+    struct buffer texts = packed_texts(10);
+    struct buffer frame = {0};
+    cr_assert(eq(int, lz4_frame_compress(texts.data, texts.size, &frame), STATUS_OK));
+    static const int wrong[] = {-1, 1};
+    for (size_t i = 0; i < 2; i++) {
+        const uint64_t size = texts.size + (uint64_t)wrong[i];
+        cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, size), STATUS_PROTOCOL));
+        cr_expect(eq(int, add_inputs(&queue, texts.data, texts.size, size), STATUS_PROTOCOL));
+    }
+    cr_expect(
+        eq(int, add_inputs(&queue, frame.data, frame.size - 1, texts.size), STATUS_PROTOCOL));
+    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, UINT64_MAX), STATUS_PROTOCOL));
+    frame.data[0] ^= 1;
+    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, texts.size), STATUS_PROTOCOL));
+    cr_expect(eq(u64, queue.count, 0));
+    cr_expect(eq(ptr, queue.first, NULL));
+    buffer_free(&frame);
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+/* ---- Giving back ------------------------------------------------------------------------------ */
+
+Test(unit_queue, instances_are_given_back_from_the_end_and_sorted)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    add_formula(&queue, 7, three_spans, 3);
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 6, spans, SPAN_MAX), 2));
+    expect_span(&spans[0], 21, 1, 1);
+    expect_span(&spans[1], 30, 5, 0);
+    cr_expect(eq(u64, queue.count, 4));
+    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 4));
+    expect_span(&spans[0], 10, 3, 0);
+    expect_span(&spans[1], 20, 1, 1);
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 7, 6, spans, SPAN_MAX), 0));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, what_was_carved_is_not_given_back)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    add_formula(&queue, 7, three_spans, 3);
+    cr_assert(unit_queue_carve(&queue, 7, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 100, spans, SPAN_MAX), 1));
+    expect_span(&spans[0], 32, 3, 0);
+    cr_expect(eq(u64, queue.count, 0));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, at_most_span_max_spans_are_given_back_at_once)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    add_formula(&queue, 7, three_spans, 3);
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 100, spans, 1), 1));
+    expect_span(&spans[0], 30, 5, 0);
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 100, spans, SPAN_MAX), 2));
+    expect_span(&spans[0], 10, 3, 0);
+    expect_span(&spans[1], 20, 2, 1);
+    cr_expect(eq(u64, queue.count, 0));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, only_the_named_lease_gives_back)
+{
+    static const struct span other[] = {{.start = 0, .count = 2}};
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    add_formula(&queue, 9, other, 1);
+    add_formula(&queue, 3, three_spans, 3);
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 4, 100, spans, SPAN_MAX), 0));
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 3, 0, spans, SPAN_MAX), 0));
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 3, 1, spans, SPAN_MAX), 1));
+    expect_span(&spans[0], 34, 1, 0);
+    cr_expect(eq(u64, queue.count, 11));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, units_with_nothing_left_are_dropped)
+{
+    static const struct span other[] = {{.start = 0, .count = 2}};
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease = 0;
+    add_formula(&queue, 1, other, 1);
+    add_formula(&queue, 2, three_spans, 3);
+    add_formula(&queue, 3, other, 1);
+    cr_assert(unit_queue_carve(&queue, 2, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(ne(sz, unit_queue_give_back(&queue, 3, 2, spans, SPAN_MAX), 0));
+    cr_expect(eq(u64, queue.first->lease, 1), "its batch may still be in use");
+    unit_queue_drop_started(&queue);
+    cr_assert(ne(ptr, queue.first, NULL));
+    cr_expect(eq(u64, queue.first->lease, 2));
+    cr_expect(eq(ptr, queue.first->next, NULL));
+    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    unit_queue_drop_started(&queue);
+    cr_expect(eq(ptr, queue.first, NULL));
+    unit_queue_free(&queue);
+}

@@ -1,0 +1,82 @@
+/* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, batches,
+ * results) and pool_watch.c (what ends attempts: time, memory, the map's end).
+ */
+#ifndef WORKER_POOL_PRIVATE_H
+#define WORKER_POOL_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/report.h"
+#include "shared/span.h"
+#include "worker/channel.h"
+#include "worker/pool.h"
+#include "worker/runner.h"
+
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
+
+/* Why we end an attempt. */
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL };
+
+struct slot {
+    enum slot_state state;
+    uint64_t executor; /* number of it; 0: none */
+    pid_t pid;         /* of it; 0: not told yet */
+    uint64_t weigh_us; /* when its memory is next looked at */
+    struct channel channel;
+    int bell; /* wakes the executor */
+    /* The batch, where BUSY: */
+    uint64_t lease;
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    size_t span_count;
+    uint64_t instance_count;
+    uint64_t started_us;
+    uint64_t seen_done; /* instances done when last looked at, */
+    uint64_t seen_us;   /* and when that number was first seen */
+    enum doom doom;
+    uint64_t doomed_at; /* number of the instance that is being ended */
+    uint64_t doomed_us;
+    uint64_t held; /* bytes, where DOOM_MEMORY */
+    bool is_kill_sent;
+    bool is_trimmed;
+};
+
+struct pool {
+    struct pool_options options;
+    struct slot *slots;
+    uint64_t executor_count_ever;
+    int rank_bell; /* executors ring it */
+    uint64_t created_us;
+    bool is_ready;
+    unsigned setup_failures; /* in a row */
+    char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
+    uint64_t suspicion;
+    bool is_closing;
+    /* Without a zygote: */
+    struct runner *runner;
+    void *state;
+    bool is_set_up;
+    /* The result that was given last: */
+    struct report_failure *failures;
+    size_t failure_count;
+    size_t failure_capacity;
+    struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
+    struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
+    uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+    struct buffer frame;
+    char text[256];
+};
+
+/* ---- pool_watch.c ---- */
+
+/* Nothing that the executor does from here on can be believed or waited for. */
+MUST_CHECK enum status pool_kill(struct pool *pool, struct slot *slot, struct error *err);
+/* Of a busy slot: end its attempt where it is past its time or its memory. */
+MUST_CHECK enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us,
+                                  struct error *err);
+
+#endif

@@ -1,0 +1,141 @@
+#include "worker/pool_private.h"
+
+#include <signal.h>
+
+#include "shared/clock.h"
+#include "worker/limits.h"
+
+/* How often a busy slot is looked at where attempts have a time limit. */
+#define WATCH_INTERVAL_US 20000
+/* The same for memory: soon enough to see growth of 1 GiB/s when it reaches the limit, */
+#define WEIGH_INTERVAL_US_MIN 1000
+#define WEIGH_INTERVAL_US_MAX 50000
+#define GROWTH_BYTES_PER_US 1074
+/* and never so often that looking takes more than this part of the rank's time. */
+#define WEIGH_TIME_DIVISOR 4
+
+enum status pool_kill(struct pool *pool, struct slot *slot, struct error *err)
+{
+    slot->is_kill_sent = true;
+    return zygote_signal(pool->options.zygote, slot->executor, SIGKILL, err);
+}
+
+/* The instance with this number in the batch is charged; none after it is started. */
+static void doom(struct slot *slot, enum doom why, uint64_t at, uint64_t now_us)
+{
+    slot->doom = why;
+    slot->doomed_us = now_us;
+    (void)channel_trim(&slot->channel);
+    slot->doomed_at = at;
+}
+
+static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
+                               struct error *err)
+{
+    doom(slot, why, channel_done(&slot->channel), now_us);
+    return zygote_signal(pool->options.zygote, slot->executor, SIGTERM, err);
+}
+
+/* ---- Memory -----------------------------------------------------------------------------------
+ */
+
+/* All slots together take at most a part of the rank's time, whatever a look costs. */
+static uint64_t weigh_interval_us(const struct pool *pool, uint64_t held, uint64_t cost_us)
+{
+    const uint64_t mem = pool->options.start->options.mem;
+    const uint64_t growing_us = held < mem ? (mem - held) / GROWTH_BYTES_PER_US : 0;
+    const uint64_t affordable_us = cost_us * WEIGH_TIME_DIVISOR * pool->options.slot_count;
+    uint64_t interval_us = growing_us > WEIGH_INTERVAL_US_MIN ? growing_us : WEIGH_INTERVAL_US_MIN;
+    interval_us = interval_us < WEIGH_INTERVAL_US_MAX ? interval_us : WEIGH_INTERVAL_US_MAX;
+    return interval_us > affordable_us ? interval_us : affordable_us;
+}
+
+/* What grows is killed at once: with time to clean up it would grow on. The instance that held too
+ * much is the one that ran before and after the look; where another has begun meanwhile, a further
+ * look decides. */
+static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t now_us,
+                                struct error *err)
+{
+    const uint64_t mem = pool->options.start->options.mem;
+    if (mem == 0 || slot->pid == 0 || slot->is_kill_sent || now_us < slot->weigh_us) {
+        return STATUS_OK;
+    }
+    const uint64_t start_us = clock_us();
+    const uint64_t at = channel_done(&slot->channel);
+    const uint64_t held = limits_held(slot->pid, mem);
+    const uint64_t end_us = clock_us();
+    slot->weigh_us = end_us + weigh_interval_us(pool, held, end_us - start_us);
+    if (held <= mem || channel_done(&slot->channel) != at || at >= slot->instance_count) {
+        return STATUS_OK;
+    }
+    if (slot->doom == DOOM_NONE) {
+        slot->held = held;
+        doom(slot, DOOM_MEMORY, at, now_us);
+    }
+    return pool_kill(pool, slot, err);
+}
+
+/* ---- Time -------------------------------------------------------------------------------------
+ */
+
+static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now_us,
+                              struct error *err)
+{
+    const uint64_t timeout_us = pool->options.start->options.timeout_ns / 1000;
+    if (slot->doom != DOOM_NONE) {
+        const bool is_over =
+            now_us - slot->doomed_us >= POOL_GRACE_US || channel_has_ended(&slot->channel);
+        return is_over && !slot->is_kill_sent ? pool_kill(pool, slot, err) : STATUS_OK;
+    }
+    if (timeout_us == 0) {
+        return STATUS_OK;
+    }
+    const uint64_t done = channel_done(&slot->channel);
+    if (done != slot->seen_done) {
+        slot->seen_done = done;
+        slot->seen_us = now_us;
+    }
+    return now_us - slot->seen_us >= timeout_us ? doom_gently(pool, slot, DOOM_TIMEOUT, now_us, err)
+                                                : STATUS_OK;
+}
+
+enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us, struct error *err)
+{
+    const enum status status = watch_memory(pool, slot, now_us, err);
+    return status == STATUS_OK ? watch_time(pool, slot, now_us, err) : status;
+}
+
+/* ---- The map's end, and when to look again ----------------------------------------------------
+ */
+
+enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (pool->options.zygote != NULL && slot->state == SLOT_BUSY && slot->doom == DOOM_NONE &&
+            !channel_has_ended(&slot->channel)) {
+            status = doom_gently(pool, slot, DOOM_CANCEL, now_us, err);
+        }
+    }
+    return status;
+}
+
+uint64_t pool_deadline_us(const struct pool *pool)
+{
+    const struct map_options *map = &pool->options.start->options;
+    uint64_t deadline_us = UINT64_MAX;
+    bool is_watched = false;
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        if (slot->state != SLOT_BUSY) {
+            continue;
+        }
+        is_watched = is_watched || slot->doom != DOOM_NONE || map->timeout_ns > 0;
+        if (map->mem > 0 && slot->pid != 0 && !slot->is_kill_sent && slot->weigh_us < deadline_us) {
+            deadline_us = slot->weigh_us;
+        }
+    }
+    const uint64_t watch_us = is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;
+    return watch_us < deadline_us ? watch_us : deadline_us;
+}
