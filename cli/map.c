@@ -345,14 +345,17 @@ static int run_master(struct transport *transport, struct zygote *zygote, int ar
     return exit_status;
 }
 
-static int run_worker(struct transport *transport, struct zygote *zygote)
+/* Who fails says no BYE, and rank 0 would wait for it as it would for rank 0 in MPI_Finalize(). */
+static int run_worker(struct transport *transport, struct zygote *zygote, bool *is_clean_out)
 {
     struct worker *worker = NULL;
+    *is_clean_out = false;
     if (worker_create(transport, zygote, &worker) != STATUS_OK) {
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
     const int exit_status = session_run(transport, NULL, worker);
+    *is_clean_out = exit_status == 0;
     worker_destroy(worker);
     return exit_status;
 }
@@ -380,7 +383,7 @@ int map_main(int argc, char **argv)
     log_set_rank((int)transport_rank(transport));
     const int exit_status = transport_rank(transport) == 0
                                 ? run_master(transport, zygote, argc, argv, &is_clean)
-                                : run_worker(transport, zygote);
+                                : run_worker(transport, zygote, &is_clean);
     zygote_destroy(zygote);
     if (!is_clean && transport_size(transport) > 1) {
         transport_abort(transport, exit_status);

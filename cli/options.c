@@ -345,15 +345,16 @@ static size_t edit_distance(const char *a, size_t a_size, const char *b)
 static const char *nearest_option(enum verb verb, const char *name, size_t name_size)
 {
     const char *nearest = NULL;
-    size_t distance_min = SIZE_MAX;
+    size_t order_min = SIZE_MAX;
     for (size_t i = 0; i < OPTION_COUNT && name_size <= NAME_SIZE_MAX; i++) {
         const size_t distance = edit_distance(name, name_size, table[i].name);
         const size_t allowed = name_size / 3 > 2 ? name_size / 3 : 2;
         const bool is_beginning = name_size > 2 && strncmp(name, table[i].name, name_size) == 0;
-        if ((table[i].verbs & BIT(verb)) != 0 && distance < distance_min &&
+        const size_t order = distance + (is_beginning ? 0 : NAME_SIZE_MAX); /* these come first */
+        if ((table[i].verbs & BIT(verb)) != 0 && order < order_min &&
             (distance <= allowed || is_beginning)) {
             nearest = table[i].name;
-            distance_min = distance;
+            order_min = order;
         }
     }
     return nearest;

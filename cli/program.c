@@ -10,6 +10,7 @@
 #include "shared/job.h"
 #include "shared/log.h"
 #include "shared/mapfleet.h"
+#include "shared/transport.h"
 
 #define EXIT_REFUSED 2
 
@@ -42,6 +43,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
 {
     enum verb verb;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write, like a full disk */
     job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         options_print_overview();
@@ -52,7 +54,10 @@ int mf_main(int argc, char **argv, mf_job_function *job)
         return 0;
     }
     if (!verb_by_name(argv[1], &verb)) {
-        log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)", argv[1]);
+        if (transport_rank_of_environment() == 0) {
+            log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)",
+                      argv[1]);
+        }
         return EXIT_REFUSED;
     }
     return verb == VERB_MAP ? map_main(argc - 1, argv + 1) : run_alone(verb, argc - 1, argv + 1);

@@ -8,6 +8,7 @@
 
 #include "shared/arena.h"
 #include "shared/buffer.h"
+#include "shared/clock.h"
 #include "shared/context.h"
 #include "shared/lz4_frame.h"
 #include "shared/quantity.h"
@@ -15,6 +16,13 @@
 #include "shared/writer.h"
 #include "worker/limits.h"
 #include "worker/publish.h"
+
+/* A batch is made for some milliseconds, by how long instances took before. Where it takes this
+ * long all the same, what has not started goes back: it may run at once elsewhere. */
+#define BATCH_US_MAX 50000
+
+/* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
+#define WEIGH_INTERVAL_US 1000
 
 struct runner {
     struct runner_options options;
@@ -24,6 +32,7 @@ struct runner {
     struct arena checks;   /* of one output while it is checked */
     struct buffer frame;   /* of the batch, before it goes into the channel */
     uint64_t base;         /* bytes that this process held before its first attempt */
+    uint64_t weighed_us;   /* when it was last looked at what this process holds */
     bool is_spent;
 };
 
@@ -113,13 +122,19 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
 /* The rank looks now and then at what this process holds; here it is known of which attempt it is.
  * One that ends past its limit has failed. What one leaves behind below it would count against the
  * next: past a quarter of what the limit leaves above the process's own base, the process ends its
- * batch and is replaced. Gives whether the attempt may succeed. */
+ * batch and is replaced. Short attempts share a look: what is touched between two is little.
+ * Gives whether the attempt may succeed. */
 static bool weigh(struct runner *runner, char *text, size_t text_size)
 {
     const uint64_t mem = runner->options.map.mem;
     if (mem == 0 || runner->options.channel->fd < 0) {
         return true;
     }
+    const uint64_t now_us = clock_us();
+    if (now_us - runner->weighed_us < WEIGH_INTERVAL_US) {
+        return true;
+    }
+    runner->weighed_us = now_us;
     const uint64_t held = limits_own(getpid());
     const uint64_t room = mem > runner->base ? mem - runner->base : 0;
     if (held > runner->base + room / 4) {
@@ -222,6 +237,7 @@ static void run_all(struct runner *runner)
     struct batch_walk walk;
     struct error err;
     uint64_t at;
+    const uint64_t started_us = clock_coarse_us();
     start_walk(runner, &walk);
     while (channel_claim(channel, &at)) {
         mf_value input;
@@ -231,7 +247,8 @@ static void run_all(struct runner *runner)
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
-        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
+            clock_coarse_us() - started_us >= BATCH_US_MAX) {
             (void)channel_trim(channel);
         }
     }

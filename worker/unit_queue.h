@@ -4,8 +4,9 @@
  *                   +--> unit_queue_give_back (answers to recalls, from the back)
  *
  * Ownership: the queue owns its units, their spans and inputs. A carved batch is views into its
- * unit, which stays until unit_queue_drop_started() finds nothing left of it. Failure:   a unit
- * whose inputs cannot be unpacked, or do not fit its instances, is refused whole.
+ *            unit, which stays until unit_queue_drop_started() finds nothing left of it.
+ * Failure:   a unit whose inputs cannot be unpacked is refused whole. Where there are too few of
+ *            them, the last instances have none, and fail when they are run.
  */
 #ifndef WORKER_UNIT_QUEUE_H
 #define WORKER_UNIT_QUEUE_H

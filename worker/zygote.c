@@ -86,7 +86,7 @@ static void close_others(const int *fds, size_t fd_count)
 }
 
 /* What a terminal, mpirun or a batch system may send; the end of the socket alone ends a zygote. */
-static const int ignored_signals[] = {SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+static const int ignored_signals[] = {SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 
 static void set_ignored_signals(void (*disposition)(int))
 {

@@ -130,8 +130,15 @@ rows = [json.loads(line) for line in open("out")]
 assert len(rows) == 6, rows
 for row in rows:
     assert row["class"] == "memory" and row["task_failures"] == 1, row
-    assert re.fullmatch(r"held [0-9.]+ MiB, past its limit of 100 MiB", row["error"]), row
+    assert re.search(r"memory: held [0-9.]+ MiB, past its limit of 100 MiB$", row["error"]), row
 PYTHON
+expect_nothing_left
+
+rule "what earlier attempts have left behind does not count"
+for i in $(seq 8); do echo "{\"value\": $i, \"how\": \"leak\"}"; done >leaks-8.jsonl
+run 2 map basics:misbehave --inputs leaks-8.jsonl --mem 700Mi --slots 1 --print
+expect_status 0
+expect_lines out "$(seq 8)"
 expect_nothing_left
 
 rule "without a limit of memory, the same succeeds"

@@ -57,7 +57,8 @@ static void fail_next(struct channel *channel, enum failure_class class, const c
     channel_fail(channel, at, &failure);
 }
 
-/* ---- What is taken ---------------------------------------------------------------------------- */
+/* ---- What is taken ----------------------------------------------------------------------------
+ */
 
 struct taken {
     enum status status;
@@ -86,7 +87,8 @@ static struct taken take(const struct channel *channel, uint64_t count_max, bool
     return taken;
 }
 
-/* ---- Claiming and trimming -------------------------------------------------------------------- */
+/* ---- Claiming and trimming --------------------------------------------------------------------
+ */
 
 Test(channel, instances_are_claimed_once_each_in_order)
 {
@@ -147,7 +149,7 @@ static void wait_for(pid_t pid)
 {
     int status;
     cr_assert(eq(int, waitpid(pid, &status, 0), pid));
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    cr_assert(eq(int, status, 0));
 }
 
 static void expect_claims(const struct race *race, uint64_t kept)
@@ -185,7 +187,13 @@ Test(channel, every_instance_is_either_claimed_once_or_trimmed)
     channel_destroy(&channel);
 }
 
-/* ---- Results ---------------------------------------------------------------------------------- */
+/* ---- Results ----------------------------------------------------------------------------------
+ */
+
+static bool was_ended_by(int status, int signal)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == signal;
+}
 
 Test(channel, what_was_finished_before_a_death_counts)
 {
@@ -212,7 +220,7 @@ Test(channel, what_was_finished_before_a_death_counts)
     }
     int status;
     cr_assert(eq(int, waitpid(pid, &status, 0), pid));
-    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    cr_assert(was_ended_by(status, SIGKILL));
     cr_expect(not(channel_has_ended(&channel)));
     cr_expect(eq(u64, channel_claimed(&channel), 5));
     cr_expect(eq(u64, channel_done(&channel), 4));
@@ -225,7 +233,7 @@ Test(channel, what_was_finished_before_a_death_counts)
     cr_expect(eq(int, taken.result.success_bits[0], 0x5));
     cr_expect(eq(sz, taken.result.outputs_size, 2));
     cr_expect(eq(int, memcmp(taken.result.outputs, "\0\2", 2), 0));
-    cr_expect(eq(ptr, (void *)taken.result.frame, NULL));
+    cr_expect(taken.result.frame == NULL);
     cr_assert(eq(sz, taken.failure_count, 2));
     cr_expect(eq(u64, taken.failures[0].index, 101));
     cr_expect(eq(u64, taken.failures[1].index, 103));
@@ -247,7 +255,7 @@ Test(channel, a_finished_batch_gives_its_frame)
     const struct taken taken = take(&channel, 2, false);
     cr_assert(eq(int, taken.status, STATUS_OK));
     cr_expect(eq(u64, taken.result.success_count, 2));
-    cr_expect(eq(ptr, (void *)taken.result.frame, channel.frame));
+    cr_expect(taken.result.frame == channel.frame);
     cr_expect(eq(sz, taken.result.frame_size, 7));
     channel_destroy(&channel);
 }
@@ -336,7 +344,7 @@ Test(channel, failures_keep_class_permanence_and_text)
     fail_next(&channel, FAILURE_ABORTED, "nine byte", 9);
     const struct taken taken = take(&channel, 3, false);
     cr_assert(eq(int, taken.status, STATUS_OK));
-    cr_expect(eq(ptr, (void *)taken.result.frame, NULL));
+    cr_expect(taken.result.frame == NULL);
     cr_assert(eq(sz, taken.failure_count, 3));
     cr_expect(eq(int, taken.failures[0].class, FAILURE_ERROR));
     cr_expect(not(taken.failures[0].is_permanent));
@@ -407,7 +415,8 @@ Test(channel, of_the_dead_only_the_first_count_max_are_taken)
     channel_destroy(&channel);
 }
 
-/* ---- What makes no sense ---------------------------------------------------------------------- */
+/* ---- What makes no sense ----------------------------------------------------------------------
+ */
 
 Test(channel, nonsense_is_refused)
 {
@@ -476,7 +485,8 @@ Test(channel, the_executor_tells_in_which_instance_it_was_written_over)
     channel_destroy(&channel);
 }
 
-/* ---- Random writes ---------------------------------------------------------------------------- */
+/* ---- Random writes ----------------------------------------------------------------------------
+ */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -600,9 +610,8 @@ Test(channel, whatever_an_executor_writes_is_refused_or_makes_sense)
     struct channel channel = create(false);
     uint64_t sound_count = 0;
     /* The frame is not read, so that whoever reads past the outputs ends here. */
-    cr_assert(
-        eq(int, mprotect(channel.frame, channel.frame_size + CHANNEL_INPUTS_SIZE_MAX, PROT_NONE),
-           0));
+    cr_assert(eq(
+        int, mprotect(channel.frame, channel.frame_size + CHANNEL_INPUTS_SIZE_MAX, PROT_NONE), 0));
     for (uint64_t seed = 0; seed < SEED_COUNT; seed++) {
         uint64_t random = seed;
         size_t size = 0;

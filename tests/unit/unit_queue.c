@@ -61,7 +61,8 @@ static void expect_span(const struct span *span, uint64_t start, uint64_t count,
     cr_expect(eq(u64, span->attempt, attempt));
 }
 
-/* ---- Carving ---------------------------------------------------------------------------------- */
+/* ---- Carving ----------------------------------------------------------------------------------
+ */
 
 Test(unit_queue, an_empty_queue_gives_nothing)
 {
@@ -87,7 +88,7 @@ Test(unit_queue, a_batch_has_at_most_count_max_instances)
     cr_assert(unit_queue_carve(&queue, 4, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 7));
     cr_expect(eq(u64, batch.instance_count, 4));
-    cr_expect(eq(ptr, (void *)batch.spans, spans));
+    cr_expect(batch.spans == spans);
     cr_assert(eq(sz, batch.span_count, 2));
     expect_span(&spans[0], 10, 3, 0);
     expect_span(&spans[1], 20, 1, 1);
@@ -151,8 +152,7 @@ static void expect_inputs_in_pieces(struct unit_queue *queue, const struct buffe
         size_t walked = 0;
         for (uint64_t k = 0; k < batch.instance_count; k++) {
             size_t used = 0;
-            cr_assert(eq(int,
-                         value_skip(batch.inputs + walked, batch.inputs_size - walked, &used),
+            cr_assert(eq(int, value_skip(batch.inputs + walked, batch.inputs_size - walked, &used),
                          STATUS_OK));
             walked += used;
         }
@@ -216,8 +216,7 @@ Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
         cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, size), STATUS_PROTOCOL));
         cr_expect(eq(int, add_inputs(&queue, texts.data, texts.size, size), STATUS_PROTOCOL));
     }
-    cr_expect(
-        eq(int, add_inputs(&queue, frame.data, frame.size - 1, texts.size), STATUS_PROTOCOL));
+    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size - 1, texts.size), STATUS_PROTOCOL));
     cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, UINT64_MAX), STATUS_PROTOCOL));
     frame.data[0] ^= 1;
     cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, texts.size), STATUS_PROTOCOL));
@@ -228,7 +227,8 @@ Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
     unit_queue_free(&queue);
 }
 
-/* ---- Giving back ------------------------------------------------------------------------------ */
+/* ---- Giving back ------------------------------------------------------------------------------
+ */
 
 Test(unit_queue, instances_are_given_back_from_the_end_and_sorted)
 {

@@ -1,0 +1,550 @@
+#include "worker/pool.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/job.h"
+#include "shared/lz4_frame.h"
+#include "shared/pack.h"
+#include "shared/wire.h"
+#include "worker/channel.h"
+#include "worker/executor.h"
+
+#define WAIT_US UINT64_C(15000000)
+#define OUTPUT_SIZE_MAX ((uint64_t)1 << 20)
+#define LEASE 42
+
+TestSuite(pool, .timeout = 50);
+
+/* ---- A pool of one task of a built job --------------------------------------------------------
+ */
+
+struct bench {
+    struct zygote *zygote;
+    struct job *job;
+    struct wire_start start;
+    struct pool *pool;
+    struct pool_result result; /* the latest */
+};
+
+static const struct formula range = {
+    .kind = FORMULA_RANGE, .start = 0, .step = 1, .count = 1000000};
+
+static void load_job(struct bench *bench, const char *library)
+{
+    char path[4096];
+    struct error err = {""};
+    const char *build_dir = getenv("MAPFLEET_BUILD_DIR");
+    cr_assert(build_dir != NULL, "MAPFLEET_BUILD_DIR is not set");
+    (void)snprintf(path, sizeof(path), "%s/%s", build_dir, library);
+    cr_assert(eq(int, job_load(path, &bench->job, &err), STATUS_OK), "%s", err.text);
+}
+
+static void fill_start(struct bench *bench, const char *task, struct formula formula,
+                       uint64_t timeout_ns)
+{
+    struct error err = {""};
+    const struct task *found = job_task(bench->job, task, &err);
+    cr_assert(found != NULL, "%s", err.text);
+    bench->start = (struct wire_start){.version = WIRE_VERSION,
+                                       .program = "test",
+                                       .job_path = bench->job->path,
+                                       .task = task,
+                                       .map_size = 1000000,
+                                       .options = found->options,
+                                       .formula = formula,
+                                       .run_dir = "/nowhere",
+                                       .launch_dir = "/",
+                                       .is_isolated = true};
+    memcpy(bench->start.job_digest, bench->job->digest, JOB_DIGEST_SIZE);
+    bench->start.options.output_size_max = OUTPUT_SIZE_MAX;
+    bench->start.options.timeout_ns = timeout_ns;
+}
+
+static struct zygote_event prepare(struct bench *bench)
+{
+    struct error err = {""};
+    struct buffer request = {0};
+    const struct wire_message message = {.kind = WIRE_START, .as.start = bench->start};
+    cr_assert(eq(int, wire_encode(&message, &request), STATUS_OK));
+    cr_assert(eq(int, zygote_prepare(bench->zygote, request.data, request.size, &err), STATUS_OK));
+    buffer_free(&request);
+    struct zygote_event event = {.kind = ZYGOTE_ENDED};
+    bool is_event = false;
+    struct pollfd fd = {.fd = zygote_descriptor(bench->zygote), .events = POLLIN};
+    while (!is_event) {
+        cr_assert(eq(int, poll(&fd, 1, (int)(WAIT_US / 1000)), 1), "no event");
+        cr_assert(eq(int, zygote_take_event(bench->zygote, &event, &is_event, &err), STATUS_OK),
+                  "%s", err.text);
+    }
+    cr_assert(eq(int, event.kind, ZYGOTE_PREPARED));
+    return event;
+}
+
+static void create_pool(struct bench *bench, uint32_t slot_count)
+{
+    struct error err = {""};
+    const struct pool_options options = {.start = &bench->start,
+                                         .zygote = bench->zygote,
+                                         .job = bench->zygote == NULL ? bench->job : NULL,
+                                         .slot_count = slot_count};
+    cr_assert(eq(int, pool_create(&options, &bench->pool, &err), STATUS_OK), "%s", err.text);
+}
+
+static struct bench *create_of(const char *library, const char *task, struct formula formula,
+                               uint64_t timeout_ns, uint32_t slot_count)
+{
+    struct error err = {""};
+    struct bench *bench = calloc(1, sizeof(*bench));
+    cr_assert(ne(ptr, bench, NULL));
+    const struct zygote_duties duties = executor_duties();
+    cr_assert(eq(int, zygote_create(&duties, &bench->zygote, &err), STATUS_OK), "%s", err.text);
+    load_job(bench, library);
+    fill_start(bench, task, formula, timeout_ns);
+    const struct zygote_event event = prepare(bench);
+    cr_assert(eq(int, event.status, STATUS_OK), "%s", event.error.text);
+    create_pool(bench, slot_count);
+    return bench;
+}
+
+static struct bench *create(const char *task, struct formula formula, uint64_t timeout_ns,
+                            uint32_t slot_count)
+{
+    return create_of("jobs/basics.so", task, formula, timeout_ns, slot_count);
+}
+
+static void destroy(struct bench *bench)
+{
+    pool_destroy(bench->pool);
+    zygote_destroy(bench->zygote);
+    job_destroy(bench->job);
+    free(bench);
+}
+
+/* ---- Turning it -------------------------------------------------------------------------------
+ */
+
+/* Collect once, at a moment that lies `ahead_us` ahead. */
+static bool collect(struct bench *bench, uint64_t ahead_us)
+{
+    struct error err = {""};
+    bool is_result = false;
+    cr_assert(eq(int,
+                 pool_collect(bench->pool, clock_us() + ahead_us, &bench->result, &is_result, &err),
+                 STATUS_OK),
+              "%s", err.text);
+    return is_result;
+}
+
+static void wait_a_while(const struct bench *bench)
+{
+    struct pollfd fds[POOL_FD_COUNT_MAX];
+    const size_t count = pool_descriptors(bench->pool, fds);
+    const uint64_t deadline_us = pool_deadline_us(bench->pool);
+    const uint64_t now_us = clock_us();
+    const uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+    cr_assert(ge(int, poll(fds, count, left_us < 100000 ? (int)(left_us / 1000 + 1) : 100), 0));
+}
+
+/* Until a result is there. */
+static void next_result_at(struct bench *bench, uint64_t ahead_us)
+{
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (!collect(bench, ahead_us)) {
+        cr_assert(lt(u64, clock_us(), end_us), "no result");
+        wait_a_while(bench);
+    }
+}
+
+static void next_result(struct bench *bench)
+{
+    next_result_at(bench, 0);
+}
+
+static void wait_for_free(struct bench *bench, uint32_t count)
+{
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (pool_free_count(bench->pool) < count) {
+        cr_assert(lt(u64, clock_us(), end_us), "no free slot");
+        cr_assert(not(collect(bench, 0)), "a result of nothing");
+        wait_a_while(bench);
+    }
+}
+
+static void start(struct bench *bench, uint64_t first, uint64_t count, const struct buffer *inputs)
+{
+    const struct span span = {.start = first, .count = count};
+    const struct batch batch = {.spans = &span,
+                                .span_count = 1,
+                                .instance_count = count,
+                                .inputs = inputs == NULL ? NULL : inputs->data,
+                                .inputs_size = inputs == NULL ? 0 : inputs->size};
+    pool_start(bench->pool, LEASE, &batch, clock_us());
+}
+
+/* {value: i}, and for number `at` also how it misbehaves. */
+static struct buffer misbehaving(uint64_t count, uint64_t at, const char *how)
+{
+    struct buffer inputs = {0};
+    struct pack out;
+    pack_start(&out, &inputs);
+    for (uint64_t i = 0; i < count; i++) {
+        pack_map(&out, i == at ? 2 : 1);
+        pack_text(&out, "value");
+        pack_uint(&out, i);
+        if (i == at) {
+            pack_text(&out, "how");
+            pack_text(&out, how);
+        }
+    }
+    cr_assert(eq(int, pack_finish(&out), STATUS_OK));
+    return inputs;
+}
+
+/* ---- Expecting --------------------------------------------------------------------------------
+ */
+
+/* What a batch came to fits together, and everything has a result or is given back. */
+static void expect_whole(const struct bench *bench, uint64_t count)
+{
+    const struct pool_result *result = &bench->result;
+    const struct report_batch *batch = &result->batch;
+    uint64_t successes = 0;
+    cr_expect(eq(u64, result->lease, LEASE));
+    cr_expect(eq(u64, span_list_count(batch->spans, batch->span_count), batch->instance_count));
+    cr_expect(
+        eq(u64, batch->instance_count + span_list_count(result->rest, result->rest_count), count));
+    cr_assert(le(u64, batch->instance_count, count));
+    for (uint64_t i = 0; i < batch->instance_count; i++) {
+        successes += report_batch_succeeded(batch, i) ? 1 : 0;
+    }
+    cr_expect(eq(u64, successes, batch->success_count));
+    cr_expect(eq(u64, batch->instance_count - successes, result->failure_count));
+}
+
+/* The outputs are ints below 128 from `first` on. */
+static void expect_small_ints(const struct bench *bench, uint8_t first, size_t count)
+{
+    struct buffer outputs = {0};
+    const struct report_batch *batch = &bench->result.batch;
+    cr_assert(batch->frame != NULL);
+    cr_assert(eq(int,
+                 lz4_frame_decompress(batch->frame, batch->frame_size, OUTPUT_SIZE_MAX, &outputs),
+                 STATUS_OK));
+    cr_assert(eq(sz, outputs.size, count));
+    for (size_t i = 0; i < count; i++) {
+        cr_expect(eq(int, outputs.data[i], first + (int)i));
+    }
+    buffer_free(&outputs);
+}
+
+/* The batch of ten ended at number 4, with a failure of that class. */
+static void expect_ended_at_4(const struct bench *bench, enum failure_class class)
+{
+    const struct pool_result *result = &bench->result;
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, result->batch.instance_count, 5));
+    cr_expect(eq(u64, result->batch.success_count, 4));
+    expect_small_ints(bench, 0, 4);
+    cr_assert(eq(sz, result->failure_count, 1));
+    cr_expect(eq(u64, result->failures[0].index, 104));
+    cr_expect(eq(int, result->failures[0].class, class), "%.*s", (int)result->failures[0].text_size,
+              result->failures[0].text);
+    cr_assert(eq(sz, result->rest_count, 1));
+    cr_expect(eq(u64, result->rest[0].start, 105));
+}
+
+/* ---- Batches ----------------------------------------------------------------------------------
+ */
+
+Test(pool, batches_run_and_come_back)
+{
+    struct bench *bench = create("square", range, 0, 2);
+    cr_expect(eq(u32, pool_slot_count(bench->pool), 2));
+    cr_expect(eq(u32, pool_free_count(bench->pool), 0));
+    cr_expect(not(pool_is_ready(bench->pool)));
+    wait_for_free(bench, 2);
+    cr_expect(pool_is_ready(bench->pool));
+    cr_expect(pool_is_idle(bench->pool));
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < 20; i++) {
+        start(bench, i * 100, 100, NULL);
+        start(bench, (i + 20) * 100, 100, NULL);
+        cr_expect(eq(u32, pool_free_count(bench->pool), 0));
+        for (int k = 0; k < 2; k++) {
+            next_result(bench);
+            expect_whole(bench, 100);
+            total += bench->result.batch.success_count;
+        }
+        cr_expect(pool_is_idle(bench->pool));
+    }
+    cr_expect(eq(u64, total, 4000));
+    destroy(bench);
+}
+
+Test(pool, a_batch_with_inputs_gives_its_outputs)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(100, 100, "");
+    wait_for_free(bench, 1);
+    start(bench, 0, 100, &inputs);
+    buffer_free(&inputs); /* it was copied */
+    next_result(bench);
+    expect_whole(bench, 100);
+    expect_small_ints(bench, 0, 100);
+    cr_expect(eq(sz, bench->result.rest_count, 0));
+    destroy(bench);
+}
+
+Test(pool, without_a_zygote_a_batch_runs_here)
+{
+    struct bench *bench = calloc(1, sizeof(*bench));
+    cr_assert(ne(ptr, bench, NULL));
+    load_job(bench, "jobs/basics.so");
+    fill_start(bench, "square", range, 0);
+    create_pool(bench, 1);
+    cr_expect(pool_is_ready(bench->pool));
+    cr_expect(eq(u32, pool_free_count(bench->pool), 1));
+    start(bench, 0, 10, NULL);
+    cr_expect(not(pool_is_idle(bench->pool)));
+    cr_expect(collect(bench, 0));
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.success_count, 10));
+    cr_expect(not(collect(bench, 0)));
+    destroy(bench);
+}
+
+Test(pool, what_a_batch_is_in_is_told)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    struct wire_running running = {.index = 0};
+    wait_for_free(bench, 1);
+    cr_expect(eq(sz, pool_running(bench->pool, clock_us(), &running), 0));
+    start(bench, 100, 10, &inputs);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (running.index != 104 && clock_us() < end_us) {
+        cr_assert(not(collect(bench, 0)));
+        cr_assert(eq(sz, pool_running(bench->pool, clock_us(), &running), 1));
+        usleep(1000);
+    }
+    cr_expect(eq(u64, running.index, 104));
+
+    cr_expect(pool_trim(bench->pool));
+    cr_expect(not(pool_trim(bench->pool)), "there is no more to take");
+    struct error err = {""};
+    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    next_result(bench);
+    expect_ended_at_4(bench, FAILURE_ABORTED);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+/* ---- Executors that end -----------------------------------------------------------------------
+ */
+
+Test(pool, an_executor_that_dies_costs_the_instance_that_it_was_in)
+{
+    static const struct {
+        const char *how;
+        enum failure_class class;
+    } ways[] = {{"abort", FAILURE_CRASH},
+                {"exit-3", FAILURE_EXIT},
+                {"exit", FAILURE_EXIT},
+                {"kill", FAILURE_KILLED}};
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct buffer inputs = misbehaving(10, 4, ways[i].how);
+        wait_for_free(bench, 1); /* of the next executor */
+        start(bench, 100, 10, &inputs);
+        next_result(bench);
+        expect_ended_at_4(bench, ways[i].class);
+        buffer_free(&inputs);
+    }
+    destroy(bench);
+}
+
+Test(pool, the_first_and_the_last_of_a_batch_may_die)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    for (uint64_t at = 0; at < 10; at += 9) {
+        struct buffer inputs = misbehaving(10, at, "abort");
+        wait_for_free(bench, 1);
+        start(bench, 100, 10, &inputs);
+        next_result(bench);
+        expect_whole(bench, 10);
+        cr_expect(eq(u64, bench->result.batch.success_count, at));
+        cr_assert(eq(sz, bench->result.failure_count, 1));
+        cr_expect(eq(u64, bench->result.failures[0].index, 100 + at));
+        cr_expect(eq(sz, bench->result.rest_count, at == 0 ? 1 : 0));
+        buffer_free(&inputs);
+    }
+    destroy(bench);
+}
+
+Test(pool, who_writes_over_the_channel_is_charged_and_the_rest_given_back)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "shared");
+    wait_for_free(bench, 1);
+    cr_expect(eq(u64, pool_batch_count_max(bench->pool), CHANNEL_INSTANCE_COUNT_MAX));
+    start(bench, 100, 10, &inputs);
+    next_result(bench);
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.instance_count, 1));
+    cr_expect(eq(u64, bench->result.batch.success_count, 0));
+    cr_assert(eq(sz, bench->result.failure_count, 1));
+    cr_expect(eq(u64, bench->result.failures[0].index, 104));
+    cr_expect(eq(int, bench->result.failures[0].class, FAILURE_CRASH));
+    cr_assert(eq(sz, bench->result.rest_count, 2));
+    cr_expect(eq(u64, bench->result.rest[0].start, 100));
+    cr_expect(eq(u64, bench->result.rest[1].start, 105));
+    cr_expect(eq(u64, pool_batch_count_max(bench->pool), 1), "for a while");
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+/* ---- Attempts that are ended ------------------------------------------------------------------
+ */
+
+Test(pool, an_attempt_past_its_timeout_is_ended)
+{
+    struct bench *bench =
+        create("misbehave", (struct formula){.kind = FORMULA_NONE}, 300 * UINT64_C(1000000), 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    next_result(bench);
+    expect_ended_at_4(bench, FAILURE_TIMEOUT);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, an_attempt_that_holds_on_is_killed_after_the_grace)
+{
+    struct bench *bench =
+        create("misbehave", (struct formula){.kind = FORMULA_NONE}, 300 * UINT64_C(1000000), 1);
+    struct buffer inputs = misbehaving(10, 4, "hang-on");
+    const uint64_t begin_us = clock_us();
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    while (clock_us() < begin_us + 1500000) {
+        cr_assert(not(collect(bench, 0)), "it ignores SIGTERM");
+        wait_a_while(bench);
+    }
+    next_result_at(bench, POOL_GRACE_US);
+    expect_ended_at_4(bench, FAILURE_TIMEOUT);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+/* ---- Setup and end ----------------------------------------------------------------------------
+ */
+
+Test(pool, a_setup_that_fails_twice_is_told_and_not_tried_again)
+{
+    struct bench *bench = create_of("tests/jobs/bad_setup.so", "task", range, 0, 3);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (pool_setup_error(bench->pool) == NULL) {
+        cr_assert(lt(u64, clock_us(), end_us), "no word of the setup");
+        cr_assert(not(collect(bench, 0)));
+        wait_a_while(bench);
+    }
+    const char *text = pool_setup_error(bench->pool);
+    cr_expect(strstr(text, "no licence") != NULL, "%s", text);
+    cr_expect(not(pool_is_ready(bench->pool)));
+    cr_expect(eq(u32, pool_free_count(bench->pool), 0));
+    destroy(bench);
+}
+
+Test(pool, a_pool_that_is_closed_lets_its_executors_leave)
+{
+    struct bench *bench = create("square", range, 0, 2);
+    wait_for_free(bench, 2);
+    cr_expect(not(pool_is_closed(bench->pool)));
+    pool_close(bench->pool);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (!pool_is_closed(bench->pool)) {
+        cr_assert(lt(u64, clock_us(), end_us), "executors stay");
+        cr_assert(not(collect(bench, 0)));
+        wait_a_while(bench);
+    }
+    destroy(bench);
+}
+
+Test(pool, a_job_of_another_digest_is_refused)
+{
+    struct error err = {""};
+    struct bench *bench = calloc(1, sizeof(*bench));
+    cr_assert(ne(ptr, bench, NULL));
+    const struct zygote_duties duties = executor_duties();
+    cr_assert(eq(int, zygote_create(&duties, &bench->zygote, &err), STATUS_OK), "%s", err.text);
+    load_job(bench, "jobs/basics.so");
+    fill_start(bench, "square", range, 0);
+    bench->start.job_digest[0] ^= 1;
+    const struct zygote_event event = prepare(bench);
+    cr_expect(eq(int, event.status, STATUS_INVALID));
+    cr_expect(strstr(event.error.text, "differs") != NULL, "%s", event.error.text);
+    destroy(bench);
+}
+
+/* ---- An executor that lies --------------------------------------------------------------------
+ */
+
+/* It says that more is done than the batch has, and waits for its end. */
+static int lie(void *context, const int *fds, size_t fd_count)
+{
+    struct channel channel;
+    uint64_t count = 1;
+    (void)context;
+    if (fd_count != EXECUTOR_FD_COUNT ||
+        channel_open(&channel, fds[EXECUTOR_CHANNEL], OUTPUT_SIZE_MAX, NULL) != STATUS_OK) {
+        return 1;
+    }
+    atomic_store(&channel.control->setup, CHANNEL_READY);
+    (void)!write(fds[EXECUTOR_RANK_BELL], &count, sizeof(count));
+    (void)!read(fds[EXECUTOR_BELL], &count, sizeof(count));
+    memset(channel.control->success_bits, 0xff, sizeof(channel.control->success_bits));
+    atomic_store(&channel.control->done, CHANNEL_INSTANCE_COUNT_MAX - 1);
+    (void)pause();
+    return 0;
+}
+
+static enum status prepare_nothing(void *context, const void *request, size_t size,
+                                   struct error *err)
+{
+    (void)context;
+    (void)request;
+    (void)size;
+    (void)err;
+    return STATUS_OK;
+}
+
+Test(pool, a_count_that_no_batch_has_is_not_believed)
+{
+    struct error err = {""};
+    struct bench *bench = calloc(1, sizeof(*bench));
+    cr_assert(ne(ptr, bench, NULL));
+    const struct zygote_duties duties = {.prepare = prepare_nothing, .run = lie};
+    cr_assert(eq(int, zygote_create(&duties, &bench->zygote, &err), STATUS_OK), "%s", err.text);
+    load_job(bench, "jobs/basics.so");
+    fill_start(bench, "square", range, 0);
+    (void)prepare(bench);
+    create_pool(bench, 1);
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, NULL);
+    for (int i = 0; i < 20; i++) {
+        cr_assert(not(collect(bench, 0)));
+        usleep(10000);
+    }
+    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    next_result(bench);
+    expect_whole(bench, 10);
+    destroy(bench);
+}
