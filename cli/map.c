@@ -160,6 +160,24 @@ static enum status check_slots(struct request *request, struct error *err)
     return STATUS_OK;
 }
 
+/* What bounds an attempt ends its process, and in the rank there is none. */
+static enum status check_isolation(const struct options *options, struct error *err)
+{
+    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM};
+    const char *isolation = options->values[OPTION_ISOLATION];
+    if (isolation == NULL || strcmp(isolation, "none") != 0) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        if (options_has(options, bounds[i])) {
+            return error_set(err, STATUS_INVALID,
+                             "%s cannot be kept with --isolation none: attempts run in the rank",
+                             option_name(bounds[i]));
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status check_minimum(struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
@@ -212,6 +230,9 @@ static enum status check_request(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         status = check_slots(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_isolation(options, err);
     }
     if (status == STATUS_OK) {
         status = run_dir_choose(options->values[OPTION_RUN_DIR], request->launch_dir,

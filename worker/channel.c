@@ -230,6 +230,9 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
             return error_set(err, STATUS_PROTOCOL, "the outputs of the executor were damaged");
         }
     } else if (result.success_count > 0) {
+        if (frame_size == 0) {
+            return error_set(err, STATUS_PROTOCOL, "the executor's outputs are missing");
+        }
         result.frame = channel->frame;
         result.frame_size = (size_t)frame_size;
     }

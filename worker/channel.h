@@ -147,8 +147,10 @@ static inline void channel_blame(struct channel *channel, uint64_t at)
 /* Nobody has written over the channel's head, and the batch is where this process believes. */
 static inline bool channel_is_sound(const struct channel *channel, uint64_t done)
 {
-    return channel->control->canary == CHANNEL_CANARY &&
-           atomic_load_explicit(&channel->control->done, memory_order_relaxed) == done;
+    const struct channel_control *control = channel->control;
+    return control->canary == CHANNEL_CANARY &&
+           atomic_load_explicit(&control->done, memory_order_relaxed) == done &&
+           atomic_load_explicit(&control->claim, memory_order_relaxed) >> 32 == done + 1;
 }
 
 static inline void channel_succeed(struct channel *channel, uint64_t at)

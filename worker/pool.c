@@ -19,9 +19,12 @@
 #include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
+/* A batch that takes longer, some times what batches are cut for, holds an instance that is slow.
+ */
+#define TRIM_AFTER_US 10000
 /* After an executor has damaged its channel, so many batches have one instance each, so that the
  * instance that does it is found. */
-#define SUSPICION_COUNT (2 * CHANNEL_INSTANCE_COUNT_MAX)
+#define SUSPICION_COUNT (UINT64_C(2) * CHANNEL_INSTANCE_COUNT_MAX)
 
 /* ---- Life -------------------------------------------------------------------------------------
  */
@@ -131,6 +134,10 @@ void pool_destroy(struct pool *pool)
     }
     pool_close(pool);
     for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        struct error ignored; /* a zygote that is gone has ended them */
+        if (pool->slots[i].state == SLOT_BUSY && pool->options.zygote != NULL) {
+            (void)!pool_kill(pool, &pool->slots[i], &ignored);
+        }
         close_slot(&pool->slots[i]);
     }
     if (pool->rank_bell >= 0) {
@@ -481,8 +488,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         return;
     }
     const uint64_t done = found.instance_count;
-    const bool is_inside = done < slot->instance_count &&
-                           (slot->doom != DOOM_NONE || channel_claimed(&slot->channel) > done);
+    const bool is_inside = done < slot->instance_count && channel_claimed(&slot->channel) > done;
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
     if (is_inside) {
         struct span culprit;
@@ -609,19 +615,27 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
     return status == STATUS_OK ? fill_slots(pool, err) : status;
 }
 
-bool pool_trim(struct pool *pool)
+/* Instances of the slot's batch that have not started, where it has run for so long that somebody
+ * free should take them. */
+static uint64_t trimmable(const struct slot *slot, uint64_t now_us)
+{
+    if (slot->state != SLOT_BUSY || slot->is_trimmed || slot->instance_count == 1 ||
+        now_us < slot->started_us + TRIM_AFTER_US) {
+        return 0;
+    }
+    const uint64_t claimed = channel_claimed(&slot->channel);
+    return claimed < slot->instance_count ? slot->instance_count - claimed : 0;
+}
+
+bool pool_trim(struct pool *pool, uint64_t now_us)
 {
     struct slot *most = NULL;
     uint64_t most_left = 0;
     for (uint32_t i = 0; i < pool->options.slot_count; i++) {
-        struct slot *slot = &pool->slots[i];
-        if (slot->state != SLOT_BUSY || slot->is_trimmed) {
-            continue;
-        }
-        const uint64_t claimed = channel_claimed(&slot->channel);
-        if (claimed < slot->instance_count && slot->instance_count - claimed > most_left) {
-            most_left = slot->instance_count - claimed;
-            most = slot;
+        const uint64_t left = trimmable(&pool->slots[i], now_us);
+        if (left > most_left) {
+            most_left = left;
+            most = &pool->slots[i];
         }
     }
     if (most != NULL) {
@@ -629,6 +643,23 @@ bool pool_trim(struct pool *pool)
         (void)channel_trim(&most->channel);
     }
     return most != NULL;
+}
+
+uint64_t pool_trim_deadline_us(const struct pool *pool)
+{
+    uint64_t deadline_us = UINT64_MAX;
+    if (pool->options.zygote == NULL || pool_free_count(pool) == 0) {
+        return deadline_us;
+    }
+    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        const uint64_t due_us = slot->started_us + TRIM_AFTER_US;
+        if (slot->state == SLOT_BUSY && !slot->is_trimmed && slot->instance_count > 1 &&
+            due_us < deadline_us) {
+            deadline_us = due_us;
+        }
+    }
+    return deadline_us;
 }
 
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)

@@ -78,8 +78,9 @@ MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
                                     struct pool_result *result_out, bool *is_result_out,
                                     struct error *err);
 
-/* Take what has not started from the slot that has most of it. False where none has any. */
-bool pool_trim(struct pool *pool);
+/* Take what has not started from the slot that has most of it, of those whose batch has run for
+ * long. False where none has any. */
+bool pool_trim(struct pool *pool, uint64_t now_us);
 
 /* End all attempts that run; their results say aborted. */
 MUST_CHECK enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err);

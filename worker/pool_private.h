@@ -49,26 +49,26 @@ struct pool {
     struct pool_options options;
     struct slot *slots;
     uint64_t executor_count_ever;
-    int rank_bell; /* executors ring it */
     uint64_t created_us;
-    bool is_ready;
-    unsigned setup_failures; /* in a row */
-    char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
     uint64_t suspicion;
-    bool is_closing;
+    int rank_bell;           /* executors ring it */
+    unsigned setup_failures; /* in a row */
     /* Without a zygote: */
     struct runner *runner;
     void *state;
-    bool is_set_up;
     /* The result that was given last: */
     struct report_failure *failures;
     size_t failure_count;
     size_t failure_capacity;
     struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
     struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
-    uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
     struct buffer frame;
     char text[256];
+    uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+    char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
+    bool is_ready;
+    bool is_closing;
+    bool is_set_up; /* without a zygote */
 };
 
 /* ---- pool_watch.c ---- */
@@ -78,5 +78,8 @@ MUST_CHECK enum status pool_kill(struct pool *pool, struct slot *slot, struct er
 /* Of a busy slot: end its attempt where it is past its time or its memory. */
 MUST_CHECK enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us,
                                   struct error *err);
+
+/* When pool_trim() may find something while a slot is free; UINT64_MAX: never. */
+uint64_t pool_trim_deadline_us(const struct pool *pool);
 
 #endif

@@ -26,7 +26,7 @@ static void doom(struct slot *slot, enum doom why, uint64_t at, uint64_t now_us)
     slot->doom = why;
     slot->doomed_us = now_us;
     (void)channel_trim(&slot->channel);
-    slot->doomed_at = at;
+    slot->doomed_at = at < slot->instance_count ? at : slot->instance_count;
 }
 
 static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
@@ -136,6 +136,8 @@ uint64_t pool_deadline_us(const struct pool *pool)
             deadline_us = slot->weigh_us;
         }
     }
+    const uint64_t trim_us = pool_trim_deadline_us(pool);
+    deadline_us = trim_us < deadline_us ? trim_us : deadline_us;
     const uint64_t watch_us = is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;
     return watch_us < deadline_us ? watch_us : deadline_us;
 }

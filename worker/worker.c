@@ -551,7 +551,7 @@ static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_
 {
     *did_something = start_batches(worker, now_us);
     if (worker->queue.count == 0 && pool_free_count(worker->pool) > 0) {
-        *did_something = pool_trim(worker->pool) || *did_something;
+        *did_something = pool_trim(worker->pool, now_us) || *did_something;
     }
     enum status status = collect(worker, now_us, did_something, err);
     if (status != STATUS_OK) {

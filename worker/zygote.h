@@ -15,7 +15,8 @@
  *
  * Ownership: descriptors given to zygote_fork() stay the caller's.
  * Threads:   one; zygote_create() before any other thread is started.
- * Failure:   a zygote that is gone (killed) gives STATUS_IO from every call, for good.
+ * Failure:   a zygote that is gone (killed) gives STATUS_IO from every call, for good; one that is
+ *            too busy to hear for a second, STATUS_LIMIT, and then nothing was sent.
  */
 #ifndef WORKER_ZYGOTE_H
 #define WORKER_ZYGOTE_H

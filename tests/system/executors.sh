@@ -183,6 +183,27 @@ kill -TERM "$ranks"
 wait "$ranks" 2>/dev/null
 expect_nothing_left
 
+rule "a rank that cannot go on ends the run, with its reason and without a hang"
+mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 1 --run-dir zygoteless \
+    >out 2>err </dev/null &
+ranks=$!
+for _ in $(seq 100); do [ -s zygoteless/log.lz4 ] && break; sleep 0.05; done
+last_rank=$(pgrep -P "$ranks" | tail -1)
+kill -KILL "$(pgrep -P "$last_rank" | head -1)"
+for _ in $(seq 200); do kill -0 "$ranks" 2>/dev/null || break; sleep 0.05; done
+kill -KILL "$ranks" 2>/dev/null && fail "it did not end"
+wait "$ranks" 2>/dev/null
+status=$?
+expect_status 70
+expect_in err "rank 2: "
+expect_nothing_left
+
+rule "a limit on the size of files ends a run like a full disk: 75"
+(ulimit -f 64 && run 0 map basics:square --range 0:3000000 --isolation none; exit "$status")
+status=$?
+expect_status 75
+expect_in err "can be resumed"
+
 rule "with --isolation none a map gives the same"
 run 3 map basics:square --range 0:100 --isolation none --print
 expect_status 0

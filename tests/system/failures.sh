@@ -47,6 +47,10 @@ expect_status 0
 run 2 map basics:fail --inputs three.jsonl --max-failures 2
 expect_status 1
 
+rule "--max-failures above the number of instances is the same as that number"
+run 2 map basics:fail --inputs three.jsonl --max-failures 11
+expect_status 0
+
 rule "run-all runs every instance before it fails"
 run 2 map basics:fail --inputs three.jsonl --policy run-all --print --run-dir all
 expect_status 1

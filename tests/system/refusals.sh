@@ -60,7 +60,14 @@ refused 'existing exists' basics:square --range 0:3 --run-dir existing
 refused 'step' basics:square --range 0:3:0
 refused 'matches nothing' basics:shout --files 'nothing-*.jpg'
 refused '--policy' basics:square --range 0:3 --policy maybe
+refused 'cannot be kept' basics:square --range 0:3 --isolation none --timeout 1
+refused '--slots' basics:square --range 0:3 --slots 0
 refused 'unexpected' basics:square extra --range 0:3
+
+rule "a verb that there is not is refused by rank 0 alone"
+run 3 mop basics:square --range 0:3
+expect_status 2
+[ "$(grep -c '^mapfleet: ' err)" -eq 1 ] || fail "not one message"
 
 if [ "$(id -u)" -eq 0 ]; then
     rule "a rank whose job differs is refused by name of host, and nothing starts"

@@ -296,6 +296,7 @@ static void expect_successes(struct channel *channel, uint64_t count, uint64_t s
             succeed_next(channel, &size);
         }
     }
+    channel_finish(channel, channel->control->batch, failures < count ? 1 : 0);
     for (int has_died = 0; has_died < 2; has_died++) {
         const struct taken taken = take(channel, count, has_died == 1);
         cr_assert(eq(int, taken.status, STATUS_OK));
@@ -475,13 +476,29 @@ Test(channel, the_executor_tells_in_which_instance_it_was_written_over)
     struct channel channel = create(false);
     size_t size = 0;
     put(&channel, 4);
+    uint64_t at = 0;
     succeed_next(&channel, &size);
-    cr_expect(channel_is_sound(&channel, 1));
+    cr_assert(channel_claim(&channel, &at));
+    cr_expect(channel_is_sound(&channel, at));
     channel.control->done = 3;
-    cr_expect(not(channel_is_sound(&channel, 1)));
+    cr_expect(not(channel_is_sound(&channel, at)));
+    channel.control->done = at;
+    channel.control->claim = 0;
+    cr_expect(not(channel_is_sound(&channel, at)));
     channel_blame(&channel, 1);
     cr_expect(eq(u64, channel_blamed(&channel), 1));
     cr_expect(eq(int, take(&channel, 4, true).status, STATUS_PROTOCOL));
+    channel_destroy(&channel);
+}
+
+Test(channel, successes_without_their_outputs_are_refused)
+{
+    struct channel channel = create(false);
+    size_t size = 0;
+    put(&channel, 1);
+    succeed_next(&channel, &size);
+    channel_finish(&channel, channel.control->batch, 0);
+    cr_expect(eq(int, take(&channel, 1, false).status, STATUS_PROTOCOL));
     channel_destroy(&channel);
 }
 

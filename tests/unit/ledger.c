@@ -107,6 +107,26 @@ Test(ledger, what_is_given_back_is_taken_first_and_at_the_same_attempt)
     ledger_destroy(ledger);
 }
 
+/* Among them one instance whose next attempt is its second, which lies in a block of its own. */
+Test(ledger, what_is_given_back_of_a_huge_unit_is_taken_as_runs)
+{
+    struct ledger *ledger = ledger_of(1000 * K64, 1, 0);
+    struct span spans[SPAN_MAX];
+    (void)ledger_take(ledger, 1000 * K64, 0, false, spans, SPAN_MAX);
+    (void)fail(ledger, 500 * K64 - 1, FAILURE_ERROR);
+    ledger_retry(ledger, 500 * K64 - 1);
+    ledger_give_back(ledger, 0, 500 * K64 - 1);
+    ledger_give_back(ledger, 500 * K64, 500 * K64);
+    cr_assert(eq(sz, ledger_take(ledger, 999 * K64, 0, false, spans, SPAN_MAX), 3));
+    expect_span(spans[0], 0, 500 * K64 - 1, 0);
+    expect_span(spans[1], 500 * K64 - 1, 1, 1);
+    expect_span(spans[2], 500 * K64, 499 * K64, 0);
+    expect_counts(ledger, (struct ledger_counts){.ready = K64, .leased = 999 * K64});
+    cr_assert(eq(sz, ledger_take(ledger, 1000 * K64, 0, false, spans, SPAN_MAX), 1));
+    expect_span(spans[0], 999 * K64, K64, 0);
+    ledger_destroy(ledger);
+}
+
 Test(ledger, a_take_stops_where_its_spans_are_full)
 {
     struct ledger *ledger = ledger_of(10, 0, 0);

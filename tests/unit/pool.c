@@ -336,8 +336,9 @@ Test(pool, what_a_batch_is_in_is_told)
     }
     cr_expect(eq(u64, running.index, 104));
 
-    cr_expect(pool_trim(bench->pool));
-    cr_expect(not(pool_trim(bench->pool)), "there is no more to take");
+    cr_expect(not(pool_trim(bench->pool, 0)), "the batch has not run for long");
+    cr_expect(pool_trim(bench->pool, UINT64_MAX));
+    cr_expect(not(pool_trim(bench->pool, UINT64_MAX)), "there is no more to take");
     struct error err = {""};
     cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
     next_result(bench);
