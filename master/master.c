@@ -289,12 +289,9 @@ static enum status conclude(struct master *master, uint64_t now_us, struct error
 /* ---- Starting ---------------------------------------------------------------------------------
  */
 
-static enum status make_run(struct master *master, struct error *err)
+static enum status fill_run(struct master *master, struct error *err)
 {
-    enum status status = run_dir_make(master->options.run_dir, err);
-    if (status == STATUS_OK) {
-        status = inputs_save(master->options.inputs, master->options.run_dir, err);
-    }
+    enum status status = inputs_save(master->options.inputs, master->options.run_dir, err);
     if (status == STATUS_OK) {
         status = run_file_write(master->options.run_dir, master->options.run, err);
     }
@@ -305,6 +302,20 @@ static enum status make_run(struct master *master, struct error *err)
         const struct record record = {
             .kind = RECORD_START, .map = MAP_NUMBER, .time_ms = clock_day_ms()};
         status = run_log_append(master->log, &record, err);
+    }
+    return status;
+}
+
+/* Whole, or not at all. */
+static enum status make_run(struct master *master, struct error *err)
+{
+    enum status status = run_dir_make(master->options.run_dir, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = fill_run(master, err);
+    if (status != STATUS_OK) {
+        run_dir_remove(master->options.run_dir);
     }
     return status;
 }

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shared/memory.h"
 
@@ -90,4 +91,16 @@ enum status run_dir_make(const char *path, struct error *err)
                          path, strerror(errno));
     }
     return STATUS_OK;
+}
+
+void run_dir_remove(const char *path)
+{
+    static const char *const names[] = {"inputs.lz4", "run.json", "log.lz4"};
+    char file[PATH_MAX];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (snprintf(file, sizeof(file), "%s/%s", path, names[i]) < (int)sizeof(file)) {
+            (void)unlink(file);
+        }
+    }
+    (void)rmdir(path);
 }

@@ -18,4 +18,7 @@ MUST_CHECK enum status run_dir_choose(const char *given, const char *launch_dir,
 /* Make it, mode 0700, and the folders above it. */
 MUST_CHECK enum status run_dir_make(const char *path, struct error *err);
 
+/* Remove one that was made but could not be filled; what was not written by a run stays. */
+void run_dir_remove(const char *path);
+
 #endif

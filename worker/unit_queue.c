@@ -74,22 +74,31 @@ enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *fro
 /* ---- Carving ----------------------------------------------------------------------------------
  */
 
-/* Bytes of the next `count` packed elements. One that cannot be read ends them early: the runner
- * then fails the instances that have none. */
-static size_t inputs_of(const struct unit *unit, uint64_t count)
+/* A batch carries at most so many bytes of inputs, or one input. */
+#define BATCH_INPUTS_SIZE_MAX ((size_t)16 << 20)
+
+/* How many of the next `count_max` instances a batch may have, by the bytes of their inputs, and
+ * those bytes. An element that cannot be read takes all that is left: the runner then fails the
+ * instances that have none. */
+static uint64_t count_that_fit(const struct unit *unit, uint64_t count_max, size_t *size_out)
 {
     const uint8_t *at = unit->inputs + unit->inputs_used;
-    size_t left = unit->inputs_size - unit->inputs_used;
+    const size_t all = unit->inputs_size - unit->inputs_used;
     size_t total = 0;
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count_max; i++) {
         size_t used;
-        if (value_skip(at + total, left, &used) != STATUS_OK) {
-            return total + left;
+        if (value_skip(at + total, all - total, &used) != STATUS_OK) {
+            *size_out = all;
+            return count_max;
+        }
+        if (i > 0 && total + used > BATCH_INPUTS_SIZE_MAX) {
+            *size_out = total;
+            return i;
         }
         total += used;
-        left -= used;
     }
-    return total;
+    *size_out = total;
+    return count_max;
 }
 
 static struct unit *first_with_work(const struct unit_queue *queue)
@@ -101,14 +110,33 @@ static struct unit *first_with_work(const struct unit_queue *queue)
     return unit;
 }
 
+/* How many instances the next `span_max` spans hold, up to `count_max`. */
+static uint64_t spans_room(const struct unit *unit, uint64_t count_max, size_t span_max)
+{
+    uint64_t room = 0;
+    for (size_t i = 0; i < span_max && unit->first_span + i < unit->span_count; i++) {
+        const uint64_t count = unit->spans[unit->first_span + i].count;
+        if (count >= count_max - room) {
+            return count_max;
+        }
+        room += count;
+    }
+    return room;
+}
+
 bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span *spans,
                       size_t span_max, struct batch *batch_out, uint64_t *lease_out)
 {
     struct unit *unit = first_with_work(queue);
     size_t span_count = 0;
     uint64_t count = 0;
+    size_t inputs_size = 0;
     if (unit == NULL) {
         return false;
+    }
+    if (unit->has_inputs) {
+        const uint64_t room = spans_room(unit, count_max, span_max);
+        count_max = count_that_fit(unit, room, &inputs_size);
     }
     while (unit->first_span < unit->span_count && span_count < span_max && count < count_max) {
         struct span *span = &unit->spans[unit->first_span];
@@ -126,7 +154,7 @@ bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span 
     *batch_out = (struct batch){.spans = spans, .span_count = span_count, .instance_count = count};
     if (unit->has_inputs) {
         batch_out->inputs = unit->inputs + unit->inputs_used;
-        batch_out->inputs_size = inputs_of(unit, count);
+        batch_out->inputs_size = inputs_size;
         unit->inputs_used += batch_out->inputs_size;
     }
     *lease_out = unit->lease;

@@ -362,19 +362,15 @@ static enum status leave_turn(struct worker *worker, uint64_t now_us, bool *did_
     return STATUS_OK;
 }
 
-static enum status on_unit(struct worker *worker, const struct wire_unit *unit)
+/* A unit that cannot be taken in would never end: the rank does, and says why. */
+static enum status on_unit(struct worker *worker, const struct wire_unit *unit, struct error *err)
 {
-    struct error reason;
-    if (worker->state != WORKER_READY || unit->map != worker->start.as.start.map) {
+    const struct wire_start *start = &worker->start.as.start;
+    if (worker->state != WORKER_READY || unit->map != start->map) {
         log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
         return STATUS_OK;
     }
-    if (unit_queue_add(&worker->queue, unit, worker->start.as.start.formula.kind != FORMULA_NONE,
-                       &reason) != STATUS_OK) {
-        log_warning("unit ignored reason=malformed lease=%" PRIu64 ": %s", unit->lease,
-                    reason.text);
-    }
-    return STATUS_OK;
+    return unit_queue_add(&worker->queue, unit, start->formula.kind != FORMULA_NONE, err);
 }
 
 enum status worker_take_message(struct worker *worker, const struct wire_message *message,
@@ -384,7 +380,7 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_START:
         return on_start(worker, message, err);
     case WIRE_UNIT:
-        return on_unit(worker, &message->as.unit);
+        return on_unit(worker, &message->as.unit, err);
     case WIRE_RECALL:
         return give_back(worker, message->as.recall.lease, message->as.recall.count, err);
     case WIRE_CANCEL:

@@ -22,13 +22,13 @@ expect_status 0
 
 rule "slow instances behind many quick ones are spread over the ranks"
 for _ in $(seq 20000); do echo '{"ms": 0}'; done >uneven.jsonl
-for _ in $(seq 16); do echo '{"ms": 200}'; done >>uneven.jsonl
+for _ in $(seq 40); do echo '{"ms": 200}'; done >>uneven.jsonl
 run 5 map basics:sleep --inputs uneven.jsonl --slots 1 --run-dir uneven
 expect_status 0
 python3 - <<'PYTHON' || fail "they ran one after the other"
 import json
 seconds = json.load(open("uneven/run.json"))["verdict"]["wall_seconds"]
-assert seconds < 2.8, seconds  # 0.8 where they are spread well, 3.2 on one rank
+assert seconds < 3.5, seconds  # 2 where they are spread well, 8 on one rank
 PYTHON
 
 rule "1,000 attempts that all crash end in seconds"

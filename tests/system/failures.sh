@@ -119,4 +119,15 @@ rule "--concurrency bounds what is leased, and the map ends"
 for i in $(seq 20); do echo '{"ms": 5}'; done >sleeps.jsonl
 run 5 map basics:sleep --inputs sleeps.jsonl --concurrency 3
 expect_status 0
+rule "many large inputs in one unit are cut into batches that fit"
+python3 - <<'PYTHON'
+import json
+with open("large.jsonl", "w") as out:
+    for i in range(60):
+        out.write(json.dumps("x" * 1000000) + "\n")
+PYTHON
+run 2 map basics:shout --inputs large.jsonl --unit-size 60 --run-dir large
+expect_status 0
+run 0 results large
+[ "$(wc -c <out)" -eq $((60 * 1000003)) ] || fail "the outputs are not whole"
 exit 0
