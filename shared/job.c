@@ -15,6 +15,7 @@
 
 #include "shared/buffer.h"
 #include "shared/memory.h"
+#include "shared/path.h"
 #include "shared/registry.h"
 
 static mf_job_function *built_in;
@@ -36,23 +37,6 @@ static bool ends_in(const char *text, const char *ending)
     const size_t size = strlen(text);
     const size_t ending_size = strlen(ending);
     return size >= ending_size && strcmp(text + size - ending_size, ending) == 0;
-}
-
-/* The folder of libmapfleet.so: jobs lie at ../jobs in a build, at mapfleet/jobs once installed. */
-static bool library_folder(char folder_out[PATH_MAX])
-{
-    static const char here = 0;
-    Dl_info info;
-    if (dladdr(&here, &info) == 0 || info.dli_fname == NULL ||
-        realpath(info.dli_fname, folder_out) == NULL) {
-        return false;
-    }
-    char *slash = strrchr(folder_out, '/');
-    if (slash == NULL) {
-        return false;
-    }
-    *slash = '\0';
-    return true;
 }
 
 struct search {
@@ -94,10 +78,10 @@ static enum status find_by_name(const char *name, char **path_out, struct error 
     char folder[PATH_MAX];
     struct search search = {.name = name};
     enum status status = STATUS_OK;
-    const bool is_found =
-        look_in_list(&search, getenv("MAPFLEET_JOBS")) ||
-        (library_folder(folder) && (look_in(&search, folder, strlen(folder), "/../jobs") ||
-                                    look_in(&search, folder, strlen(folder), "/mapfleet/jobs")));
+    const bool is_found = look_in_list(&search, getenv("MAPFLEET_JOBS")) ||
+                          (path_own_folder(folder, sizeof(folder)) &&
+                           (look_in(&search, folder, strlen(folder), "/../jobs") ||
+                            look_in(&search, folder, strlen(folder), "/mapfleet/jobs")));
     if (is_found) {
         *path_out = memory_copy_text(search.path);
     } else {

@@ -1,6 +1,9 @@
 #include "shared/path.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <libgen.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,4 +84,23 @@ enum status path_resolve(const char *base_dir, const char *path, char resolved_o
         return error_set(err, STATUS_IO, "%s: %s", joined, strerror(errno));
     }
     return STATUS_OK;
+}
+
+bool path_own_folder(char *path_out, size_t path_size)
+{
+    static const char mark = 0; /* an object of this file */
+    Dl_info info;
+    struct link_map *map = NULL;
+    if (dladdr1(&mark, &info, (void **)&map, RTLD_DL_LINKMAP) == 0) {
+        return false;
+    }
+    /* A program has no name here, and its argv[0] may be no path. */
+    const char *file = map->l_name[0] == '\0' ? "/proc/self/exe" : map->l_name;
+    char *path = realpath(file, NULL);
+    if (path == NULL) {
+        return false;
+    }
+    const int length = snprintf(path_out, path_size, "%s", dirname(path));
+    free(path);
+    return length >= 0 && (size_t)length < path_size;
 }

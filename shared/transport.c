@@ -4,14 +4,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/path.h"
 #include "shared/transport_face.h"
 
 /* A message of this rank to itself. */
@@ -109,33 +108,13 @@ enum status transport_is_parallel(bool *is_parallel_out, struct error *err)
 
 /* ---- The module ------------------------------------------------------------------------------ */
 
-/* The folder of the file that this code is in: libmapfleet.so, or a program with all of it. */
-static bool own_folder(char *path_out, size_t path_size)
-{
-    static const char mark = 0; /* an object of this file */
-    Dl_info info;
-    struct link_map *map = NULL;
-    if (dladdr1(&mark, &info, (void **)&map, RTLD_DL_LINKMAP) == 0) {
-        return false;
-    }
-    /* A program has no name here, and its argv[0] may be no path. */
-    const char *file = map->l_name[0] == '\0' ? "/proc/self/exe" : map->l_name;
-    char *path = realpath(file, NULL);
-    if (path == NULL) {
-        return false;
-    }
-    const int length = snprintf(path_out, path_size, "%s", dirname(path));
-    free(path);
-    return length >= 0 && (size_t)length < path_size;
-}
-
 /* Beside the library; or, for a program that holds the library's code, in the lib folder beside the
  * program's own. Where it is in neither, the first place is what the error shall name. */
 static void find_module(char *path_out, size_t path_size)
 {
     static const char *const places[] = {"mapfleet", "../lib/mapfleet", "mapfleet"};
     char folder[PATH_MAX];
-    if (!own_folder(folder, sizeof(folder))) {
+    if (!path_own_folder(folder, sizeof(folder))) {
         (void)snprintf(folder, sizeof(folder), ".");
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -89,6 +89,15 @@ cmp -s out alone || fail "seeds differ"
 run 5 map basics:seed --range 0:50 --print --seed 8
 cmp -s out alone && fail "another --seed gives the same seeds"
 
+rule "a run that takes its time says how far it is, unless told not to"
+for _ in $(seq 12); do echo '{"ms": 500}'; done >slow.jsonl
+run 3 map basics:sleep --inputs slow.jsonl --slots 1
+expect_status 0
+expect_in err " of 12 done"
+run 3 map basics:sleep --inputs slow.jsonl --slots 1 --progress none
+expect_status 0
+expect_not_in err " of 12 done"
+
 rule "tasks lists names and types without MPI"
 run 0 tasks basics
 expect_status 0
