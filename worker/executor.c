@@ -134,9 +134,12 @@ static int run_executor(void *context, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
     const struct wire_start *start = &prepared->start.as.start;
-    if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL) {
+    if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL ||
+        dup2(fds[EXECUTOR_RELAY], STDOUT_FILENO) < 0 ||
+        dup2(fds[EXECUTOR_RELAY], STDERR_FILENO) < 0) {
         return EXIT_FAILURE;
     }
+    (void)close(fds[EXECUTOR_RELAY]);
     const struct runner_options options = {
         .task = prepared->task,
         .map = start->options,

@@ -12,7 +12,13 @@
 #include "worker/zygote.h"
 
 /* Descriptors of an executor, in the order in which the rank hands them over. */
-enum executor_fd { EXECUTOR_CHANNEL, EXECUTOR_BELL, EXECUTOR_RANK_BELL, EXECUTOR_FD_COUNT };
+enum executor_fd {
+    EXECUTOR_CHANNEL,
+    EXECUTOR_BELL,
+    EXECUTOR_RANK_BELL,
+    EXECUTOR_RELAY, /* becomes standard output and error */
+    EXECUTOR_FD_COUNT
+};
 
 /* Run the job's setup, as an attempt of nothing. Its text is that of its failure. */
 MUST_CHECK enum status executor_set_up(const struct job *job, void **state_out, struct error *err);

@@ -78,11 +78,12 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
         pool->slots[i].bell = -1;
         pool->slots[i].channel.fd = -1;
     }
+    pool->relay = (struct relay){.from = -1, .to = -1};
     pool->rank_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum status status =
         pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno)) : STATUS_OK;
-    if (status == STATUS_OK && options->zygote == NULL) {
-        status = open_in_rank(pool, err);
+    if (status == STATUS_OK) {
+        status = options->zygote == NULL ? open_in_rank(pool, err) : relay_open(&pool->relay, err);
     }
     if (status != STATUS_OK) {
         pool_destroy(pool);
@@ -143,6 +144,10 @@ void pool_destroy(struct pool *pool)
     if (pool->rank_bell >= 0) {
         (void)close(pool->rank_bell);
     }
+    if (pool->relay.from >= 0) {
+        relay_forward(&pool->relay);
+    }
+    relay_close(&pool->relay);
     buffer_free(&pool->frame);
     free(pool->failures);
     free(pool->slots);
@@ -208,7 +213,8 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
     slot->executor = ++pool->executor_count_ever;
     const int fds[EXECUTOR_FD_COUNT] = {[EXECUTOR_CHANNEL] = slot->channel.fd,
                                         [EXECUTOR_BELL] = slot->bell,
-                                        [EXECUTOR_RANK_BELL] = pool->rank_bell};
+                                        [EXECUTOR_RANK_BELL] = pool->rank_bell,
+                                        [EXECUTOR_RELAY] = pool->relay.to};
     status = zygote_fork(pool->options.zygote, slot->executor, fds, EXECUTOR_FD_COUNT, err);
     if (status != STATUS_OK) {
         close_slot(slot);
@@ -593,6 +599,7 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
         return STATUS_OK;
     }
     drain_bell(pool);
+    relay_forward(&pool->relay);
     for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
         struct slot *slot = &pool->slots[i];
         look_at_setup(pool, slot);
@@ -686,6 +693,7 @@ size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_C
         return 0;
     }
     fds_out[0] = (struct pollfd){.fd = pool->rank_bell, .events = POLLIN};
+    fds_out[2] = (struct pollfd){.fd = pool->relay.from, .events = POLLIN};
     fds_out[1] = (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
     return POOL_FD_COUNT_MAX;
 }

@@ -28,7 +28,7 @@
 #include "worker/unit_queue.h"
 #include "worker/zygote.h"
 
-#define POOL_FD_COUNT_MAX 2
+#define POOL_FD_COUNT_MAX 3
 /* Between the TERM and the KILL of an attempt that is ended. */
 #define POOL_GRACE_US 10000000
 

@@ -15,6 +15,7 @@
 #include "shared/span.h"
 #include "worker/channel.h"
 #include "worker/pool.h"
+#include "worker/relay.h"
 #include "worker/runner.h"
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
@@ -52,6 +53,7 @@ struct pool {
     uint64_t created_us;
     uint64_t suspicion;
     int rank_bell;           /* executors ring it */
+    struct relay relay;      /* what they print */
     unsigned setup_failures; /* in a row */
     /* Without a zygote: */
     struct runner *runner;

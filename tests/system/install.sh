@@ -48,6 +48,7 @@ static mf_status counted(mf_context *ctx, const mf_value *input, mf_writer *outp
 {
     int *calls = mf_state(ctx);
     (void)input;
+    mf_log(ctx, "a word from %" PRIu64, mf_index(ctx));
     mf_put_bool(output, calls != NULL && ++*calls > 0);
     return MF_OK;
 }
@@ -83,6 +84,10 @@ rule "setup runs before the first attempt, and its state is at hand"
 run 2 map ./job.so:counted --range 0:3 --print
 expect_status 0
 expect_lines out $'true\ntrue\ntrue'
+
+rule "what attempts log and print reaches standard error, and never the outputs"
+expect_in err "counted[2] attempt 0: a word from 2"
+[ "$(grep -c 'a word from' err)" -eq 3 ] || fail "not three lines"
 
 rule "no output, two, or one of the wrong type fail the attempt with class output"
 run 2 map ./job.so:wrong --range 0:3 --policy run-all --run-dir wrong
