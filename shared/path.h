@@ -16,8 +16,8 @@
 /* "scheme://..." */
 bool path_is_url(const char *text);
 
-/* The folder of the file that this code is in: libmapfleet.so, or a program with all of it. False when
- * it cannot be told, or does not fit. */
+/* The folder of the file that this code is in: libmapfleet.so, or a program with all of it. False
+ * when it cannot be told, or does not fit. */
 bool path_own_folder(char *path_out, size_t path_size);
 
 /* The absolute path, without `.`, `..` and doubled slashes, of what `path` names, starting from
