@@ -191,23 +191,6 @@ static enum status check_minimum(struct request *request, struct error *err)
     return status;
 }
 
-static enum status check_choice(const struct options *options, enum option_id id, const char *first,
-                                const char *second, struct error *err)
-{
-    const char *value = options->values[id];
-    if (value == NULL || *value == '\0' || strcmp(value, first) == 0 ||
-        strcmp(value, second) == 0) {
-        return STATUS_OK;
-    }
-    if (strcmp(value, "live") == 0 || strcmp(value, "ordered") == 0) {
-        return error_set(err, STATUS_INVALID,
-                         "%s=%s is for commands: a map prints json, at the end", option_name(id),
-                         value);
-    }
-    return error_set(err, STATUS_INVALID, "%s: \"%s\": expected %s or %s", option_name(id), value,
-                     first, second);
-}
-
 static enum status check_request(struct request *request, struct error *err)
 {
     const struct options *options = &request->options;
@@ -215,12 +198,6 @@ static enum status check_request(struct request *request, struct error *err)
         return error_set(err, STATUS_IO, "the current folder cannot be told");
     }
     enum status status = check_words(options, err);
-    if (status == STATUS_OK) {
-        status = check_choice(options, OPTION_PRINT, "json", "none", err);
-    }
-    if (status == STATUS_OK) {
-        status = check_choice(options, OPTION_PROGRESS, "plain", "none", err);
-    }
     if (status == STATUS_OK) {
         status = open_task(request, err);
     }

@@ -36,7 +36,7 @@ enum status executor_set_up(const struct job *job, void **state_out, struct erro
     return status;
 }
 
-static void ring(int bell)
+void executor_ring(int bell)
 {
     const uint64_t one = 1;
     while (write(bell, &one, sizeof(one)) < 0 && errno == EINTR) {
@@ -76,16 +76,16 @@ static int run(const struct job *job, struct runner_options options, const int *
     if (executor_set_up(job, &options.state, &err) != STATUS_OK ||
         runner_create(&options, &runner) != STATUS_OK) {
         say_setup(&channel, CHANNEL_SETUP_FAILED, err.text);
-        ring(fds[EXECUTOR_RANK_BELL]);
+        executor_ring(fds[EXECUTOR_RANK_BELL]);
         return EXIT_FAILURE;
     }
     say_setup(&channel, CHANNEL_READY, "");
-    ring(fds[EXECUTOR_RANK_BELL]);
+    executor_ring(fds[EXECUTOR_RANK_BELL]);
     while (!runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
            !channel_is_closed(&channel)) {
         if (!channel_has_ended(&channel)) {
             runner_run(runner);
-            ring(fds[EXECUTOR_RANK_BELL]);
+            executor_ring(fds[EXECUTOR_RANK_BELL]);
         }
     }
     runner_destroy(runner);
@@ -93,6 +93,43 @@ static int run(const struct job *job, struct runner_options options, const int *
         job->teardown(options.state);
     }
     return EXIT_SUCCESS;
+}
+
+enum status executor_load(const struct wire_start *start, struct job **job_out,
+                          const struct task **task_out, struct error *err)
+{
+    struct job *job = NULL;
+    enum status status =
+        *start->job_path == '\0' ? job_open("", &job, err) : job_load(start->job_path, &job, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
+        status =
+            error_set(err, STATUS_INVALID, "job %s differs from that of rank 0", start->job_path);
+    } else {
+        *task_out = job_task(job, start->task, err);
+        status = *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    }
+    if (status != STATUS_OK) {
+        job_destroy(job);
+        return status;
+    }
+    *job_out = job;
+    return STATUS_OK;
+}
+
+struct runner_options executor_runner_options(const struct wire_start *start,
+                                              const struct task *task)
+{
+    return (struct runner_options){
+        .task = task,
+        .map = start->options,
+        .formula = start->formula,
+        .map_size = start->map_size,
+        .run_dir = start->run_dir,
+        .launch_dir = start->launch_dir,
+    };
 }
 
 /* ---- In the zygote ----------------------------------------------------------------------------
@@ -106,48 +143,26 @@ struct prepared {
     const struct task *task;
 };
 
-static enum status load(struct prepared *prepared, struct error *err)
-{
-    const struct wire_start *start = &prepared->start.as.start;
-    const enum status status = *start->job_path == '\0'
-                                   ? job_open("", &prepared->job, err)
-                                   : job_load(start->job_path, &prepared->job, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (memcmp(prepared->job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
-        return error_set(err, STATUS_INVALID, "job %s differs from that of rank 0",
-                         start->job_path);
-    }
-    prepared->task = job_task(prepared->job, start->task, err);
-    return prepared->task != NULL ? STATUS_OK : STATUS_NOT_FOUND;
-}
-
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
 {
     struct prepared *prepared = context;
     const enum status status = wire_decode(request, size, &prepared->arena, &prepared->start, err);
-    return status == STATUS_OK ? load(prepared, err) : status;
+    return status == STATUS_OK
+               ? executor_load(&prepared->start.as.start, &prepared->job, &prepared->task, err)
+               : status;
 }
 
 static int run_executor(void *context, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
-    const struct wire_start *start = &prepared->start.as.start;
     if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL ||
         dup2(fds[EXECUTOR_RELAY], STDOUT_FILENO) < 0 ||
         dup2(fds[EXECUTOR_RELAY], STDERR_FILENO) < 0) {
         return EXIT_FAILURE;
     }
     (void)close(fds[EXECUTOR_RELAY]);
-    const struct runner_options options = {
-        .task = prepared->task,
-        .map = start->options,
-        .formula = start->formula,
-        .map_size = start->map_size,
-        .run_dir = start->run_dir,
-        .launch_dir = start->launch_dir,
-    };
+    const struct runner_options options =
+        executor_runner_options(&prepared->start.as.start, prepared->task);
     return run(prepared->job, options, fds);
 }
 

@@ -31,17 +31,11 @@
 
 static struct runner_options runner_options_of(const struct pool *pool)
 {
-    const struct wire_start *start = pool->options.start;
-    return (struct runner_options){
-        .task = job_task(pool->options.job, start->task, NULL),
-        .map = start->options,
-        .formula = start->formula,
-        .map_size = start->map_size,
-        .run_dir = start->run_dir,
-        .launch_dir = start->launch_dir,
-        .state = pool->state,
-        .channel = &pool->slots[0].channel,
-    };
+    struct runner_options options =
+        executor_runner_options(pool->options.start, pool->options.task);
+    options.state = pool->state;
+    options.channel = &pool->slots[0].channel;
+    return options;
 }
 
 static enum status open_in_rank(struct pool *pool, struct error *err)
@@ -106,12 +100,6 @@ static void close_slot(struct slot *slot)
     slot->state = SLOT_EMPTY;
 }
 
-static void ring(int bell)
-{
-    const uint64_t one = 1;
-    (void)!write(bell, &one, sizeof(one));
-}
-
 void pool_close(struct pool *pool)
 {
     pool->is_closing = true;
@@ -119,7 +107,7 @@ void pool_close(struct pool *pool)
         struct slot *slot = &pool->slots[i];
         if (slot->bell >= 0) {
             atomic_store(&slot->channel.control->is_closed, 1);
-            ring(slot->bell);
+            executor_ring(slot->bell);
         }
     }
 }
@@ -289,7 +277,7 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
     channel_put_batch(&slot->channel, batch->spans, batch->span_count, batch->instance_count,
                       batch->inputs, batch->inputs_size);
     if (slot->bell >= 0) {
-        ring(slot->bell);
+        executor_ring(slot->bell);
     }
 }
 

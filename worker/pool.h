@@ -38,6 +38,7 @@ struct pool_options {
     const struct wire_start *start; /* what runs; outlives the pool */
     struct zygote *zygote;          /* prepared; NULL: run in this process */
     const struct job *job;          /* loaded here; only without a zygote */
+    const struct task *task;        /* of it; only without a zygote */
     uint32_t slot_count;            /* at least 1; 1 without a zygote */
 };
 

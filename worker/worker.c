@@ -13,6 +13,7 @@
 #include "shared/memory.h"
 #include "worker/channel.h"
 #include "worker/cores.h"
+#include "worker/executor.h"
 #include "worker/pool.h"
 #include "worker/unit_queue.h"
 
@@ -36,7 +37,8 @@ struct worker {
     enum worker_state state;
     struct arena arena; /* of `start` */
     struct wire_message start;
-    struct job *job; /* where attempts run in the rank itself */
+    struct job *job;         /* where attempts run in the rank itself */
+    const struct task *task; /* of it */
     struct pool *pool;
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
@@ -179,20 +181,6 @@ static enum status keep_start(struct worker *worker, const struct wire_message *
     return wire_decode(bytes->data, bytes->size, &worker->arena, &worker->start, err);
 }
 
-static enum status load_here(struct worker *worker, struct error *err)
-{
-    const struct wire_start *start = &worker->start.as.start;
-    const enum status status = *start->job_path == '\0'
-                                   ? job_open("", &worker->job, err)
-                                   : job_load(start->job_path, &worker->job, err);
-    if (status == STATUS_OK &&
-        memcmp(worker->job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
-        return error_set(err, STATUS_INVALID, "job %s differs from that of rank 0",
-                         start->job_path);
-    }
-    return status;
-}
-
 static enum status make_pool(struct worker *worker, bool is_isolated, struct error *err)
 {
     const struct wire_start *start = &worker->start.as.start;
@@ -200,6 +188,7 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
         .start = start,
         .zygote = is_isolated ? worker->zygote : NULL,
         .job = worker->job,
+        .task = worker->task,
         .slot_count = !is_isolated       ? 1
                       : start->slots > 0 ? (uint32_t)start->slots
                                          : cores_for_worker(worker->transport),
@@ -216,8 +205,9 @@ static enum status prepare(struct worker *worker, const struct wire_message *mes
     const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
     enum status status = keep_start(worker, message, &bytes, err);
     if (status == STATUS_OK) {
-        status = is_isolated ? zygote_prepare(worker->zygote, bytes.data, bytes.size, err)
-                             : load_here(worker, err);
+        status = is_isolated
+                     ? zygote_prepare(worker->zygote, bytes.data, bytes.size, err)
+                     : executor_load(&worker->start.as.start, &worker->job, &worker->task, err);
     }
     buffer_free(&bytes);
     if (status == STATUS_OK && !is_isolated) {

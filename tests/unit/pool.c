@@ -90,10 +90,13 @@ static struct zygote_event prepare(struct bench *bench)
 static void create_pool(struct bench *bench, uint32_t slot_count)
 {
     struct error err = {""};
-    const struct pool_options options = {.start = &bench->start,
-                                         .zygote = bench->zygote,
-                                         .job = bench->zygote == NULL ? bench->job : NULL,
-                                         .slot_count = slot_count};
+    struct pool_options options = {
+        .start = &bench->start, .zygote = bench->zygote, .slot_count = slot_count};
+    if (bench->zygote == NULL) {
+        options.job = bench->job;
+        options.task = job_task(bench->job, bench->start.task, &err);
+        cr_assert(ne(ptr, (void *)(uintptr_t)options.task, NULL));
+    }
     cr_assert(eq(int, pool_create(&options, &bench->pool, &err), STATUS_OK), "%s", err.text);
 }
 
