@@ -1,0 +1,56 @@
+#include "cli/ranks.h"
+
+#include "cli/session.h"
+#include "shared/log.h"
+#include "worker/executor.h"
+#include "worker/worker.h"
+
+#define EXIT_REFUSED 2
+#define EXIT_INTERNAL 70
+
+/* Who fails says no BYE, and rank 0 would wait for it as it would for rank 0 in MPI_Finalize(). */
+static int run_worker(struct transport *transport, struct zygote *zygote, bool *is_clean_out)
+{
+    struct worker *worker = NULL;
+    *is_clean_out = false;
+    if (worker_create(transport, zygote, &worker) != STATUS_OK) {
+        log_error("no memory to start with");
+        return EXIT_INTERNAL;
+    }
+    const int exit_status = session_run(transport, NULL, worker);
+    *is_clean_out = exit_status == 0;
+    worker_destroy(worker);
+    return exit_status;
+}
+
+int ranks_run(ranks_master *run_master, void *context)
+{
+    struct transport *transport = NULL;
+    struct zygote *zygote = NULL;
+    struct error err;
+    bool is_parallel = false;
+    bool is_clean = true;
+    if (transport_is_parallel(&is_parallel, &err) != STATUS_OK) {
+        if (transport_rank_of_environment() == 0) {
+            log_error("%s", err.text);
+        }
+        return EXIT_REFUSED;
+    }
+    const struct zygote_duties duties = executor_duties();
+    if (zygote_create(&duties, &zygote, &err) != STATUS_OK ||
+        transport_open(is_parallel, &transport, &err) != STATUS_OK) {
+        log_error("%s", err.text);
+        zygote_destroy(zygote);
+        return EXIT_INTERNAL;
+    }
+    log_set_rank((int)transport_rank(transport));
+    const int exit_status = transport_rank(transport) == 0
+                                ? run_master(context, transport, zygote, &is_clean)
+                                : run_worker(transport, zygote, &is_clean);
+    zygote_destroy(zygote);
+    if (!is_clean && transport_size(transport) > 1) {
+        transport_abort(transport, exit_status);
+    }
+    transport_close(transport, true);
+    return exit_status;
+}

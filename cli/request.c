@@ -1,0 +1,190 @@
+#include "cli/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/map_options_cli.h"
+#include "master/criterion.h"
+#include "master/run_dir.h"
+#include "shared/memory.h"
+#include "shared/quantity.h"
+
+#define SLOT_COUNT_MAX 4096
+
+void request_free(struct request *request)
+{
+    options_free(&request->options);
+    inputs_close(request->inputs);
+    job_destroy(request->job);
+    free(request->run_dir);
+}
+
+static enum status check_words(const struct options *options, struct error *err)
+{
+    if (options->word_count == 0) {
+        return error_set(err, STATUS_INVALID,
+                         "mapfleet map: expected JOB:TASK (mapfleet map --help shows how)");
+    }
+    if (options->word_count > 1) {
+        return error_set(err, STATUS_INVALID, "unexpected \"%s\"%s", options->words[1],
+                         options_has(options, OPTION_FILES)
+                             ? ": quote the glob of --files, or the shell expands it"
+                             : "");
+    }
+    return STATUS_OK;
+}
+
+static enum status open_task(struct request *request, struct error *err)
+{
+    const char *words = request->options.words[0];
+    const char *colon = strrchr(words, ':');
+    if (colon == NULL || colon[1] == '\0') {
+        return error_set(err, STATUS_INVALID, "\"%s\": expected JOB:TASK", words);
+    }
+    char *job = memory_copy_text(words);
+    job[colon - words] = '\0';
+    enum status status = job_open(job, &request->job, err);
+    free(job);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    request->task = job_task(request->job, colon + 1, err);
+    for (size_t i = 0; i < JOB_DIGEST_SIZE; i++) {
+        (void)snprintf(&request->job_digest[2 * i], 3, "%02x", request->job->digest[i]);
+    }
+    return request->task != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+static enum status choose_source(const struct request *request, struct inputs_source *source,
+                                 struct error *err)
+{
+    const struct options *options = &request->options;
+    const enum option_id ids[] = {OPTION_INPUTS, OPTION_RANGE, OPTION_FILES};
+    const enum inputs_source_kind kinds[] = {INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS};
+    const char *given = NULL;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        if (!options_has(options, ids[i])) {
+            continue;
+        }
+        if (given != NULL) {
+            return error_set(err, STATUS_INVALID,
+                             "%s and %s are two sources of inputs: give one of them", given,
+                             option_name(ids[i]));
+        }
+        given = option_name(ids[i]);
+        source->kind = kinds[i];
+    }
+    return given != NULL ? STATUS_OK
+                         : error_set(err, STATUS_INVALID,
+                                     "no inputs: give --inputs FILE, --range A:B or --files GLOB");
+}
+
+static enum status open_inputs(struct request *request, struct error *err)
+{
+    const struct options *options = &request->options;
+    struct inputs_source source = {
+        .path = options->values[OPTION_INPUTS],
+        .no_header = options_has(options, OPTION_NO_HEADER),
+        .column_separator = options->values[OPTION_COLSEP],
+        .range = options->values[OPTION_RANGE],
+        .globs = options->repeated,
+        .glob_count = options->repeated_count,
+        .launch_dir = request->launch_dir,
+    };
+    const enum status status = choose_source(request, &source, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const char *format = options->values[OPTION_INPUT_FORMAT];
+    const bool is_about_a_file = format != NULL || source.no_header || source.column_separator;
+    if (source.kind != INPUTS_FILE && is_about_a_file) {
+        return error_set(err, STATUS_INVALID,
+                         "--input-format, --no-header and --colsep are about a file of --inputs");
+    }
+    if (format != NULL && !inputs_format_by_name(format, &source.format)) {
+        return error_set(err, STATUS_INVALID,
+                         "--input-format: \"%s\" is no format: expected jsonl, json, csv, tsv, "
+                         "txt or msgpack",
+                         format);
+    }
+    return inputs_open(&source, request->task->input, &request->inputs, err);
+}
+
+static enum status check_slots(struct request *request, struct error *err)
+{
+    const char *text = request->options.values[OPTION_SLOTS];
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    if (quantity_parse_count(text, &request->slots, err) != STATUS_OK || request->slots == 0 ||
+        request->slots > SLOT_COUNT_MAX) {
+        return error_set(err, STATUS_INVALID,
+                         "--slots: \"%s\": expected a whole number from 1 to %d (without it: one "
+                         "slot a core)",
+                         text, SLOT_COUNT_MAX);
+    }
+    return STATUS_OK;
+}
+
+/* What bounds an attempt ends its process, and in the rank there is none. */
+static enum status check_isolation(const struct options *options, struct error *err)
+{
+    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM};
+    const char *isolation = options->values[OPTION_ISOLATION];
+    if (isolation == NULL || strcmp(isolation, "none") != 0) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        if (options_has(options, bounds[i])) {
+            return error_set(err, STATUS_INVALID,
+                             "%s cannot be kept with --isolation none: attempts run in the rank",
+                             option_name(bounds[i]));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_minimum(struct request *request, struct error *err)
+{
+    const uint64_t size = inputs_count(request->inputs);
+    const enum status status =
+        criterion_minimum(&request->map.criterion, size, &request->minimum, err);
+    if (status == STATUS_OK && request->map.policy == POLICY_ENOUGH && request->minimum == 0 &&
+        size > 0) {
+        return error_set(err, STATUS_INVALID,
+                         "--policy enough with a minimum of 0 would run nothing");
+    }
+    return status;
+}
+
+enum status request_check(struct request *request, struct error *err)
+{
+    const struct options *options = &request->options;
+    if (getcwd(request->launch_dir, sizeof(request->launch_dir)) == NULL) {
+        return error_set(err, STATUS_IO, "the current folder cannot be told");
+    }
+    enum status status = check_words(options, err);
+    if (status == STATUS_OK) {
+        status = open_task(request, err);
+    }
+    if (status == STATUS_OK) {
+        request->map = request->task->options;
+        status = map_options_apply(options, &request->map, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_slots(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_isolation(options, err);
+    }
+    if (status == STATUS_OK) {
+        status = run_dir_choose(options->values[OPTION_RUN_DIR], request->launch_dir,
+                                request->job->name, request->task->name, &request->run_dir, err);
+    }
+    if (status == STATUS_OK) {
+        status = open_inputs(request, err);
+    }
+    return status == STATUS_OK ? check_minimum(request, err) : status;
+}

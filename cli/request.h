@@ -1,0 +1,38 @@
+/* request.h - what a command line asks for: parsed, checked, and nothing of it started.
+ *
+ *     options_parse --> request_check --> (the run) --> request_free
+ *
+ * Ownership: the request owns its job, inputs and texts; options point into argv.
+ * Failure:   whatever is wrong with a command line is found here, and named.
+ */
+#ifndef CLI_REQUEST_H
+#define CLI_REQUEST_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "cli/options.h"
+#include "master/inputs.h"
+#include "shared/error.h"
+#include "shared/job.h"
+#include "shared/map_options.h"
+
+/* All that rank 0 has checked before anything starts. */
+struct request {
+    struct options options;
+    char launch_dir[PATH_MAX];
+    struct job *job;
+    const struct task *task;
+    struct map_options map;
+    struct inputs *inputs;
+    uint64_t minimum;
+    uint64_t slots; /* of each rank; 0: by the machine */
+    char *run_dir;
+    char job_digest[2 * JOB_DIGEST_SIZE + 1];
+};
+
+/* `options` are parsed; all the rest is filled in. */
+MUST_CHECK enum status request_check(struct request *request, struct error *err);
+void request_free(struct request *request);
+
+#endif

@@ -1,0 +1,147 @@
+#include "master/master_private.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "master/run_dir.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+
+/* ---- START ------------------------------------------------------------------------------------
+ */
+
+static bool hex_digest(const char *text, uint8_t digest_out[WIRE_DIGEST_SIZE])
+{
+    memset(digest_out, 0, WIRE_DIGEST_SIZE);
+    for (size_t i = 0; i < WIRE_DIGEST_SIZE && text[2 * i] != '\0'; i++) {
+        unsigned byte;
+        if (sscanf(&text[2 * i], "%2x", &byte) != 1) {
+            return false;
+        }
+        digest_out[i] = (uint8_t)byte;
+    }
+    return true;
+}
+
+enum status master_start(struct master *master, uint64_t now_us, struct error *err)
+{
+    const struct run_description *run = master->options.run;
+    struct wire_message message = {
+        .kind = WIRE_START,
+        .as.start = {.version = WIRE_VERSION,
+                     .program = MAPFLEET_VERSION,
+                     .job_path = run->job_path,
+                     .task = run->task,
+                     .map = MAP_NUMBER,
+                     .map_size = inputs_count(master->options.inputs),
+                     .options = run->options,
+                     .formula = *inputs_formula(master->options.inputs),
+                     .run_dir = master->options.run_dir,
+                     .launch_dir = run->launch_dir,
+                     .report_interval_us = master->options.report_interval_us,
+                     .slots = master->options.slots,
+                     .is_isolated = master->options.is_isolated},
+    };
+    (void)now_us;
+    const bool is_digest = hex_digest(run->job_digest, message.as.start.job_digest);
+    assert(is_digest);
+    master_wait_for_all(master);
+    return master_send_to_workers(master, &message, err);
+}
+
+/* ---- Starting ---------------------------------------------------------------------------------
+ */
+
+static enum status fill_run(struct master *master, struct error *err)
+{
+    enum status status = inputs_save(master->options.inputs, master->options.run_dir, err);
+    if (status == STATUS_OK) {
+        status = run_file_write(master->options.run_dir, master->options.run, err);
+    }
+    if (status == STATUS_OK) {
+        status = run_log_create(master->options.run_dir, &master->log, err);
+    }
+    if (status == STATUS_OK) {
+        const struct record record = {
+            .kind = RECORD_START, .map = MAP_NUMBER, .time_ms = clock_day_ms()};
+        status = run_log_append(master->log, &record, err);
+    }
+    return status;
+}
+
+/* Whole, or not at all. */
+static enum status make_run(struct master *master, struct error *err)
+{
+    enum status status = run_dir_make(master->options.run_dir, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = fill_run(master, err);
+    if (status != STATUS_OK) {
+        run_dir_remove(master->options.run_dir);
+    }
+    return status;
+}
+
+/* Those on which the job's setup failed have no slots, and stay out. */
+static void join_workers(struct master *master)
+{
+    const uint32_t ranks = transport_size(master->options.transport);
+    for (uint32_t rank = 0; rank < ranks; rank++) {
+        if (master_is_worker(master, rank) && master->slots[rank] > 0) {
+            scheduler_join(master->scheduler, rank, master->slots[rank]);
+        }
+    }
+}
+
+/* Every rank has answered: begin, or leave without a trace. */
+static enum status begin(struct master *master, uint64_t now_us, struct error *err)
+{
+    struct error reason;
+    if (master->refusal != NULL) {
+        log_error("%s", master->refusal);
+        return master_end(master, EXIT_REFUSED, now_us, err);
+    }
+    if (master->present_count == 0) {
+        log_error("%s", master->setup_failure);
+        return master_end(master, EXIT_FAILED, now_us, err);
+    }
+    if (master->setup_failure != NULL) {
+        log_warning("%s; the run goes on without it", master->setup_failure);
+    }
+    if (make_run(master, &reason) != STATUS_OK) {
+        log_error("%s", reason.text);
+        return master_end(master, EXIT_REFUSED, now_us, err);
+    }
+    join_workers(master);
+    master->state = MASTER_RUNNING;
+    master->started_us = now_us;
+    master->progress_us = now_us + PROGRESS_FIRST_US;
+    return STATUS_OK;
+}
+
+enum status master_on_ready(struct master *master, uint32_t rank, const struct wire_ready *ready,
+                            uint64_t now_us, struct error *err)
+{
+    if (master->state != MASTER_STARTING || !master->is_waited_for[rank]) {
+        log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
+        return STATUS_OK;
+    }
+    const bool is_able =
+        *ready->refusal == '\0' && ready->version == WIRE_VERSION && ready->slots > 0;
+    char **reason = ready->is_setup_failure ? &master->setup_failure : &master->refusal;
+    if (!is_able && *reason == NULL) {
+        struct error text;
+        (void)error_set(&text, STATUS_INVALID, "rank %" PRIu32 " on %s cannot work: %s", rank,
+                        ready->host,
+                        *ready->refusal != '\0' ? ready->refusal : "it runs another mapfleet");
+        *reason = memory_copy_text(text.text);
+    }
+    master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
+    master->present_count += is_able ? 1 : 0;
+    master_heard_from(master, rank);
+    return master->waited_count == 0 ? begin(master, now_us, err) : STATUS_OK;
+}
