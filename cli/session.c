@@ -72,10 +72,12 @@ static enum status take_messages(struct session *session, bool *did_something, s
     return STATUS_OK;
 }
 
-static enum status turn(struct session *session, bool *did_something, struct error *err)
+static enum status turn(struct session *session, bool *is_message, bool *did_something,
+                        struct error *err)
 {
     bool did_part = false;
-    enum status status = take_messages(session, did_something, err);
+    enum status status = take_messages(session, is_message, err);
+    *did_something = *is_message;
     if (status == STATUS_OK && session->master != NULL) {
         status = master_turn(session->master, clock_us(), &did_part, err);
         *did_something = *did_something || did_part;
@@ -130,10 +132,13 @@ int session_run(struct transport *transport, struct master *master, struct worke
     enum status status = STATUS_OK;
     waiter_init(&waiter, transport_size(transport) > 1);
     while (status == STATUS_OK && !is_over(&session)) {
+        bool is_message = false;
         bool did_something = false;
-        status = turn(&session, &did_something, &err);
-        if (did_something) {
+        status = turn(&session, &is_message, &did_something, &err);
+        if (is_message) {
             waiter_reset(&waiter);
+        } else if (did_something) {
+            waiter_rest(&waiter);
         } else if (status == STATUS_OK && !is_over(&session)) {
             struct pollfd fds[POOL_FD_COUNT_MAX];
             const size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;

@@ -23,6 +23,12 @@ void waiter_reset(struct waiter *waiter)
     waiter->pause_us = 1;
 }
 
+void waiter_rest(struct waiter *waiter)
+{
+    waiter->idle_turns = WAITER_BUSY_TURNS;
+    waiter->pause_us = WAITER_REST_US;
+}
+
 /* How long this turn sleeps: 0 for the first turns of a loop that polls. */
 static uint64_t next_pause_us(struct waiter *waiter)
 {
@@ -72,7 +78,7 @@ bool waiter_pause(struct waiter *waiter, struct pollfd *fds, size_t fd_count, ui
     }
     const bool is_ready = wait_for(fds, fd_count, pause_us);
     if (is_ready) {
-        waiter_reset(waiter);
+        waiter_rest(waiter);
     }
     return is_ready;
 }

@@ -85,6 +85,17 @@ Test(waiter, reset_starts_again_without_pauses)
     cr_expect(eq(u32, waiter.idle_turns, 0));
 }
 
+Test(waiter, rest_starts_again_with_a_sleep_that_is_not_the_shortest)
+{
+    struct waiter waiter;
+    waiter_init(&waiter, true);
+    waiter_rest(&waiter);
+    const uint64_t begin_us = now_us();
+    cr_expect(not(waiter_pause(&waiter, NULL, 0, WAITER_NO_DEADLINE)));
+    cr_expect(ge(u64, now_us() - begin_us, WAITER_REST_US));
+    cr_expect(gt(u32, waiter.pause_us, WAITER_REST_US));
+}
+
 Test(waiter, a_ready_descriptor_is_seen_at_once_in_every_turn)
 {
     struct waiter waiter;
@@ -97,7 +108,8 @@ Test(waiter, a_ready_descriptor_is_seen_at_once_in_every_turn)
         cr_expect(waiter_pause(&waiter, fds, 2, WAITER_NO_DEADLINE));
         cr_expect(eq(int, fds[0].revents, 0));
         cr_expect(eq(int, fds[1].revents, POLLIN));
-        cr_expect(eq(u32, waiter.idle_turns, 0));
+        cr_expect(eq(u32, waiter.idle_turns, WAITER_BUSY_TURNS));
+        cr_expect(eq(u32, waiter.pause_us, WAITER_REST_US));
     }
     (void)close(fds[0].fd);
     (void)close(fds[1].fd);
