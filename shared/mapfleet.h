@@ -165,14 +165,22 @@ static inline bool mf_private_has_room(mf_writer *out)
            mf_private_room(out);
 }
 
-static inline uint8_t *mf_private_put_be(uint8_t *at, uint8_t type, uint64_t value,
-                                         unsigned value_size)
+/* A byte of type and the lowest `value_size` bytes (1 to 8) of the value, the highest first. Always
+ * writes as many bytes as a scalar may take: one store is faster than a choice. */
+static inline uint8_t *mf_private_put_scalar(uint8_t *at, uint8_t type, uint64_t value,
+                                             unsigned value_size)
 {
-    *at++ = type;
-    for (unsigned shift = 8 * value_size; shift > 0; shift -= 8) {
-        *at++ = (uint8_t)(value >> (shift - 8));
-    }
-    return at;
+    const uint64_t bits = value << (64 - 8 * value_size);
+    at[0] = type;
+    at[1] = (uint8_t)(bits >> 56);
+    at[2] = (uint8_t)(bits >> 48);
+    at[3] = (uint8_t)(bits >> 40);
+    at[4] = (uint8_t)(bits >> 32);
+    at[5] = (uint8_t)(bits >> 24);
+    at[6] = (uint8_t)(bits >> 16);
+    at[7] = (uint8_t)(bits >> 8);
+    at[8] = (uint8_t)bits;
+    return at + 1 + value_size;
 }
 
 static inline void mf_put_null(mf_writer *out)
@@ -197,22 +205,18 @@ static inline void mf_put_int(mf_writer *out, int64_t value)
     if (!mf_private_has_room(out)) {
         return;
     }
-    uint8_t *at = out->mf_private_at;
     const uint64_t bits = (uint64_t)value;
     if (value >= -32 && value <= 127) {
-        *at++ = (uint8_t)bits;
-    } else if (value >= 0) {
-        at = value <= UINT8_MAX    ? mf_private_put_be(at, 0xcc, bits, 1)
-             : value <= UINT16_MAX ? mf_private_put_be(at, 0xcd, bits, 2)
-             : value <= UINT32_MAX ? mf_private_put_be(at, 0xce, bits, 4)
-                                   : mf_private_put_be(at, 0xcf, bits, 8);
+        *out->mf_private_at++ = (uint8_t)bits;
     } else {
-        at = value >= INT8_MIN    ? mf_private_put_be(at, 0xd0, bits, 1)
-             : value >= INT16_MIN ? mf_private_put_be(at, 0xd1, bits, 2)
-             : value >= INT32_MIN ? mf_private_put_be(at, 0xd2, bits, 4)
-                                  : mf_private_put_be(at, 0xd3, bits, 8);
+        /* Four types of 1, 2, 4 and 8 bytes without sign, then four with: a negative value needs
+         * as many as twice what it is below -1. */
+        const uint64_t span = value >= 0 ? bits : 2 * ~bits;
+        const unsigned width =
+            (unsigned)(span > UINT8_MAX) + (span > UINT16_MAX) + (span > UINT32_MAX);
+        out->mf_private_at = mf_private_put_scalar(
+            out->mf_private_at, (uint8_t)((value >= 0 ? 0xcc : 0xd0) + width), bits, 1u << width);
     }
-    out->mf_private_at = at;
     out->mf_private_count++;
 }
 
@@ -224,7 +228,7 @@ static inline void mf_put_float(mf_writer *out, double value)
             uint64_t bits;
         } as;
         as.real = value;
-        out->mf_private_at = mf_private_put_be(out->mf_private_at, 0xcb, as.bits, 8);
+        out->mf_private_at = mf_private_put_scalar(out->mf_private_at, 0xcb, as.bits, 8);
         out->mf_private_count++;
     }
 }

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "shared/arena.h"
 #include "shared/buffer.h"
@@ -66,6 +67,27 @@ MUST_CHECK enum status type_check(const struct type *type, const mf_value *value
  * with no decoding; the arena is used for the rest. */
 MUST_CHECK enum status type_check_packed(const struct type *type, const uint8_t *data, size_t size,
                                          struct arena *arena, struct error *err);
+
+/* Is it, seen from its first bytes, a scalar of that kind (no str), and all of it? False may also
+ * mean: look closer. Inline, because it is asked of every output. */
+static inline bool type_is_packed_scalar(enum type_kind kind, const uint8_t *data, size_t size)
+{
+    const uint8_t first = size > 0 ? data[0] : 0xc1; /* which msgpack never uses */
+    if (kind == TYPE_INT) {
+        if (first <= 0x7f || first >= 0xe0) {
+            return size == 1;
+        }
+        /* Four unsigned, then four signed, of 1, 2, 4 and 8 bytes; above 2^63 - 1 is none. */
+        return first >= 0xcc && first <= 0xd3 &&
+               size == (size_t)1 + (1u << ((first - 0xcc) & 3)) &&
+               !(first == 0xcf && data[1] > 0x7f);
+    }
+    if (kind == TYPE_FLOAT) {
+        return (first == 0xcb && size == 9) || (first == 0xca && size == 5);
+    }
+    return size == 1 && ((kind == TYPE_NULL && first == 0xc0) ||
+                         (kind == TYPE_BOOL && (first == 0xc2 || first == 0xc3)));
+}
 
 /* Where a value comes from decides how it may be read as the type. */
 enum type_origin {

@@ -243,19 +243,6 @@ enum status type_check(const struct type *type, const mf_value *value, struct er
 
 /* ---- Packed values -------------------------------------------------------------------------- */
 
-static bool is_packed_int(const uint8_t *data, size_t size)
-{
-    const uint8_t first = data[0];
-    if (first <= 0x7f || first >= 0xe0) {
-        return size == 1;
-    }
-    if (first < 0xcc || first > 0xd3) {
-        return false;
-    }
-    /* Four unsigned, then four signed, of 1, 2, 4 and 8 bytes; what is above 2^63 - 1 is none. */
-    return size == (size_t)1 + (1u << ((first - 0xcc) & 3)) && !(first == 0xcf && data[1] > 0x7f);
-}
-
 static bool is_packed_str(const uint8_t *data, size_t size)
 {
     const uint8_t first = data[0];
@@ -274,42 +261,22 @@ static bool is_packed_str(const uint8_t *data, size_t size)
            value_is_utf8((const char *)data + head_size, text_size);
 }
 
-/* Is it, seen from its first bytes alone, a scalar of that type? False may also mean: look closer.
- */
-static bool is_packed_scalar(const struct type *type, const uint8_t *data, size_t size)
+/* Is it, seen without decoding, of that type? False may also mean: look closer. */
+static bool is_packed_plainly(const struct type *type, const uint8_t *data, size_t size)
 {
-    if (size == 0) {
-        return false;
-    }
     if (size == 1 && data[0] == 0xc0) {
         return type_is_optional(type);
     }
-    switch (type->kind) {
-    case TYPE_BOOL:
-        return size == 1 && (data[0] == 0xc2 || data[0] == 0xc3);
-    case TYPE_INT:
-        return is_packed_int(data, size);
-    case TYPE_FLOAT:
-        return (data[0] == 0xcb && size == 9) || (data[0] == 0xca && size == 5);
-    case TYPE_STR:
-    case TYPE_FILE:
-    case TYPE_DIR:
-        return is_packed_str(data, size);
-    case TYPE_NULL:
-    case TYPE_BYTES:
-    case TYPE_ANY:
-    case TYPE_LIST:
-    case TYPE_MAP:
-    case TYPE_RECORD:
-        break;
+    if (type->kind == TYPE_STR || type->kind == TYPE_FILE || type->kind == TYPE_DIR) {
+        return size > 0 && is_packed_str(data, size);
     }
-    return false;
+    return type_is_packed_scalar(type->kind, data, size);
 }
 
 enum status type_check_packed(const struct type *type, const uint8_t *data, size_t size,
                               struct arena *arena, struct error *err)
 {
-    if (is_packed_scalar(type, data, size)) {
+    if (is_packed_plainly(type, data, size)) {
         return STATUS_OK;
     }
     mf_value value;

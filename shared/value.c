@@ -516,6 +516,15 @@ size_t value_packed_size(const mf_value *value, unsigned depth_max)
     return size;
 }
 
+uint8_t *value_put_be(uint8_t *at, uint8_t type, uint32_t value, unsigned value_size)
+{
+    *at++ = type;
+    for (unsigned shift = 8 * value_size; shift > 0; shift -= 8) {
+        *at++ = (uint8_t)(value >> (shift - 8));
+    }
+    return at;
+}
+
 uint8_t *value_pack_header(mf_kind kind, uint32_t count, uint8_t *at)
 {
     static const struct {
@@ -532,18 +541,20 @@ uint8_t *value_pack_header(mf_kind kind, uint32_t count, uint8_t *at)
         *at = (uint8_t)(first_bytes[kind].fixed | count);
         return at + 1;
     case 2:
-        return mf_private_put_be(at, first_bytes[kind].of_8_bits, count, 1);
+        return value_put_be(at, first_bytes[kind].of_8_bits, count, 1);
     case 3:
-        return mf_private_put_be(at, first_bytes[kind].of_16_bits, count, 2);
+        return value_put_be(at, first_bytes[kind].of_16_bits, count, 2);
     default:
-        return mf_private_put_be(at, first_bytes[kind].of_32_bits, count, 4);
+        return value_put_be(at, first_bytes[kind].of_32_bits, count, 4);
     }
 }
 
-/* The inline writers of the public header encode scalars; this lends them the room. */
+/* The inline writers of the public header encode scalars; this lends them the room that they use,
+ * which may be more than the scalar has. */
 static uint8_t *pack_scalar(const mf_value *value, uint8_t *at)
 {
-    mf_writer out = {.mf_private_at = at, .mf_private_end = at + MF_PRIVATE_SCALAR_SIZE_MAX};
+    uint8_t room[MF_PRIVATE_SCALAR_SIZE_MAX];
+    mf_writer out = {.mf_private_at = room, .mf_private_end = room + sizeof(room)};
     if (value->mf_private_kind == MF_BOOL) {
         mf_put_bool(&out, value->mf_private_as.boolean);
     } else if (value->mf_private_kind == MF_INT) {
@@ -553,7 +564,9 @@ static uint8_t *pack_scalar(const mf_value *value, uint8_t *at)
     } else {
         mf_put_null(&out);
     }
-    return out.mf_private_at;
+    const size_t size = (size_t)(out.mf_private_at - room);
+    memcpy(at, room, size);
+    return at + size;
 }
 
 uint8_t *value_pack(const mf_value *value, uint8_t *at)

@@ -52,6 +52,9 @@ uint8_t *value_pack(const mf_value *value, uint8_t *at);
 /* The shortest header of a str, bytes, list or map of `count`; the end is returned. */
 #define VALUE_HEADER_SIZE_MAX 5
 uint8_t *value_pack_header(mf_kind kind, uint32_t count, uint8_t *at);
+/* A byte of type, then 1, 2 or 4 bytes of value, the highest first. Gives where the next byte goes.
+ */
+uint8_t *value_put_be(uint8_t *at, uint8_t type, uint32_t value, unsigned value_size);
 
 /* One JSON value, strictly (RFC 8259): doubled keys, NaN, lone surrogates, integers outside 64 bits
  * and trailing text are refused, with line and column in the text of the error. A JSON number

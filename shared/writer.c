@@ -249,7 +249,7 @@ static void write_header(struct writer *writer, const struct writer_level *level
     uint8_t *content = header + VALUE_HEADER_SIZE_MAX;
     const size_t content_size = (size_t)(writer->face.mf_private_at - content);
     if (content_size > MOVED_SIZE_MAX) {
-        (void)mf_private_put_be(header, level->is_map ? 0xdf : 0xdd, count, 4);
+        (void)value_put_be(header, level->is_map ? 0xdf : 0xdd, count, 4);
         return;
     }
     uint8_t *content_new = value_pack_header(level->is_map ? MF_MAP : MF_LIST, count, header);

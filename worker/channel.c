@@ -151,10 +151,12 @@ uint64_t channel_done(const struct channel *channel)
 static uint64_t count_successes(const uint8_t *bits, uint64_t count)
 {
     uint64_t successes = 0;
-    for (uint64_t i = 0; i < count / 8; i++) {
-        successes += (uint64_t)__builtin_popcount(bits[i]);
+    for (uint64_t i = 0; i < count / 64; i++) {
+        uint64_t word;
+        memcpy(&word, bits + 8 * i, sizeof(word));
+        successes += word == UINT64_MAX ? 64 : (uint64_t)__builtin_popcountll(word);
     }
-    for (uint64_t i = count / 8 * 8; i < count; i++) {
+    for (uint64_t i = count / 64 * 64; i < count; i++) {
         successes += bits[i / 8] >> (i % 8) & 1;
     }
     return successes;

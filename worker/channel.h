@@ -7,8 +7,9 @@
  * they are made, and `done` counts them. So when it dies, the rank finds what is finished, and
  * which instance it was in: number `done` of the batch, if it has been claimed.
  *
- * An instance is started by claiming it: next and limit stand in one word, so that the rank can
- * take back what has not started (channel_trim()) while the executor runs.
+ * Instances are started by claiming them: next and limit stand in one word, so that the rank can
+ * take back what has not started (channel_trim()) while the executor runs. Short ones are claimed
+ * some at a time.
  *
  * The rank believes nothing that it reads here: counts are checked against the areas, outputs are
  * walked before they count, and a channel that makes no sense is STATUS_PROTOCOL.
@@ -122,19 +123,30 @@ MUST_CHECK enum status channel_take_result(const struct channel *channel, uint64
 
 /* ---- The executor's side ---- */
 
-/* Claim the next instance of the batch. False when there is none to start. */
-static inline bool channel_claim(struct channel *channel, uint64_t *at_out)
+/* Claim the next instances of the batch, at most `count_max`. Gives how many; 0 when there is none
+ * to start. */
+static inline uint64_t channel_claim(struct channel *channel, uint64_t count_max,
+                                     uint64_t *first_out)
 {
     uint64_t claim = atomic_load_explicit(&channel->control->claim, memory_order_relaxed);
     while ((claim >> 32) < (claim & UINT32_MAX)) {
+        const uint64_t left = (claim & UINT32_MAX) - (claim >> 32);
+        const uint64_t count = left < count_max ? left : count_max;
         if (atomic_compare_exchange_weak_explicit(&channel->control->claim, &claim,
-                                                  claim + (UINT64_C(1) << 32), memory_order_acq_rel,
+                                                  claim + (count << 32), memory_order_acq_rel,
                                                   memory_order_relaxed)) {
-            *at_out = claim >> 32;
-            return true;
+            *first_out = claim >> 32;
+            return count;
         }
     }
-    return false;
+    return 0;
+}
+
+/* Start nothing more of the batch: what was claimed and has no result goes back as well. */
+static inline void channel_stop(struct channel *channel)
+{
+    const uint64_t done = atomic_load_explicit(&channel->control->done, memory_order_relaxed);
+    atomic_store(&channel->control->claim, done << 32 | done);
 }
 
 /* Tell the rank in which instance the channel was written over. */
@@ -144,13 +156,14 @@ static inline void channel_blame(struct channel *channel, uint64_t at)
     channel->control->canary = CHANNEL_DAMAGED;
 }
 
-/* Nobody has written over the channel's head, and the batch is where this process believes. */
-static inline bool channel_is_sound(const struct channel *channel, uint64_t done)
+/* Nobody has written over the channel's head, and the batch is where this process believes: so many
+ * have a result, so many were claimed. */
+static inline bool channel_is_sound(const struct channel *channel, uint64_t done, uint64_t claimed)
 {
     const struct channel_control *control = channel->control;
     return control->canary == CHANNEL_CANARY &&
            atomic_load_explicit(&control->done, memory_order_relaxed) == done &&
-           atomic_load_explicit(&control->claim, memory_order_relaxed) >> 32 == done + 1;
+           atomic_load_explicit(&control->claim, memory_order_relaxed) >> 32 == claimed;
 }
 
 static inline void channel_succeed(struct channel *channel, uint64_t at)

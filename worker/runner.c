@@ -21,6 +21,11 @@
  * long all the same, what has not started goes back: it may run at once elsewhere. */
 #define BATCH_US_MAX 50000
 
+/* Instances that are claimed together while they take no time that can be seen: claiming, and a
+ * look at the clock, cost more than a short attempt. Those behind one that turns out to be slow
+ * wait for it, so that there are few. */
+#define CLAIM_COUNT_MAX 16
+
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
 #define WEIGH_INTERVAL_US 1000
 
@@ -33,6 +38,9 @@ struct runner {
     struct buffer frame;   /* of the batch, before it goes into the channel */
     uint64_t base;         /* bytes that this process held before its first attempt */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
+    enum type_kind output_kind;
+    uint64_t claim_count; /* instances that are claimed next */
+    uint64_t claim_count_max;
     bool is_spent;
 };
 
@@ -57,6 +65,11 @@ enum status runner_create(const struct runner_options *options, struct runner **
     runner->context.state = options->state;
     runner->context.writer = runner->writer;
     runner->base = limits_own(getpid());
+    runner->output_kind = type_kind(options->task->output);
+    runner->claim_count = 1;
+    /* Where an attempt may be ended, none behind it is started. */
+    runner->claim_count_max =
+        options->map.timeout_ns > 0 || options->map.mem > 0 ? 1 : CLAIM_COUNT_MAX;
     *runner_out = runner;
     return STATUS_OK;
 }
@@ -80,13 +93,14 @@ void runner_destroy(struct runner *runner)
 static enum status finish_output(struct runner *runner, struct error *err)
 {
     struct writer *writer = runner->writer;
-    if (writer->face.mf_private_count == 0 &&
-        type_kind(runner->options.task->output) == TYPE_NULL) {
+    if (writer->face.mf_private_count == 0 && runner->output_kind == TYPE_NULL) {
         mf_put_null(&writer->face);
     }
     enum status status = writer_end(writer, err);
-    if (status != STATUS_OK) {
-        return status;
+    if (status != STATUS_OK ||
+        type_is_packed_scalar(runner->output_kind, writer->data + writer->value_start,
+                              writer_size(writer) - writer->value_start)) {
+        return status; /* no scalar of those kinds names a file */
     }
     arena_reset(&runner->checks);
     status = type_check_packed(runner->options.task->output, writer->data + writer->value_start,
@@ -103,6 +117,7 @@ static enum status finish_output(struct runner *runner, struct error *err)
 /* One instance of the batch: where it stands, and which it is. */
 struct place {
     uint64_t at;
+    uint64_t claimed; /* instances that are claimed while it runs */
     uint64_t index;
     uint64_t attempt;
 };
@@ -157,7 +172,7 @@ static void run_attempt(struct runner *runner, const mf_value *input, struct pla
     context_begin(ctx, place.index, place.attempt);
     writer_begin(runner->writer);
     const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
-    if (!channel_is_sound(runner->options.channel, place.at)) {
+    if (!channel_is_sound(runner->options.channel, place.at, place.claimed)) {
         channel_blame(runner->options.channel, place.at);
         abort(); /* this attempt wrote where it must not: it is the one that is charged */
     }
@@ -200,11 +215,13 @@ static void start_walk(struct runner *runner, struct batch_walk *walk)
     memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
 }
 
-static struct place next_place(struct batch_walk *walk, uint64_t at)
+static struct place next_place(struct batch_walk *walk, uint64_t at, uint64_t claimed)
 {
     const struct span *span = &walk->spans[walk->span];
-    const struct place place = {
-        .at = at, .index = span->start + walk->offset, .attempt = span->attempt};
+    const struct place place = {.at = at,
+                                .claimed = claimed,
+                                .index = span->start + walk->offset,
+                                .attempt = span->attempt};
     if (++walk->offset == span->count) {
         walk->offset = 0;
         walk->span++;
@@ -231,25 +248,46 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
     return status;
 }
 
-static void run_all(struct runner *runner)
+/* Run what was claimed. False where the batch shall end before the last of it. */
+static bool run_claimed(struct runner *runner, struct batch_walk *walk, uint64_t first,
+                        uint64_t end)
 {
-    struct channel *channel = runner->options.channel;
-    struct batch_walk walk;
     struct error err;
-    uint64_t at;
-    const uint64_t started_us = clock_coarse_us();
-    start_walk(runner, &walk);
-    while (channel_claim(channel, &at)) {
+    for (uint64_t at = first; at < end; at++) {
         mf_value input;
-        const struct place place = next_place(&walk, at);
-        if (next_input(runner, &walk, place.index, &input, &err) == STATUS_OK) {
+        const struct place place = next_place(walk, at, end);
+        if (next_input(runner, walk, place.index, &input, &err) == STATUS_OK) {
             run_attempt(runner, &input, place);
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
-        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
-            clock_coarse_us() - started_us >= BATCH_US_MAX) {
-            (void)channel_trim(channel);
+        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_all(struct runner *runner)
+{
+    struct channel *channel = runner->options.channel;
+    struct batch_walk walk;
+    uint64_t first;
+    uint64_t count;
+    const uint64_t started_us = clock_coarse_us();
+    uint64_t seen_us = started_us;
+    start_walk(runner, &walk);
+    while ((count = channel_claim(channel, runner->claim_count, &first)) > 0) {
+        const bool goes_on = run_claimed(runner, &walk, first, first + count);
+        const uint64_t now_us = clock_coarse_us();
+        if (now_us != seen_us) {
+            seen_us = now_us;
+            runner->claim_count = 1;
+        } else if (runner->claim_count < runner->claim_count_max) {
+            runner->claim_count *= 2;
+        }
+        if (!goes_on || now_us - started_us >= BATCH_US_MAX) {
+            channel_stop(channel);
         }
     }
 }

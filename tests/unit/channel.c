@@ -38,7 +38,7 @@ static void put(struct channel *channel, uint64_t count)
 static void succeed_next(struct channel *channel, size_t *output_size)
 {
     uint64_t at;
-    cr_assert(channel_claim(channel, &at));
+    cr_assert(eq(u64, channel_claim(channel, 1, &at), 1));
     channel->outputs[(*output_size)++] = (uint8_t)(at % 100);
     channel_succeed(channel, at);
 }
@@ -47,7 +47,7 @@ static void fail_next(struct channel *channel, enum failure_class class, const c
                       size_t text_size)
 {
     uint64_t at;
-    cr_assert(channel_claim(channel, &at));
+    cr_assert(eq(u64, channel_claim(channel, 1, &at), 1));
     const struct report_failure failure = {.index = 100 + at,
                                            .attempt = 1,
                                            .class = class,
@@ -94,13 +94,13 @@ Test(channel, instances_are_claimed_once_each_in_order)
 {
     struct channel channel = create(false);
     uint64_t at;
-    cr_expect(not(channel_claim(&channel, &at)), "nothing was put");
+    cr_expect(eq(u64, channel_claim(&channel, 1, &at), 0), "nothing was put");
     put(&channel, 3);
     for (uint64_t i = 0; i < 3; i++) {
-        cr_assert(channel_claim(&channel, &at));
+        cr_assert(eq(u64, channel_claim(&channel, 1, &at), 1));
         cr_expect(eq(u64, at, i));
     }
-    cr_expect(not(channel_claim(&channel, &at)));
+    cr_expect(eq(u64, channel_claim(&channel, 1, &at), 0));
     cr_expect(eq(u64, channel_claimed(&channel), 3));
     channel_destroy(&channel);
 }
@@ -110,14 +110,14 @@ Test(channel, a_trimmed_batch_keeps_what_was_claimed)
     struct channel channel = create(false);
     uint64_t at;
     put(&channel, 10);
-    cr_assert(channel_claim(&channel, &at));
-    cr_assert(channel_claim(&channel, &at));
+    cr_assert(eq(u64, channel_claim(&channel, 1, &at), 1));
+    cr_assert(eq(u64, channel_claim(&channel, 1, &at), 1));
     cr_expect(eq(u64, channel_trim(&channel), 2));
     cr_expect(eq(u64, channel_trim(&channel), 2), "a second one finds nothing");
-    cr_expect(not(channel_claim(&channel, &at)));
+    cr_expect(eq(u64, channel_claim(&channel, 1, &at), 0));
     put(&channel, 10);
     cr_expect(eq(u64, channel_trim(&channel), 0));
-    cr_expect(not(channel_claim(&channel, &at)));
+    cr_expect(eq(u64, channel_claim(&channel, 1, &at), 0));
     channel_destroy(&channel);
 }
 
@@ -136,7 +136,7 @@ static pid_t fork_claimer(struct channel *channel, struct race *race)
         uint64_t at;
         while (!race->has_begun) {
         }
-        while (channel_claim(channel, &at)) {
+        while (channel_claim(channel, 1, &at) > 0) {
             race->claims[at]++;
             race->count++;
         }
@@ -212,7 +212,7 @@ Test(channel, what_was_finished_before_a_death_counts)
         fail_next(&own, FAILURE_ERROR, "one", 3);
         succeed_next(&own, &size);
         fail_next(&own, FAILURE_OUTPUT, "three", 5);
-        if (channel_claim(&own, &at)) {
+        if (channel_claim(&own, 1, &at) > 0) {
             own.outputs[size] = 0xdb; /* half a value */
             (void)raise(SIGKILL);
         }
@@ -478,13 +478,13 @@ Test(channel, the_executor_tells_in_which_instance_it_was_written_over)
     put(&channel, 4);
     uint64_t at = 0;
     succeed_next(&channel, &size);
-    cr_assert(channel_claim(&channel, &at));
-    cr_expect(channel_is_sound(&channel, at));
+    cr_assert(eq(u64, channel_claim(&channel, 1, &at), 1));
+    cr_expect(channel_is_sound(&channel, at, at + 1));
     channel.control->done = 3;
-    cr_expect(not(channel_is_sound(&channel, at)));
+    cr_expect(not(channel_is_sound(&channel, at, at + 1)));
     channel.control->done = at;
     channel.control->claim = 0;
-    cr_expect(not(channel_is_sound(&channel, at)));
+    cr_expect(not(channel_is_sound(&channel, at, at + 1)));
     channel_blame(&channel, 1);
     cr_expect(eq(u64, channel_blamed(&channel), 1));
     cr_expect(eq(int, take(&channel, 4, true).status, STATUS_PROTOCOL));

@@ -501,7 +501,7 @@ Test(runner, what_was_finished_before_a_death_is_in_the_channel)
         STATUS_OK));
     cr_expect(eq(u64, bench->result.instance_count, 3));
     cr_expect(eq(u64, bench->result.success_count, 3));
-    cr_expect(eq(u64, channel_claimed(&bench->channel), 4));
+    cr_expect(gt(u64, channel_claimed(&bench->channel), 3));
     cr_assert(eq(sz, bench->result.outputs_size, 3));
     cr_expect(eq(int, memcmp(bench->result.outputs, "\0\1\2", 3), 0));
     destroy(bench);
