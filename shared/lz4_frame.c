@@ -4,8 +4,12 @@
 #include <lz4frame.h>
 #include <pthread.h>
 #include <string.h>
+#include <xxhash.h>
+
+#include "shared/lz4_records.h"
 
 #define DATA_MAGIC 0x184D2204u
+#define BLOCK_SIZE_MAX ((size_t)256 << 10)
 #define DECODE_ROOM_MIN ((size_t)64 * 1024)
 
 /* No LZ4 block holds more than this many bytes for each of its own. */
@@ -37,27 +41,81 @@ bool lz4_frame_is_skippable(const uint8_t header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE
     return little_endian(header) == LZ4_FRAME_SKIPPABLE_MAGIC;
 }
 
-/* LZ4F_compressFrame() keeps its state on the stack at fast levels, and takes the smallest block
- * size that holds everything, up to the one given. */
-enum status lz4_frame_compress(const void *data, size_t size, struct buffer *out)
+static LZ4F_preferences_t preferences_for(size_t size)
 {
-    const LZ4F_preferences_t preferences = {
+    return (LZ4F_preferences_t){
         .frameInfo = {.blockSizeID = LZ4F_max256KB,
                       .blockMode = LZ4F_blockIndependent,
                       .contentSize = size},
     };
+}
+
+/* LZ4F_compressFrame() keeps its state on the stack at fast levels, and takes the smallest block
+ * size that holds everything, up to the one given. Gives 0 for the one failure that is left, where
+ * LZ4 was built to allocate. */
+static size_t compress(const void *data, size_t size, uint8_t *out, size_t room)
+{
+    const LZ4F_preferences_t preferences = preferences_for(size);
+    const size_t written = LZ4F_compressFrame(out, room, data, size, &preferences);
+    return LZ4F_isError(written) ? 0 : written;
+}
+
+enum status lz4_frame_compress(const void *data, size_t size, struct buffer *out)
+{
+    const LZ4F_preferences_t preferences = preferences_for(size);
     const size_t room = LZ4F_compressFrameBound(size, &preferences);
     const enum status status = buffer_reserve(out, room);
     if (status != STATUS_OK) {
         return status;
     }
-    const size_t written =
-        LZ4F_compressFrame(out->data + out->size, room, data, size, &preferences);
-    if (LZ4F_isError(written)) {
-        return STATUS_NO_MEMORY; /* the one failure that is left, where LZ4 was built to allocate */
-    }
+    const size_t written = compress(data, size, out->data + out->size, room);
     out->size += written;
-    return STATUS_OK;
+    return written > 0 ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* ---- Records ----------------------------------------------------------------------------------
+ */
+
+size_t lz4_frame_room(size_t size)
+{
+    const LZ4F_preferences_t preferences = preferences_for(size);
+    return LZ4F_compressFrameBound(size, &preferences) + LZ4_RECORDS_ROOM(size) - size;
+}
+
+/* What lz4_frame_compress() writes too: blocks of at most 256 KiB, each for itself, no checksums,
+ * and the size of the content. */
+static uint8_t *put_frame_header(uint8_t *out, size_t size)
+{
+    uint8_t *const descriptor = out + 4;
+    put_little_endian(out, DATA_MAGIC);
+    descriptor[0] = 0x68;
+    descriptor[1] = 0x50;
+    put_little_endian(descriptor + 2, (uint32_t)size);
+    put_little_endian(descriptor + 6, (uint32_t)((uint64_t)size >> 32));
+    descriptor[10] = (uint8_t)(XXH32(descriptor, 10, 0) >> 8);
+    return descriptor + 11;
+}
+
+size_t lz4_frame_compress_records(const uint8_t *data, size_t size, size_t width, uint8_t *out)
+{
+    const size_t block_size_max = width > 0 ? BLOCK_SIZE_MAX / width * width : 0;
+    uint8_t *at = put_frame_header(out, size);
+    for (size_t done = 0; width > 0 && done < size;) {
+        const size_t left = size - done;
+        const size_t block_size = left < block_size_max ? left : block_size_max;
+        const size_t written = lz4_records_compress(data + done, block_size, width, at + 4);
+        if (written == 0) {
+            width = 0;
+        }
+        put_little_endian(at, (uint32_t)written);
+        at += 4 + written;
+        done += block_size;
+    }
+    if (width == 0) {
+        return compress(data, size, out, lz4_frame_room(size));
+    }
+    put_little_endian(at, 0);
+    return (size_t)(at + 4 - out);
 }
 
 /* The thread's decoding context. The key exists for its destructor; the pointer is what is read. */

@@ -18,6 +18,11 @@
  * taken for the buffer only. */
 MUST_CHECK enum status lz4_frame_compress(const void *data, size_t size, struct buffer *out);
 
+/* The same into memory that has lz4_frame_room(size) bytes, for records of `width` bytes one after
+ * the other; 0 where they have no common width. Gives the frame's size; 0: no memory. */
+size_t lz4_frame_room(size_t size);
+size_t lz4_frame_compress_records(const uint8_t *data, size_t size, size_t width, uint8_t *out);
+
 /* Append what the one data frame in `data` holds; it must fill `size` exactly (else INVALID) and
  * decode to at most `content_size_max` bytes (else LIMIT). */
 MUST_CHECK enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,

@@ -6,8 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <lz4frame.h>
-
+#include "shared/lz4_frame.h"
 #include "shared/value.h"
 
 #define PAGE ((size_t)4096)
@@ -33,7 +32,7 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
 {
     channel->outputs_size =
         pages(CHANNEL_OUTPUTS_SIZE_GOAL + (size_t)output_size_max + (size_t)(64 << 10));
-    channel->frame_size = pages(LZ4F_compressFrameBound(channel->outputs_size, NULL) + 64);
+    channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
                     channel->outputs_size + channel->frame_size + CHANNEL_INPUTS_SIZE_MAX;
 }

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "shared/arena.h"
-#include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/context.h"
 #include "shared/lz4_frame.h"
@@ -35,7 +34,6 @@ struct runner {
     struct writer *writer; /* into the channel's outputs */
     struct arena values;   /* of one input */
     struct arena checks;   /* of one output while it is checked */
-    struct buffer frame;   /* of the batch, before it goes into the channel */
     uint64_t base;         /* bytes that this process held before its first attempt */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
     enum type_kind output_kind;
@@ -82,7 +80,6 @@ void runner_destroy(struct runner *runner)
     writer_destroy(runner->writer);
     arena_free(&runner->values);
     arena_free(&runner->checks);
-    buffer_free(&runner->frame);
     free(runner);
 }
 
@@ -292,22 +289,32 @@ static void run_all(struct runner *runner)
     }
 }
 
+/* Numbers of 64 bits are records of one width, as long as all are large. 0: there is none. */
+static size_t output_width(const struct runner *runner)
+{
+    enum { WIDTH = 9, UINT64 = 0xcf, INT64 = 0xd3, DOUBLE = 0xcb };
+    const struct writer *writer = runner->writer;
+    const uint8_t first = writer->data[0];
+    const bool is_wide = first == UINT64 || first == INT64 || first == DOUBLE;
+    return is_wide && writer_size(writer) % WIDTH == 0 ? WIDTH : 0;
+}
+
 void runner_run(struct runner *runner)
 {
     struct channel *channel = runner->options.channel;
     const uint32_t batch = atomic_load(&channel->control->batch);
+    size_t frame_size = 0;
     writer_clear(runner->writer);
-    buffer_clear(&runner->frame);
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
-        if (lz4_frame_compress(runner->writer->data, writer_size(runner->writer), &runner->frame) !=
-                STATUS_OK ||
-            runner->frame.size > channel->frame_size) {
+        frame_size =
+            lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),
+                                       output_width(runner), channel->frame);
+        if (frame_size == 0) {
             abort(); /* no memory: the batch ends like a crash, and what is finished counts */
         }
-        memcpy(channel->frame, runner->frame.data, runner->frame.size);
     }
-    channel_finish(channel, batch, runner->frame.size);
+    channel_finish(channel, batch, frame_size);
 }
 
 bool runner_is_spent(const struct runner *runner)

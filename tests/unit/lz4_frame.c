@@ -170,3 +170,60 @@ Test(lz4_frame, a_skippable_frame_is_no_data_frame)
     cr_expect(lz4_frame_is_skippable(header, &size) == false);
     buffer_free(&back);
 }
+
+/* Content that goes through the writer of records where that pays, and comes back. */
+static void expect_records_back(const uint8_t *content, size_t size, size_t width)
+{
+    uint8_t *frame = malloc(lz4_frame_room(size));
+    struct buffer back = {0};
+    cr_assert(ne(ptr, frame, NULL));
+    const size_t frame_size = lz4_frame_compress_records(content, size, width, frame);
+    cr_assert(gt(sz, frame_size, 0));
+    cr_assert(le(sz, frame_size, lz4_frame_room(size)));
+    OK(lz4_frame_decompress(frame, frame_size, size, &back));
+    cr_assert(eq(sz, back.size, size));
+    cr_expect(memcmp(back.data, content, size) == 0);
+    buffer_free(&back);
+    free(frame);
+}
+
+Test(lz4_frame, records_of_any_number_come_back)
+{
+    const size_t counts[] = {1, 2, 1000, 20000, 29127, 29128, 29129, 100000};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        const size_t size = 9 * counts[i];
+        uint8_t *content = malloc(size);
+        cr_assert(ne(ptr, content, NULL));
+        for (size_t k = 0; k < size; k++) {
+            content[k] = k % 9 < 5 ? 7 : (uint8_t)(k * k >> 3);
+        }
+        expect_records_back(content, size, 9);
+        free(content);
+    }
+}
+
+Test(lz4_frame, records_that_do_not_shrink_and_those_without_a_width_are_the_librarys)
+{
+    uint8_t *content = make_content(700000);
+    expect_records_back(content, 700000, 9);
+    expect_records_back(content, 700000, 0);
+    free(content);
+}
+
+Test(lz4_frame, frames_of_records_say_their_content_size_and_carry_no_checksums)
+{
+    static uint8_t content[9000];
+    uint8_t *frame = malloc(lz4_frame_room(sizeof(content)));
+    cr_assert(ne(ptr, frame, NULL));
+    size_t size = lz4_frame_compress_records(content, sizeof(content), 9, frame);
+    LZ4F_dctx *context = NULL;
+    LZ4F_frameInfo_t info;
+    cr_assert(not(LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION))));
+    cr_assert(not(LZ4F_isError(LZ4F_getFrameInfo(context, &info, frame, &size))));
+    cr_expect(eq(u64, info.contentSize, sizeof(content)));
+    cr_expect(eq(int, info.blockMode, LZ4F_blockIndependent));
+    cr_expect(eq(int, info.contentChecksumFlag, LZ4F_noContentChecksum));
+    cr_expect(eq(int, info.blockChecksumFlag, LZ4F_noBlockChecksum));
+    (void)LZ4F_freeDecompressionContext(context);
+    free(frame);
+}
