@@ -118,9 +118,8 @@ size_t lz4_records_compress(const uint8_t *data, size_t size, size_t width, uint
     const uint8_t *at = data + width;
     while (at <= start_last) {
         const uint64_t difference = load(at) ^ load(at - width);
-        const size_t match = difference != 0
-                                 ? equal_bytes(difference)
-                                 : match_size(at, width, end - LITERALS_LAST_MIN);
+        const size_t match = difference != 0 ? equal_bytes(difference)
+                                             : match_size(at, width, end - LITERALS_LAST_MIN);
         if (match >= MATCH_SIZE_MIN) {
             out = put_sequence(out, literals, (size_t)(at - literals), width, match);
             literals = at + match;

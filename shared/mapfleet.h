@@ -170,16 +170,12 @@ static inline bool mf_private_has_room(mf_writer *out)
 static inline uint8_t *mf_private_put_scalar(uint8_t *at, uint8_t type, uint64_t value,
                                              unsigned value_size)
 {
-    const uint64_t bits = value << (64 - 8 * value_size);
+    uint64_t bits = value << (64 - 8 * value_size);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    bits = __builtin_bswap64(bits);
+#endif
     at[0] = type;
-    at[1] = (uint8_t)(bits >> 56);
-    at[2] = (uint8_t)(bits >> 48);
-    at[3] = (uint8_t)(bits >> 40);
-    at[4] = (uint8_t)(bits >> 32);
-    at[5] = (uint8_t)(bits >> 24);
-    at[6] = (uint8_t)(bits >> 16);
-    at[7] = (uint8_t)(bits >> 8);
-    at[8] = (uint8_t)bits;
+    __builtin_memcpy(at + 1, &bits, sizeof(bits));
     return at + 1 + value_size;
 }
 

@@ -78,8 +78,7 @@ static inline bool type_is_packed_scalar(enum type_kind kind, const uint8_t *dat
             return size == 1;
         }
         /* Four unsigned, then four signed, of 1, 2, 4 and 8 bytes; above 2^63 - 1 is none. */
-        return first >= 0xcc && first <= 0xd3 &&
-               size == (size_t)1 + (1u << ((first - 0xcc) & 3)) &&
+        return first >= 0xcc && first <= 0xd3 && size == (size_t)1 + (1u << ((first - 0xcc) & 3)) &&
                !(first == 0xcf && data[1] > 0x7f);
     }
     if (kind == TYPE_FLOAT) {

@@ -8,9 +8,10 @@
  *
  * MPI has nothing to wait on. So a loop that finds nothing polls on with growing pauses: after a
  * message the first few without any, since often another follows, then sleeps that grow to
- * WAITER_PAUSE_MAX_US. A file descriptor (an eventfd of executors, a signalfd) ends a pause at once,
- * and says nothing of messages: polling after it would only take the time of those who work. Without `is_polling` (a process alone) the whole
- * time is waited for, and no processor time is used at all.
+ * WAITER_PAUSE_MAX_US. A file descriptor (an eventfd of executors, a signalfd) ends a pause at
+ * once, and says nothing of messages: polling after it would only take the time of those who work.
+ * Without `is_polling` (a process alone) the whole time is waited for, and no processor time is
+ * used at all.
  *
  * Threads: one a waiter, the one that called waiter_init(): sleeps as short as these need a timer
  *          slack that is the thread's.

@@ -113,7 +113,7 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     if (inputs_size > 0) {
         memcpy(channel->inputs, inputs, inputs_size);
     }
-    memset(control->success_bits, 0, (size_t)(instance_count + 7) / 8);
+    memset(control->success_bits, 0xff, (size_t)(instance_count + 7) / 8);
     control->failures_used = 0;
     control->frame_size = 0;
     atomic_store(&control->done, 0);
@@ -262,6 +262,7 @@ void channel_fail(struct channel *channel, uint64_t at, const struct report_fail
     assert(CHANNEL_FAILURES_SIZE_MAX - used >= sizeof(head) + CHANNEL_TEXT_SIZE_MAX);
     memcpy(channel->failures + used, &head, sizeof(head));
     memcpy(channel->failures + used + sizeof(head), failure->text, text_size);
+    control->success_bits[at / 8] &= (uint8_t) ~(1u << at % 8);
     control->failures_used =
         used + sizeof(head) +
         (text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);

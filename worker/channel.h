@@ -166,9 +166,9 @@ static inline bool channel_is_sound(const struct channel *channel, uint64_t done
            atomic_load_explicit(&control->claim, memory_order_relaxed) >> 32 == claimed;
 }
 
+/* Bits are all set when the batch starts, and a failure clears its own. */
 static inline void channel_succeed(struct channel *channel, uint64_t at)
 {
-    channel->control->success_bits[at / 8] |= (uint8_t)(1u << at % 8);
     atomic_store_explicit(&channel->control->done, at + 1, memory_order_release);
 }
 

@@ -480,8 +480,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
     start_result(pool, result);
     if (channel_take_result(&slot->channel, limit, true, add_failure, pool, &found, &reason) !=
             STATUS_OK ||
-        !failures_fit(pool, slot, &found) ||
-        compress_found(pool, &found) != STATUS_OK) {
+        !failures_fit(pool, slot, &found) || compress_found(pool, &found) != STATUS_OK) {
         const uint64_t blamed = channel_blamed(&slot->channel);
         give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us, result);
         return;

@@ -37,6 +37,7 @@ struct runner {
     uint64_t base;         /* bytes that this process held before its first attempt */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
     enum type_kind output_kind;
+    bool is_weighed;      /* attempts have a limit of memory, and this process is theirs alone */
     uint64_t claim_count; /* instances that are claimed next */
     uint64_t claim_count_max;
     bool is_spent;
@@ -64,6 +65,7 @@ enum status runner_create(const struct runner_options *options, struct runner **
     runner->context.writer = runner->writer;
     runner->base = limits_own(getpid());
     runner->output_kind = type_kind(options->task->output);
+    runner->is_weighed = options->map.mem > 0 && options->channel->fd >= 0;
     runner->claim_count = 1;
     /* Where an attempt may be ended, none behind it is started. */
     runner->claim_count_max =
@@ -94,10 +96,8 @@ static enum status finish_output(struct runner *runner, struct error *err)
         mf_put_null(&writer->face);
     }
     enum status status = writer_end(writer, err);
-    if (status != STATUS_OK ||
-        type_is_packed_scalar(runner->output_kind, writer->data + writer->value_start,
-                              writer_size(writer) - writer->value_start)) {
-        return status; /* no scalar of those kinds names a file */
+    if (status != STATUS_OK) {
+        return status;
     }
     arena_reset(&runner->checks);
     status = type_check_packed(runner->options.task->output, writer->data + writer->value_start,
@@ -139,7 +139,7 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
 static bool weigh(struct runner *runner, char *text, size_t text_size)
 {
     const uint64_t mem = runner->options.map.mem;
-    if (mem == 0 || runner->options.channel->fd < 0) {
+    if (!runner->is_weighed) {
         return true;
     }
     const uint64_t now_us = clock_us();
@@ -162,17 +162,20 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
     return held <= mem;
 }
 
-static void run_attempt(struct runner *runner, const mf_value *input, struct place place)
+/* Is there just one value, a scalar of the task's type, and nothing else to do about it? */
+static inline bool is_plain_output(const struct runner *runner)
+{
+    const struct writer *writer = runner->writer;
+    const size_t size = writer_size(writer) - writer->value_start;
+    return writer->face.mf_private_count == 1 && writer->depth == 0 &&
+           writer->status == STATUS_OK && size <= writer->size_max &&
+           type_is_packed_scalar(runner->output_kind, writer->data + writer->value_start, size);
+}
+
+static void end_attempt(struct runner *runner, struct place place, mf_status returned)
 {
     struct error err;
-    mf_context *ctx = &runner->context;
-    context_begin(ctx, place.index, place.attempt);
-    writer_begin(runner->writer);
-    const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
-    if (!channel_is_sound(runner->options.channel, place.at, place.claimed)) {
-        channel_blame(runner->options.channel, place.at);
-        abort(); /* this attempt wrote where it must not: it is the one that is charged */
-    }
+    const mf_context *ctx = &runner->context;
     if (!weigh(runner, err.text, sizeof(err.text))) {
         writer_rewind(runner->writer);
         fail(runner, place, FAILURE_MEMORY, false, err.text, strlen(err.text));
@@ -184,6 +187,24 @@ static void run_attempt(struct runner *runner, const mf_value *input, struct pla
         channel_succeed(runner->options.channel, place.at);
     } else {
         fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
+    }
+}
+
+/* What most attempts do is done here, within the loop over them; the rest in end_attempt(). */
+static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place)
+{
+    mf_context *ctx = &runner->context;
+    context_begin(ctx, place.index, place.attempt);
+    writer_begin(runner->writer);
+    const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
+    if (!channel_is_sound(runner->options.channel, place.at, place.claimed)) {
+        channel_blame(runner->options.channel, place.at);
+        abort(); /* this attempt wrote where it must not: it is the one that is charged */
+    }
+    if (returned == MF_OK && !runner->is_weighed && is_plain_output(runner)) {
+        channel_succeed(runner->options.channel, place.at);
+    } else {
+        end_attempt(runner, place, returned);
     }
     context_end(ctx);
 }
@@ -212,18 +233,26 @@ static void start_walk(struct runner *runner, struct batch_walk *walk)
     memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
 }
 
-static struct place next_place(struct batch_walk *walk, uint64_t at, uint64_t claimed)
+/* Instances of one span, as many as are left of it up to `end`. */
+struct stretch {
+    uint64_t end;
+    uint64_t index; /* of the first */
+    uint64_t attempt;
+};
+
+static struct stretch next_stretch(struct batch_walk *walk, uint64_t at, uint64_t end)
 {
     const struct span *span = &walk->spans[walk->span];
-    const struct place place = {.at = at,
-                                .claimed = claimed,
-                                .index = span->start + walk->offset,
-                                .attempt = span->attempt};
-    if (++walk->offset == span->count) {
+    const uint64_t left = span->count - walk->offset;
+    const uint64_t count = left < end - at ? left : end - at;
+    const struct stretch stretch = {
+        .end = at + count, .index = span->start + walk->offset, .attempt = span->attempt};
+    walk->offset += count;
+    if (walk->offset == span->count) {
         walk->offset = 0;
         walk->span++;
     }
-    return place;
+    return stretch;
 }
 
 /* Rank 0 has checked and packed the inputs, so that one that cannot be read was damaged since. */
@@ -245,14 +274,15 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
     return status;
 }
 
-/* Run what was claimed. False where the batch shall end before the last of it. */
-static bool run_claimed(struct runner *runner, struct batch_walk *walk, uint64_t first,
-                        uint64_t end)
+/* Run what was claimed, up to `end`, of one span. False where the batch shall end before. */
+static bool run_stretch(struct runner *runner, struct batch_walk *walk, uint64_t at, uint64_t end)
 {
+    const struct stretch stretch = next_stretch(walk, at, end);
     struct error err;
-    for (uint64_t at = first; at < end; at++) {
+    struct place place = {
+        .at = at, .claimed = end, .index = stretch.index, .attempt = stretch.attempt};
+    for (; place.at < stretch.end; place.at++, place.index++) {
         mf_value input;
-        const struct place place = next_place(walk, at, end);
         if (next_input(runner, walk, place.index, &input, &err) == STATUS_OK) {
             run_attempt(runner, &input, place);
         } else {
@@ -262,7 +292,7 @@ static bool run_claimed(struct runner *runner, struct batch_walk *walk, uint64_t
             return false;
         }
     }
-    return true;
+    return stretch.end == end || run_stretch(runner, walk, stretch.end, end);
 }
 
 static void run_all(struct runner *runner)
@@ -275,7 +305,7 @@ static void run_all(struct runner *runner)
     uint64_t seen_us = started_us;
     start_walk(runner, &walk);
     while ((count = channel_claim(channel, runner->claim_count, &first)) > 0) {
-        const bool goes_on = run_claimed(runner, &walk, first, first + count);
+        const bool goes_on = run_stretch(runner, &walk, first, first + count);
         const uint64_t now_us = clock_coarse_us();
         if (now_us != seen_us) {
             seen_us = now_us;
@@ -307,9 +337,8 @@ void runner_run(struct runner *runner)
     writer_clear(runner->writer);
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
-        frame_size =
-            lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),
-                                       output_width(runner), channel->frame);
+        frame_size = lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),
+                                                output_width(runner), channel->frame);
         if (frame_size == 0) {
             abort(); /* no memory: the batch ends like a crash, and what is finished counts */
         }
