@@ -31,7 +31,7 @@
 #define ZYGOTE_FD_COUNT_MAX 8
 #define ZYGOTE_REQUEST_SIZE_MAX (1u << 16)
 
-struct zygote; /* fields: zygote.c */
+struct zygote; /* fields: zygote.c; the process itself: zygote_server.c */
 
 /* What zygote and executors do. */
 struct zygote_duties {
