@@ -107,6 +107,7 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .report_interval_us = MASTER_REPORT_INTERVAL_US,
         .slots = request->slots,
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
+        .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };
     const int exit_status = run_session(transport, zygote, &options, is_clean_out);
     free(run.input_type);

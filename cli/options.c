@@ -184,6 +184,11 @@ static const struct option table[OPTION_COUNT] = {
                           .help = "process (default): attempts run in processes of their own; "
                                   "none: in\nthe rank, for debuggers: a crash ends the run, "
                                   "time has no bound"},
+    [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",
+                              .group = GROUP_RUN,
+                              .verbs = BIT(VERB_MAP),
+                              .help = "leave the attempts' working directories where they are, and "
+                                      "say where"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,

@@ -50,6 +50,7 @@ enum option_id {
     /* the run */
     OPTION_SLOTS,
     OPTION_ISOLATION,
+    OPTION_KEEP_WORKDIRS,
     OPTION_UNIT_SIZE,
     OPTION_RUN_DIR,
     OPTION_PRINT,

@@ -48,6 +48,7 @@ int ranks_run(ranks_master *run_master, void *context)
                                 ? run_master(context, transport, zygote, &is_clean)
                                 : run_worker(transport, zygote, &is_clean);
     zygote_destroy(zygote);
+    executor_remove_workdirs(); /* where the zygote was killed, or runs nothing */
     if (!is_clean && transport_size(transport) > 1) {
         transport_abort(transport, exit_status);
     }

@@ -41,6 +41,7 @@ struct master_options {
     uint64_t report_interval_us;
     uint64_t slots;   /* of each rank, as the user asked; 0: by the machine */
     bool is_isolated; /* attempts run in executors */
+    bool keeps_workdirs;
 };
 
 MUST_CHECK enum status master_create(const struct master_options *options,

@@ -43,7 +43,8 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .launch_dir = run->launch_dir,
                      .report_interval_us = master->options.report_interval_us,
                      .slots = master->options.slots,
-                     .is_isolated = master->options.is_isolated},
+                     .is_isolated = master->options.is_isolated,
+                     .keeps_workdirs = master->options.keeps_workdirs},
     };
     (void)now_us;
     const bool is_digest = hex_digest(run->job_digest, message.as.start.job_digest);

@@ -1,18 +1,12 @@
 #include "shared/context.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/seed.h"
-
-#define REMOVE_OPEN_FOLDERS_MAX 16
+#include "shared/workdir.h"
 
 uint64_t mf_index(const mf_context *ctx)
 {
@@ -26,7 +20,7 @@ uint64_t mf_attempt(const mf_context *ctx)
 
 uint64_t mf_map_size(const mf_context *ctx)
 {
-    return ctx->map_size;
+    return ctx->environment.map_size;
 }
 
 uint64_t mf_seed(const mf_context *ctx)
@@ -85,21 +79,23 @@ void mf_log(mf_context *ctx, const char *format, ...)
     (void)!write(STDERR_FILENO, line, (size_t)length + 1);
 }
 
-/* ---- The working directory --------------------------------------------------------------------
+/* ---- What is made where it is asked for -------------------------------------------------------
  */
 
 const char *mf_workdir(mf_context *ctx)
 {
+    char name[64] = "setup";
+    struct error err;
     if (ctx->has_workdir) {
         return ctx->workdir;
     }
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] != '/') {
-        folder = "/tmp";
+    if (ctx->input != NULL) {
+        (void)snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64, ctx->index, ctx->attempt);
     }
-    const int length = snprintf(ctx->workdir, sizeof(ctx->workdir), "%s/mapfleet-XXXXXX", folder);
-    if (length < 0 || (size_t)length >= sizeof(ctx->workdir) || mkdtemp(ctx->workdir) == NULL) {
-        (void)mf_fail(ctx, "no working directory in %s: %s", folder, strerror(errno));
+    const char *folder =
+        ctx->input != NULL && ctx->kept_workdirs != NULL ? ctx->kept_workdirs : ctx->workdirs;
+    if (workdir_make(folder, name, ctx->workdir, &err) != STATUS_OK) {
+        (void)mf_fail(ctx, "%s", err.text);
         return NULL;
     }
     ctx->has_workdir = true;
@@ -107,18 +103,39 @@ const char *mf_workdir(mf_context *ctx)
     return ctx->workdir;
 }
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+char *const *mf_environment(mf_context *ctx)
 {
-    (void)about;
-    (void)kind;
-    (void)place;
-    (void)remove(path);
-    return 0;
+    char *const *variables = NULL;
+    struct error err;
+    const char *workdir = mf_workdir(ctx);
+    if (workdir == NULL) {
+        return NULL;
+    }
+    const struct environment_attempt attempt = {.index = ctx->index,
+                                                .attempt = ctx->attempt,
+                                                .seed = mf_seed(ctx),
+                                                .workdir = workdir,
+                                                .input = ctx->input};
+    if (environment_of_attempt(&ctx->environment, &attempt, &ctx->variables, &variables, &err) !=
+        STATUS_OK) {
+        (void)mf_fail(ctx, "%s", err.text);
+        return NULL;
+    }
+    return variables;
 }
 
-void context_remove_workdir(mf_context *ctx)
+void context_go_home(const mf_context *ctx)
 {
-    (void)nftw(ctx->workdir, remove_one, REMOVE_OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-    ctx->has_workdir = false;
+    (void)!chdir(ctx->launch_dir); /* where it has gone since, attempts are where they are */
+}
+
+void context_clean_up(mf_context *ctx)
+{
+    context_go_home(ctx); /* a function that uses a folder likes to be in it */
+    if (ctx->input == NULL || ctx->kept_workdirs == NULL) {
+        workdir_remove(ctx->workdir);
+    }
     ctx->writer->attempt.workdir = NULL;
+    ctx->has_workdir = false;
+    arena_reset(&ctx->variables);
 }

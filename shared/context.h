@@ -1,9 +1,11 @@
 /* context.h - the private side of mf_context: one attempt, as its task function sees it.
  *
- *     context_begin --> the task function --> what it left in `status` and `text` --> context_end
+ *     context_begin --> the task function --> what it left in `text` --> context_end
+ *                                                                   ... --> context_free
  *
- * Ownership: whoever runs attempts owns one context and uses it again for each. The working
- *            directory is the context's: made at the first mf_workdir(), removed by context_end().
+ * Ownership: whoever runs attempts owns one context and uses it again for each; the texts of its
+ *            map are the caller's. The working directory is the context's: made at the first
+ *            mf_workdir(), removed by context_end() unless it is kept.
  * Threads:   one.
  */
 #ifndef SHARED_CONTEXT_H
@@ -13,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/arena.h"
+#include "shared/environment.h"
 #include "shared/mapfleet.h"
 #include "shared/writer.h"
 
@@ -21,36 +25,51 @@
 struct mf_context {
     /* of the map */
     const char *task;
-    uint64_t map_size;
-    uint64_t seed; /* of the run */
-    void *state;   /* of the job's setup */
+    struct environment environment; /* what it says of map, rank and slot */
+    uint64_t seed;                  /* of the run */
+    const char *launch_dir;         /* where attempts are */
+    const char *workdirs;           /* folder of working directories */
+    const char *kept_workdirs;      /* the same where they stay; NULL: they do not */
+    void *state;                    /* of the job's setup */
     struct writer *writer;
     /* of the attempt */
     uint64_t index;
     uint64_t attempt;
+    const mf_value *input; /* NULL: a setup */
     bool has_workdir;
-    size_t text_size; /* of what the function said of its failure */
+    struct arena variables; /* environments of children; only beside a folder */
+    size_t text_size;       /* of what the function said of its failure */
     char text[CONTEXT_TEXT_SIZE];
     char workdir[PATH_MAX];
 };
 
-static inline void context_begin(mf_context *ctx, uint64_t index, uint64_t attempt)
+static inline void context_begin(mf_context *ctx, uint64_t index, uint64_t attempt,
+                                 const mf_value *input)
 {
     ctx->index = index;
     ctx->attempt = attempt;
+    ctx->input = input;
     ctx->text_size = 0;
     ctx->writer->attempt.index = index;
     ctx->writer->attempt.attempt = attempt;
 }
 
-/* Remove the working directory, if one was made. */
-void context_remove_workdir(mf_context *ctx);
+/* Go back to the launch directory: a function may have left it. */
+void context_go_home(const mf_context *ctx);
+
+/* Take back what the attempt asked for. */
+void context_clean_up(mf_context *ctx);
 
 static inline void context_end(mf_context *ctx)
 {
     if (ctx->has_workdir) {
-        context_remove_workdir(ctx);
+        context_clean_up(ctx);
     }
+}
+
+static inline void context_free(mf_context *ctx)
+{
+    arena_free(&ctx->variables);
 }
 
 #endif

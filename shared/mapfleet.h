@@ -275,9 +275,20 @@ MF_EXPORT uint64_t mf_map_size(const mf_context *ctx);
 /* A seed for random numbers: the same at every attempt of this instance, on every rank, for the
  * run's --seed; different for every index. */
 MF_EXPORT uint64_t mf_seed(const mf_context *ctx);
-/* The attempt's own folder: made at the first call, removed after the attempt. Absolute path; NULL
- * when it can't be made, with the reason as the attempt's error (return MF_FAIL). */
+/* The attempt's own folder: made at the first call, removed after the attempt (unless
+ * --keep-workdirs is given). Absolute path; NULL when it can't be made, with the reason as the
+ * attempt's error (return MF_FAIL). */
 MF_EXPORT const char *mf_workdir(mf_context *ctx);
+/* The environment for a program that the attempt starts, as execve() and posix_spawn() take it:
+ * "NAME=value" strings, NULL after the last. It is this process's own, without what launchers of
+ * MPI set (OMPI_*, PMIX_*, PMI_*, ORTE_*, PRTE_*), and with MAPFLEET_INDEX, _ATTEMPT, _SIZE,
+ * _WORKDIR (mf_workdir() is called for it), _SEED, _RUN_DIR, _INPUT (the input: a string as it is,
+ * anything else as JSON; left out past 64 KiB and where it holds a NUL), _SLOT (from 1, within its
+ * rank), _RANK, _CPUS, and OMP_NUM_THREADS where it isn't set. In a setup, which has no instance,
+ * _INDEX, _ATTEMPT, _SEED and _INPUT are left out. Belongs to mapfleet, and is valid until the
+ * function returns. NULL when there is no memory or no folder for it, with the reason as the
+ * attempt's error (return MF_FAIL). */
+MF_EXPORT char *const *mf_environment(mf_context *ctx);
 /* What the job's setup kept (see mf_register_setup()); NULL without one. */
 MF_EXPORT void *mf_state(const mf_context *ctx);
 /* Write one line to standard error, with the task's name, index and attempt before it. */

@@ -67,6 +67,10 @@ MUST_CHECK enum status value_from_json(struct arena *arena, const char *text, si
  * LIMIT where the value is deeper than VALUE_DEPTH_MAX. On failure `out` may hold a part. */
 MUST_CHECK enum status value_to_json(const mf_value *value, struct buffer *out);
 
+/* A value's text, as commands and users read it: a string as it is, everything else as compact
+ * JSON. */
+MUST_CHECK enum status value_to_text(const mf_value *value, struct buffer *out);
+
 /* The shortest decimal text that reads back as `real`, with a point or an exponent: "0.1", "1.0",
  * "1e-05"; "nan", "inf" and "-inf" where there is none. Whatever the locale, the point is a point.
  * Returns its length; `text` has room for VALUE_FLOAT_TEXT_SIZE. */

@@ -307,3 +307,9 @@ enum status value_to_json(const mf_value *value, struct buffer *out)
 {
     return append_value(out, value, 0);
 }
+
+enum status value_to_text(const mf_value *value, struct buffer *out)
+{
+    return mf_kind_of(value) == MF_STR ? buffer_append(out, mf_str(value), mf_size(value))
+                                       : value_to_json(value, out);
+}

@@ -44,7 +44,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
 
 static void put_start(struct pack *pack, const struct wire_start *start)
 {
-    pack_array(pack, 15);
+    pack_array(pack, 16);
     pack_uint(pack, WIRE_START);
     pack_uint(pack, start->version);
     pack_text(pack, start->program);
@@ -60,6 +60,7 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_uint(pack, start->report_interval_us);
     pack_uint(pack, start->slots);
     pack_bool(pack, start->is_isolated);
+    pack_bool(pack, start->keeps_workdirs);
 }
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
@@ -347,6 +348,7 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->report_interval_us = unpack_uint(in);
     start->slots = unpack_uint_max(in, UINT32_MAX);
     start->is_isolated = unpack_bool(in);
+    start->keeps_workdirs = unpack_bool(in);
 }
 
 static void get_ready(struct decoder *decoder, struct wire_ready *ready)
@@ -451,7 +453,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 15, [WIRE_READY] = 8,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
+    [WIRE_START] = 16, [WIRE_READY] = 8,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
     [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 1, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
 };
 

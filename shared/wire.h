@@ -71,8 +71,9 @@ struct wire_start {
     const char *run_dir;    /* absolute */
     const char *launch_dir; /* absolute */
     uint64_t report_interval_us;
-    uint64_t slots;   /* that the user asked for; 0: by the machine */
-    bool is_isolated; /* attempts run in executors, not in the rank */
+    uint64_t slots;      /* that the user asked for; 0: by the machine */
+    bool is_isolated;    /* attempts run in executors, not in the rank */
+    bool keeps_workdirs; /* of attempts */
 };
 
 struct wire_ready {

@@ -1,21 +1,29 @@
 #include "worker/executor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "shared/arena.h"
 #include "shared/context.h"
+#include "shared/environment.h"
 #include "shared/memory.h"
+#include "shared/pack.h"
+#include "shared/unpack.h"
 #include "shared/wire.h"
+#include "shared/workdir.h"
 #include "worker/channel.h"
 #include "worker/runner.h"
 
-enum status executor_set_up(const struct job *job, void **state_out, struct error *err)
+enum status executor_set_up(const struct job *job, const struct runner_options *options,
+                            void **state_out, struct error *err)
 {
     struct writer *writer = NULL;
     *state_out = NULL;
+    const struct environment environment = runner_environment(options);
+    environment_set_process(&environment);
     if (job->setup == NULL) {
         return STATUS_OK;
     }
@@ -24,13 +32,17 @@ enum status executor_set_up(const struct job *job, void **state_out, struct erro
         return error_set(err, status, "no memory for the setup of job %s", job->name);
     }
     struct mf_context *context = memory_take(1, sizeof(*context));
+    runner_fill_context(options, context);
     context->task = "setup";
+    context->state = NULL;
     context->writer = writer;
+    context_begin(context, 0, 0, NULL);
     if (job->setup(context, state_out) != MF_OK) {
         status = error_set(err, STATUS_INVALID, "the setup of job %s failed: %.*s", job->name,
                            (int)context->text_size, context->text);
     }
     context_end(context);
+    context_free(context);
     writer_destroy(writer);
     free(context);
     return status;
@@ -73,7 +85,7 @@ static int run(const struct job *job, struct runner_options options, const int *
         return EXIT_FAILURE;
     }
     options.channel = &channel;
-    if (executor_set_up(job, &options.state, &err) != STATUS_OK ||
+    if (executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
         runner_create(&options, &runner) != STATUS_OK) {
         say_setup(&channel, CHANNEL_SETUP_FAILED, err.text);
         executor_ring(fds[EXECUTOR_RANK_BELL]);
@@ -99,6 +111,10 @@ enum status executor_load(const struct wire_start *start, struct job **job_out,
                           const struct task **task_out, struct error *err)
 {
     struct job *job = NULL;
+    if (chdir(start->launch_dir) != 0) {
+        return error_set(err, STATUS_NOT_FOUND, "the folder %s, in which the run was started: %s",
+                         start->launch_dir, strerror(errno));
+    }
     enum status status =
         *start->job_path == '\0' ? job_open("", &job, err) : job_load(start->job_path, &job, err);
     if (status != STATUS_OK) {
@@ -119,9 +135,41 @@ enum status executor_load(const struct wire_start *start, struct job **job_out,
     return STATUS_OK;
 }
 
-struct runner_options executor_runner_options(const struct wire_start *start,
-                                              const struct task *task)
+/* ---- Working directories ----------------------------------------------------------------------
+ */
+
+/* Of this process. The rank's is chosen once, and inherited by zygote and executors. */
+static struct {
+    char rank[PATH_MAX];
+    char slot[PATH_MAX];
+    char kept[PATH_MAX];
+} workdirs;
+
+static void choose_workdirs(void)
 {
+    if (workdirs.rank[0] == '\0') {
+        workdir_choose(workdirs.rank);
+    }
+    workdir_of_kept(workdirs.rank, workdirs.kept);
+}
+
+const char *executor_kept_workdirs(void)
+{
+    choose_workdirs();
+    return access(workdirs.kept, F_OK) == 0 ? workdirs.kept : "";
+}
+
+void executor_remove_workdirs(void)
+{
+    workdir_remove(workdirs.rank);
+}
+
+struct runner_options executor_runner_options(const struct wire_start *start,
+                                              const struct task *task, struct executor_place place)
+{
+    choose_workdirs();
+    workdir_of_slot(workdirs.rank, place.slot, workdirs.slot);
+    workdir_remove(workdirs.slot); /* what an executor that died has left there */
     return (struct runner_options){
         .task = task,
         .map = start->options,
@@ -129,7 +177,29 @@ struct runner_options executor_runner_options(const struct wire_start *start,
         .map_size = start->map_size,
         .run_dir = start->run_dir,
         .launch_dir = start->launch_dir,
+        .workdirs = workdirs.slot,
+        .kept_workdirs = start->keeps_workdirs ? workdirs.kept : NULL,
+        .rank = place.rank,
+        .slot = place.slot,
     };
+}
+
+/* ---- PREPARE: the rank, and the message START -------------------------------------------------
+ */
+
+enum status executor_prepare(struct zygote *zygote, uint32_t rank, const struct buffer *start,
+                             struct error *err)
+{
+    struct buffer request = {0};
+    struct pack out;
+    pack_start(&out, &request);
+    pack_uint(&out, rank);
+    pack_raw(&out, start->data, start->size);
+    enum status status = pack_finish(&out);
+    status = status == STATUS_OK ? zygote_prepare(zygote, request.data, request.size, err)
+                                 : error_set(err, status, "no memory to start with");
+    buffer_free(&request);
+    return status;
 }
 
 /* ---- In the zygote ----------------------------------------------------------------------------
@@ -139,6 +209,7 @@ struct runner_options executor_runner_options(const struct wire_start *start,
 struct prepared {
     struct arena arena;
     struct wire_message start;
+    uint32_t rank;
     struct job *job;
     const struct task *task;
 };
@@ -146,13 +217,17 @@ struct prepared {
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
 {
     struct prepared *prepared = context;
-    const enum status status = wire_decode(request, size, &prepared->arena, &prepared->start, err);
+    struct unpack in = unpack_start(request, size);
+    prepared->rank = (uint32_t)unpack_uint_max(&in, UINT32_MAX);
+    environment_leave_mpi();
+    const enum status status =
+        wire_decode(in.at, unpack_left(&in), &prepared->arena, &prepared->start, err);
     return status == STATUS_OK
                ? executor_load(&prepared->start.as.start, &prepared->job, &prepared->task, err)
                : status;
 }
 
-static int run_executor(void *context, const int *fds, size_t fd_count)
+static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
     if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL ||
@@ -162,12 +237,21 @@ static int run_executor(void *context, const int *fds, size_t fd_count)
     }
     (void)close(fds[EXECUTOR_RELAY]);
     const struct runner_options options =
-        executor_runner_options(&prepared->start.as.start, prepared->task);
+        executor_runner_options(&prepared->start.as.start, prepared->task,
+                                (struct executor_place){.rank = prepared->rank, .slot = slot});
     return run(prepared->job, options, fds);
+}
+
+static void leave(void *context)
+{
+    (void)context;
+    executor_remove_workdirs();
 }
 
 struct zygote_duties executor_duties(void)
 {
     static struct prepared prepared; /* of this process and those that it forks */
-    return (struct zygote_duties){.prepare = prepare, .run = run_executor, .context = &prepared};
+    choose_workdirs();
+    return (struct zygote_duties){
+        .prepare = prepare, .run = run_executor, .leave = leave, .context = &prepared};
 }

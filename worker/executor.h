@@ -7,6 +7,7 @@
 #ifndef WORKER_EXECUTOR_H
 #define WORKER_EXECUTOR_H
 
+#include "shared/buffer.h"
 #include "shared/error.h"
 #include "shared/job.h"
 #include "shared/wire.h"
@@ -22,23 +23,42 @@ enum executor_fd {
     EXECUTOR_FD_COUNT
 };
 
-/* Run the job's setup, as an attempt of nothing. Its text is that of its failure. */
-MUST_CHECK enum status executor_set_up(const struct job *job, void **state_out, struct error *err);
+/* Set this process's environment, and run the job's setup, as an attempt of nothing. Its text is
+ * that of its failure. */
+MUST_CHECK enum status executor_set_up(const struct job *job, const struct runner_options *options,
+                                       void **state_out, struct error *err);
 
-/* Load the job that START names, and find its task. One that differs from rank 0's is refused. The
- * job is the caller's. */
+/* Go to the launch directory, load the job that START names, and find its task. A job that differs
+ * from rank 0's is refused, and so is a host without that directory. The job is the caller's. */
 MUST_CHECK enum status executor_load(const struct wire_start *start, struct job **job_out,
                                      const struct task **task_out, struct error *err);
 
-/* What START says of how the task runs; channel and state are the caller's to fill in. */
+/* The rank whose attempts these are, and its slot of them, from 1. */
+struct executor_place {
+    uint32_t rank;
+    uint32_t slot;
+};
+
+/* What START says of how the task runs; channel and state are the caller's to fill in. Working
+ * directories have this process's folder for the slot, which is emptied. */
 struct runner_options executor_runner_options(const struct wire_start *start,
-                                              const struct task *task);
+                                              const struct task *task, struct executor_place place);
+
+/* The rank's side of PREPARE: have the zygote load what START, encoded here, names. */
+MUST_CHECK enum status executor_prepare(struct zygote *zygote, uint32_t rank,
+                                        const struct buffer *start, struct error *err);
+
+/* Where working directories are kept; "" where none was made that is kept. Valid until the next
+ * call. */
+const char *executor_kept_workdirs(void);
+/* Remove all others. For the rank, when no executor is left. */
+void executor_remove_workdirs(void);
 
 /* Ring an eventfd. */
 void executor_ring(int bell);
 
-/* What a zygote and its executors run: PREPARE carries the START message of the run. Lives as long
- * as the process. */
+/* What a zygote and its executors run. Lives as long as the process. Called before the zygote is
+ * forked, so that both know the name of the folder for working directories. */
 struct zygote_duties executor_duties(void);
 
 #endif

@@ -32,8 +32,8 @@
 static struct runner_options runner_options_of(const struct pool *pool)
 {
     struct runner_options options =
-        executor_runner_options(pool->options.start, pool->options.task);
-    options.state = pool->state;
+        executor_runner_options(pool->options.start, pool->options.task,
+                                (struct executor_place){.rank = pool->options.rank, .slot = 1});
     options.channel = &pool->slots[0].channel;
     return options;
 }
@@ -46,12 +46,13 @@ static enum status open_in_rank(struct pool *pool, struct error *err)
     if (status != STATUS_OK) {
         return status;
     }
-    if (executor_set_up(pool->options.job, &pool->state, err) != STATUS_OK) {
+    struct runner_options options = runner_options_of(pool);
+    if (executor_set_up(pool->options.job, &options, &pool->state, err) != STATUS_OK) {
         (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%s", err->text);
         return STATUS_OK; /* told by pool_setup_error() */
     }
     pool->is_set_up = true;
-    const struct runner_options options = runner_options_of(pool);
+    options.state = pool->state;
     status = runner_create(&options, &pool->runner);
     if (status != STATUS_OK) {
         return error_set(err, status, "no memory to run tasks in");
@@ -203,7 +204,8 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
                                         [EXECUTOR_BELL] = slot->bell,
                                         [EXECUTOR_RANK_BELL] = pool->rank_bell,
                                         [EXECUTOR_RELAY] = pool->relay.to};
-    status = zygote_fork(pool->options.zygote, slot->executor, fds, EXECUTOR_FD_COUNT, err);
+    status = zygote_fork(pool->options.zygote, slot->executor, (uint32_t)(slot - pool->slots) + 1,
+                         fds, EXECUTOR_FD_COUNT, err);
     if (status != STATUS_OK) {
         close_slot(slot);
         return status;

@@ -36,6 +36,7 @@ struct pool; /* fields: pool.c */
 
 struct pool_options {
     const struct wire_start *start; /* what runs; outlives the pool */
+    uint32_t rank;                  /* this one */
     struct zygote *zygote;          /* prepared; NULL: run in this process */
     const struct job *job;          /* loaded here; only without a zygote */
     const struct task *task;        /* of it; only without a zygote */

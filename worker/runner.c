@@ -43,6 +43,26 @@ struct runner {
     bool is_spent;
 };
 
+struct environment runner_environment(const struct runner_options *options)
+{
+    return (struct environment){.map_size = options->map_size,
+                                .run_dir = options->run_dir,
+                                .rank = options->rank,
+                                .slot = options->slot,
+                                .cpus = options->map.cpus};
+}
+
+void runner_fill_context(const struct runner_options *options, struct mf_context *context)
+{
+    context->task = options->task->name;
+    context->environment = runner_environment(options);
+    context->seed = options->map.seed;
+    context->launch_dir = options->launch_dir;
+    context->workdirs = options->workdirs;
+    context->kept_workdirs = options->kept_workdirs;
+    context->state = options->state;
+}
+
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
 {
     struct runner *runner = calloc(1, sizeof(*runner));
@@ -58,10 +78,7 @@ enum status runner_create(const struct runner_options *options, struct runner **
         return status;
     }
     runner->writer->attempt.launch_dir = options->launch_dir;
-    runner->context.task = options->task->name;
-    runner->context.map_size = options->map_size;
-    runner->context.seed = options->map.seed;
-    runner->context.state = options->state;
+    runner_fill_context(options, &runner->context);
     runner->context.writer = runner->writer;
     runner->base = limits_own(getpid());
     runner->output_kind = type_kind(options->task->output);
@@ -80,6 +97,7 @@ void runner_destroy(struct runner *runner)
         return;
     }
     writer_destroy(runner->writer);
+    context_free(&runner->context);
     arena_free(&runner->values);
     arena_free(&runner->checks);
     free(runner);
@@ -194,7 +212,7 @@ static void end_attempt(struct runner *runner, struct place place, mf_status ret
 static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place)
 {
     mf_context *ctx = &runner->context;
-    context_begin(ctx, place.index, place.attempt);
+    context_begin(ctx, place.index, place.attempt, input);
     writer_begin(runner->writer);
     const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
     if (!channel_is_sound(runner->options.channel, place.at, place.claimed)) {
@@ -335,6 +353,7 @@ void runner_run(struct runner *runner)
     const uint32_t batch = atomic_load(&channel->control->batch);
     size_t frame_size = 0;
     writer_clear(runner->writer);
+    context_go_home(&runner->context);
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
         frame_size = lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/context.h"
+#include "shared/environment.h"
 #include "shared/error.h"
 #include "shared/formula.h"
 #include "shared/job.h"
@@ -32,13 +34,21 @@ struct runner_options {
     uint64_t map_size;
     const char *run_dir;
     const char *launch_dir;
-    void *state; /* of the job's setup */
+    const char *workdirs;      /* folder of working directories */
+    const char *kept_workdirs; /* the same where they stay; NULL: they do not */
+    uint32_t rank;
+    uint32_t slot; /* from 1 */
+    void *state;   /* of the job's setup */
     struct channel *channel;
 };
 
 MUST_CHECK enum status runner_create(const struct runner_options *options,
                                      struct runner **runner_out);
 void runner_destroy(struct runner *runner); /* NULL is allowed */
+
+/* What these options say of the process, and of the context of every attempt and of a setup. */
+struct environment runner_environment(const struct runner_options *options);
+void runner_fill_context(const struct runner_options *options, struct mf_context *context);
 
 /* Run the batch that was put last, as far as it can be claimed, and finish it. */
 void runner_run(struct runner *runner);

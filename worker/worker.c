@@ -65,12 +65,25 @@ enum status worker_create(struct transport *transport, struct zygote *zygote,
     return STATUS_OK;
 }
 
+/* Once, at the end. */
+static void say_kept(const struct worker *worker)
+{
+    const char *kept = executor_kept_workdirs();
+    char host[256] = "";
+    if (*kept != '\0') {
+        (void)gethostname(host, sizeof(host) - 1);
+        log_info("working directories of rank %" PRIu32 " are kept: %s on %s",
+                 transport_rank(worker->transport), kept, host);
+    }
+}
+
 void worker_destroy(struct worker *worker)
 {
     if (worker == NULL) {
         return;
     }
     pool_destroy(worker->pool);
+    say_kept(worker);
     job_destroy(worker->job);
     unit_queue_free(&worker->queue);
     for (size_t i = 0; i < worker->report_capacity; i++) {
@@ -186,6 +199,7 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
     const struct wire_start *start = &worker->start.as.start;
     const struct pool_options options = {
         .start = start,
+        .rank = transport_rank(worker->transport),
         .zygote = is_isolated ? worker->zygote : NULL,
         .job = worker->job,
         .task = worker->task,
@@ -205,9 +219,10 @@ static enum status prepare(struct worker *worker, const struct wire_message *mes
     const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
     enum status status = keep_start(worker, message, &bytes, err);
     if (status == STATUS_OK) {
-        status = is_isolated
-                     ? zygote_prepare(worker->zygote, bytes.data, bytes.size, err)
-                     : executor_load(&worker->start.as.start, &worker->job, &worker->task, err);
+        status =
+            is_isolated
+                ? executor_prepare(worker->zygote, transport_rank(worker->transport), &bytes, err)
+                : executor_load(&worker->start.as.start, &worker->job, &worker->task, err);
     }
     buffer_free(&bytes);
     if (status == STATUS_OK && !is_isolated) {

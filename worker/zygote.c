@@ -121,12 +121,12 @@ enum status zygote_prepare(struct zygote *zygote, const void *request, size_t si
                         (struct iovec){.iov_base = bytes.taken, .iov_len = size}, err);
 }
 
-enum status zygote_fork(struct zygote *zygote, uint64_t executor, const int *fds, size_t fd_count,
-                        struct error *err)
+enum status zygote_fork(struct zygote *zygote, uint64_t executor, uint32_t slot, const int *fds,
+                        size_t fd_count, struct error *err)
 {
     assert(fd_count <= ZYGOTE_FD_COUNT_MAX);
     struct zygote_request request = {
-        .kind = ZYGOTE_FORK, .executor = executor, .fd_count = fd_count};
+        .kind = ZYGOTE_FORK, .slot = slot, .executor = executor, .fd_count = fd_count};
     struct iovec part = {.iov_base = &request, .iov_len = sizeof(request)};
     struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
     union zygote_fd_message rights = {.bytes = {0}};

@@ -38,9 +38,11 @@ struct zygote_duties {
     /* In the zygote, on PREPARE: load the job. Its text, where it fails, comes back in PREPARED. A
      * crash in it ends the zygote. */
     enum status (*prepare)(void *context, const void *request, size_t size, struct error *err);
-    /* In a new executor: its life, with the descriptors of zygote_fork(), in that order. What it
-     * returns is the exit status. */
-    int (*run)(void *context, const int *fds, size_t fd_count);
+    /* In a new executor: its life, with the slot and the descriptors of zygote_fork(), in that
+     * order. What it returns is the exit status. */
+    int (*run)(void *context, uint32_t slot, const int *fds, size_t fd_count);
+    /* In the zygote, before it leaves: all executors have ended. NULL: nothing. */
+    void (*leave)(void *context);
     void *context;
 };
 
@@ -63,8 +65,8 @@ void zygote_destroy(struct zygote *zygote);
 
 MUST_CHECK enum status zygote_prepare(struct zygote *zygote, const void *request, size_t size,
                                       struct error *err);
-MUST_CHECK enum status zygote_fork(struct zygote *zygote, uint64_t executor, const int *fds,
-                                   size_t fd_count, struct error *err);
+MUST_CHECK enum status zygote_fork(struct zygote *zygote, uint64_t executor, uint32_t slot,
+                                   const int *fds, size_t fd_count, struct error *err);
 /* Signal the executor's whole process group. Nothing where it has ended. */
 MUST_CHECK enum status zygote_signal(struct zygote *zygote, uint64_t executor, int signal,
                                      struct error *err);

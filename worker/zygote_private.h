@@ -16,6 +16,7 @@ enum zygote_request_kind { ZYGOTE_PREPARE, ZYGOTE_FORK, ZYGOTE_SIGNAL };
 struct zygote_request {
     enum zygote_request_kind kind;
     int signal;
+    uint32_t slot;
     uint64_t executor;
     uint64_t fd_count;
 };

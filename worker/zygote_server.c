@@ -165,6 +165,15 @@ static void keep_child_signal(void)
     (void)signal(SIGCHLD, SIG_DFL);
 }
 
+static _Noreturn void leave(struct server *server)
+{
+    children_end_all(&server->children);
+    if (server->duties.leave != NULL) {
+        server->duties.leave(server->duties.context);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
 /* Loading a job runs code that may hang, and the zygote must not outlive its rank for it. So while
  * it loads, a thread looks for the end of the socket; at every fork the zygote has one thread. */
 struct watch {
@@ -180,8 +189,7 @@ static void *watch_socket(void *context)
     while (poll(fds, 2, -1) < 0) {
     }
     if (fds[0].revents != 0) {
-        children_end_all(&watch->server->children);
-        _exit(EXIT_SUCCESS);
+        leave(watch->server);
     }
     return NULL;
 }
@@ -222,7 +230,8 @@ static void on_prepare(struct server *server, const void *job, size_t size)
 
 /* Signals are blocked until their dispositions are the default, so that none is lost that the rank
  * sends early: what is blocked is kept, even where it is ignored. */
-static _Noreturn void become_executor(const struct server *server, const int *fds, size_t fd_count)
+static _Noreturn void become_executor(const struct server *server, uint32_t slot, const int *fds,
+                                      size_t fd_count)
 {
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1ul, 0ul, 0ul, 0ul);
@@ -235,11 +244,11 @@ static _Noreturn void become_executor(const struct server *server, const int *fd
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    _exit(server->duties.run(server->duties.context, fds, fd_count));
+    _exit(server->duties.run(server->duties.context, slot, fds, fd_count));
 }
 
-static enum status fork_executor(struct server *server, uint64_t id, const int *fds,
-                                 size_t fd_count, pid_t *pid_out, struct error *err)
+static enum status fork_executor(struct server *server, const struct zygote_request *request,
+                                 const int *fds, pid_t *pid_out, struct error *err)
 {
     sigset_t all;
     sigset_t before;
@@ -247,7 +256,7 @@ static enum status fork_executor(struct server *server, uint64_t id, const int *
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     const pid_t pid = fork();
     if (pid == 0) {
-        become_executor(server, fds, fd_count);
+        become_executor(server, request->slot, fds, (size_t)request->fd_count);
     }
     const int code = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
@@ -255,7 +264,7 @@ static enum status fork_executor(struct server *server, uint64_t id, const int *
         return error_set(err, STATUS_IO, "cannot fork an executor: %s", strerror(code));
     }
     (void)setpgid(pid, pid); /* whichever of the two is first */
-    children_add(&server->children, id, pid);
+    children_add(&server->children, request->executor, pid);
     *pid_out = pid;
     return STATUS_OK;
 }
@@ -270,8 +279,7 @@ static void on_fork(struct server *server, const struct zygote_request *request,
     } else if (children_find(&server->children, request->executor) != NULL) {
         event.status = error_set(&event.error, STATUS_EXISTS, "an executor has this number");
     } else {
-        event.status =
-            fork_executor(server, request->executor, fds, fd_count, &event.pid, &event.error);
+        event.status = fork_executor(server, request, fds, &event.pid, &event.error);
     }
     put_event(server, &event);
 }
@@ -417,6 +425,5 @@ _Noreturn void zygote_serve(const struct zygote_duties *duties, int socket)
     serve(&server);
     (void)close(server.socket);
     (void)close(server.signals);
-    children_end_all(&server.children);
-    _exit(EXIT_SUCCESS);
+    leave(&server);
 }

@@ -73,7 +73,7 @@ static struct zygote_event prepare(struct bench *bench)
     struct buffer request = {0};
     const struct wire_message message = {.kind = WIRE_START, .as.start = bench->start};
     cr_assert(eq(int, wire_encode(&message, &request), STATUS_OK));
-    cr_assert(eq(int, zygote_prepare(bench->zygote, request.data, request.size, &err), STATUS_OK));
+    cr_assert(eq(int, executor_prepare(bench->zygote, 0, &request, &err), STATUS_OK));
     buffer_free(&request);
     struct zygote_event event = {.kind = ZYGOTE_ENDED};
     bool is_event = false;
@@ -502,8 +502,9 @@ Test(pool, a_job_of_another_digest_is_refused)
  */
 
 /* It says that more is done than the batch has, and waits for its end. */
-static int lie(void *context, const int *fds, size_t fd_count)
+static int lie(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     struct channel channel;
     uint64_t count = 1;
     (void)context;

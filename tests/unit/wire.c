@@ -85,7 +85,9 @@ static const struct wire_message messages[] = {
           .run_dir = "/run",
           .launch_dir = "/",
           .report_interval_us = 100000,
-          .slots = 16}},
+          .slots = 16,
+          .is_isolated = true,
+          .keeps_workdirs = true}},
     {.kind = WIRE_READY,
      .as.ready = {.version = WIRE_VERSION,
                   .program = "0.1.0",
@@ -246,6 +248,8 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     expect_text(a->launch_dir, b->launch_dir);
     EXPECT_FIELD(u64, a, b, report_interval_us);
     EXPECT_FIELD(u64, a, b, slots);
+    EXPECT_FIELD(int, a, b, is_isolated);
+    EXPECT_FIELD(int, a, b, keeps_workdirs);
     decoded_free(&d);
 }
 

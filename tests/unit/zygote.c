@@ -52,7 +52,7 @@ static enum status prepare(void *context, const void *request, size_t size, stru
                      size > 0 ? ((const unsigned char *)request)[size - 1] : 0u);
 }
 
-static struct zygote *create(int (*run)(void *, const int *, size_t), void *context)
+static struct zygote *create(int (*run)(void *, uint32_t, const int *, size_t), void *context)
 {
     struct zygote *zygote = NULL;
     struct error err = {.text = ""};
@@ -77,7 +77,7 @@ static struct zygote_event next_event(struct zygote *zygote)
 
 static pid_t fork_one(struct zygote *zygote, uint64_t id, const int *fds, size_t fd_count)
 {
-    cr_assert(eq(int, zygote_fork(zygote, id, fds, fd_count, NULL), STATUS_OK));
+    cr_assert(eq(int, zygote_fork(zygote, id, 0, fds, fd_count, NULL), STATUS_OK));
     struct zygote_event event = next_event(zygote);
     cr_assert(eq(int, event.kind, ZYGOTE_FORKED));
     cr_assert(eq(int, event.status, STATUS_OK), "%s", event.error.text);
@@ -170,8 +170,9 @@ static pid_t parent_of(pid_t pid)
     return (pid_t)strtol(strrchr(line, ')') + 4, NULL, 10);
 }
 
-static int run_pause(void *context, const int *fds, size_t fd_count)
+static int run_pause(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)context, (void)fds, (void)fd_count;
     for (;;) {
         pause();
@@ -179,8 +180,9 @@ static int run_pause(void *context, const int *fds, size_t fd_count)
     return 0;
 }
 
-static int run_nothing(void *context, const int *fds, size_t fd_count)
+static int run_nothing(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)context, (void)fds, (void)fd_count;
     return 0;
 }
@@ -267,8 +269,9 @@ Test(zygote, answers_that_are_not_taken_hold_up_nothing)
  */
 
 /* Adds one to what it reads from the pipe, into the memory, and rings the bell. */
-static int run_with_fds(void *context, const int *fds, size_t fd_count)
+static int run_with_fds(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)context;
     int number = 0;
     int *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
@@ -299,8 +302,9 @@ Test(zygote, an_executor_gets_its_descriptors_in_their_order)
     zygote_destroy(zygote);
 }
 
-static int run_count_fds(void *context, const int *fds, size_t fd_count)
+static int run_count_fds(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)fds, (void)fd_count;
     struct board *board = context;
     struct stat null;
@@ -345,8 +349,9 @@ Test(zygote, the_rank_and_the_zygote_keep_no_descriptor)
 }
 
 /* Ends in the way that the context says: by a signal, or by this exit status from 1000 on. */
-static int run_end(void *context, const int *fds, size_t fd_count)
+static int run_end(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)fds, (void)fd_count;
     const struct board *board = context;
     const int way = board->numbers[0];
@@ -385,7 +390,7 @@ Test(zygote, a_number_that_lives_is_refused_and_can_be_used_again_after_its_end)
 {
     struct zygote *zygote = create(run_pause, NULL);
     const pid_t pid = fork_one(zygote, 5, NULL, 0);
-    cr_assert(eq(int, zygote_fork(zygote, 5, NULL, 0, NULL), STATUS_OK));
+    cr_assert(eq(int, zygote_fork(zygote, 5, 0, NULL, 0, NULL), STATUS_OK));
     struct zygote_event event = next_event(zygote);
     cr_expect(eq(int, event.kind, ZYGOTE_FORKED));
     cr_expect(eq(int, event.status, STATUS_EXISTS));
@@ -400,19 +405,20 @@ Test(zygote, a_number_that_lives_is_refused_and_can_be_used_again_after_its_end)
  */
 
 /* A child and a grandchild in its own group, which ignore what can be ignored. */
-static int run_family(void *context, const int *fds, size_t fd_count)
+static int run_family(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     struct board *board = context;
     if (fork() == 0) {
         signal(SIGTERM, SIG_IGN);
         if (fork() == 0) {
             board->pids[1] = getpid();
-            run_pause(NULL, fds, fd_count);
+            run_pause(NULL, slot, fds, fd_count);
         }
         board->pids[0] = getpid();
-        run_pause(NULL, fds, fd_count);
+        run_pause(NULL, slot, fds, fd_count);
     }
-    return run_pause(NULL, fds, fd_count);
+    return run_pause(NULL, slot, fds, fd_count);
 }
 
 Test(zygote, a_signal_reaches_the_whole_group)
@@ -451,7 +457,7 @@ Test(zygote, a_signal_that_is_sent_at_once_is_not_lost)
 {
     struct zygote *zygote = create(run_pause, NULL);
     for (uint64_t id = 0; id < 100; id++) {
-        cr_assert(eq(int, zygote_fork(zygote, id, NULL, 0, NULL), STATUS_OK));
+        cr_assert(eq(int, zygote_fork(zygote, id, 0, NULL, 0, NULL), STATUS_OK));
         cr_assert(eq(int, zygote_signal(zygote, id, SIGTERM, NULL), STATUS_OK));
         cr_assert(eq(int, next_event(zygote).kind, ZYGOTE_FORKED));
         struct zygote_event event = next_event(zygote);
@@ -475,8 +481,9 @@ Test(zygote, a_signal_to_an_executor_that_has_ended_is_nothing)
 
 /* A daemon of three generations, each a session of its own: the first ends at once, so that the
  * second is an orphan. The executor ends when told by its descriptor, or by a signal. */
-static int run_daemon(void *context, const int *fds, size_t fd_count)
+static int run_daemon(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     struct board *board = context;
     if (fork() == 0) {
         setsid();
@@ -487,13 +494,13 @@ static int run_daemon(void *context, const int *fds, size_t fd_count)
         if (fork() == 0) {
             setsid();
             board->pids[1] = getpid();
-            run_pause(NULL, NULL, 0);
+            run_pause(NULL, 0, NULL, 0);
         }
         board->pids[0] = getpid();
-        run_pause(NULL, NULL, 0);
+        run_pause(NULL, 0, NULL, 0);
     }
     if (fd_count == 0) {
-        return run_pause(NULL, NULL, 0);
+        return run_pause(NULL, 0, NULL, 0);
     }
     eventfd_t value;
     return eventfd_read(fds[0], &value);
@@ -643,7 +650,7 @@ Test(zygote, a_zygote_that_is_killed_takes_its_executors_along_and_every_call_fa
         cr_expect(eq(int, zygote_take_event(zygote, &event, &is_event, &err), STATUS_IO));
         cr_expect(not(is_event));
         cr_expect(ne(str, err.text, ""));
-        cr_expect(eq(int, zygote_fork(zygote, 2, NULL, 0, NULL), STATUS_IO));
+        cr_expect(eq(int, zygote_fork(zygote, 2, 0, NULL, 0, NULL), STATUS_IO));
         cr_expect(eq(int, zygote_signal(zygote, 1, SIGTERM, NULL), STATUS_IO));
         cr_expect(eq(int, zygote_prepare(zygote, "ok", 2, NULL), STATUS_IO));
     }
@@ -654,8 +661,9 @@ Test(zygote, a_zygote_that_is_killed_takes_its_executors_along_and_every_call_fa
 /* ---- Speed ------------------------------------------------------------------------------------
  */
 
-static int run_crash_on_bell(void *context, const int *fds, size_t fd_count)
+static int run_crash_on_bell(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
+    (void)slot;
     (void)context, (void)fd_count;
     eventfd_t value;
     eventfd_write(fds[0], 1);
