@@ -133,7 +133,7 @@ static int run_master(void *context, struct transport *transport, struct zygote 
         options_print_help(VERB_MAP);
         session_dismiss(transport);
         exit_status = 0;
-    } else if (status != STATUS_OK || request_check(&request, &err) != STATUS_OK) {
+    } else if (status != STATUS_OK || request_check(&request, zygote, &err) != STATUS_OK) {
         log_error("%s", err.text);
         session_dismiss(transport);
     } else {

@@ -1,5 +1,6 @@
 /* program.c - mf_main(): picks the verb. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,20 +46,29 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write, like a full disk */
     job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");
+    const bool is_speaker =
+        transport_rank_of_environment() == 0; /* of several copies, one prints */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        options_print_overview();
+        if (is_speaker) {
+            options_print_overview();
+        }
         return argc < 2 ? EXIT_REFUSED : 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        (void)printf("mapfleet %s\n", MAPFLEET_VERSION);
+        if (is_speaker) {
+            (void)printf("mapfleet %s\n", MAPFLEET_VERSION);
+        }
         return 0;
     }
     if (!verb_by_name(argv[1], &verb)) {
-        if (transport_rank_of_environment() == 0) {
+        if (is_speaker) {
             log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)",
                       argv[1]);
         }
         return EXIT_REFUSED;
     }
-    return verb == VERB_MAP ? map_main(argc - 1, argv + 1) : run_alone(verb, argc - 1, argv + 1);
+    if (verb == VERB_MAP) {
+        return map_main(argc - 1, argv + 1);
+    }
+    return is_speaker ? run_alone(verb, argc - 1, argv + 1) : 0;
 }

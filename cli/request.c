@@ -10,6 +10,7 @@
 #include "master/run_dir.h"
 #include "shared/memory.h"
 #include "shared/quantity.h"
+#include "worker/describe.h"
 
 #define SLOT_COUNT_MAX 4096
 
@@ -36,7 +37,13 @@ static enum status check_words(const struct options *options, struct error *err)
     return STATUS_OK;
 }
 
-static enum status open_task(struct request *request, struct error *err)
+static bool is_isolated(const struct options *options)
+{
+    const char *isolation = options->values[OPTION_ISOLATION];
+    return isolation == NULL || strcmp(isolation, "none") != 0;
+}
+
+static enum status open_task(struct request *request, struct zygote *zygote, struct error *err)
 {
     const char *words = request->options.words[0];
     const char *colon = strrchr(words, ':');
@@ -45,7 +52,9 @@ static enum status open_task(struct request *request, struct error *err)
     }
     char *job = memory_copy_text(words);
     job[colon - words] = '\0';
-    enum status status = job_open(job, &request->job, err);
+    enum status status = is_isolated(&request->options)
+                             ? describe_job(zygote, job, 0, &request->job, err)
+                             : job_open(job, &request->job, err);
     free(job);
     if (status != STATUS_OK) {
         return status;
@@ -132,8 +141,7 @@ static enum status check_slots(struct request *request, struct error *err)
 static enum status check_isolation(const struct options *options, struct error *err)
 {
     static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM};
-    const char *isolation = options->values[OPTION_ISOLATION];
-    if (isolation == NULL || strcmp(isolation, "none") != 0) {
+    if (is_isolated(options)) {
         return STATUS_OK;
     }
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
@@ -159,7 +167,7 @@ static enum status check_minimum(struct request *request, struct error *err)
     return status;
 }
 
-enum status request_check(struct request *request, struct error *err)
+enum status request_check(struct request *request, struct zygote *zygote, struct error *err)
 {
     const struct options *options = &request->options;
     if (getcwd(request->launch_dir, sizeof(request->launch_dir)) == NULL) {
@@ -167,7 +175,7 @@ enum status request_check(struct request *request, struct error *err)
     }
     enum status status = check_words(options, err);
     if (status == STATUS_OK) {
-        status = open_task(request, err);
+        status = open_task(request, zygote, err);
     }
     if (status == STATUS_OK) {
         request->map = request->task->options;

@@ -16,6 +16,7 @@
 #include "shared/error.h"
 #include "shared/job.h"
 #include "shared/map_options.h"
+#include "worker/zygote.h"
 
 /* All that rank 0 has checked before anything starts. */
 struct request {
@@ -31,8 +32,10 @@ struct request {
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
 };
 
-/* `options` are parsed; all the rest is filled in. */
-MUST_CHECK enum status request_check(struct request *request, struct error *err);
+/* `options` are parsed; all the rest is filled in. The zygote loads the job, and this process does
+ * not, unless attempts run in it too. */
+MUST_CHECK enum status request_check(struct request *request, struct zygote *zygote,
+                                     struct error *err);
 void request_free(struct request *request);
 
 #endif

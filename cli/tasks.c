@@ -7,8 +7,11 @@
 #include "shared/job.h"
 #include "shared/log.h"
 #include "shared/quantity.h"
+#include "worker/describe.h"
+#include "worker/executor.h"
 
 #define EXIT_REFUSED 2
+#define LOAD_US_MAX 10000000
 
 static void print_type(const struct type *type)
 {
@@ -71,6 +74,19 @@ static void print_task(const struct task *task)
     print_options(task);
 }
 
+/* A job is loaded in a process of its own, and not for longer than a person waits. */
+static enum status describe(const char *word, struct job **job_out, struct error *err)
+{
+    struct zygote *zygote = NULL;
+    const struct zygote_duties duties = executor_duties();
+    enum status status = zygote_create(&duties, &zygote, err);
+    if (status == STATUS_OK) {
+        status = describe_job(zygote, word, LOAD_US_MAX, job_out, err);
+    }
+    zygote_destroy(zygote);
+    return status;
+}
+
 int tasks_main(const struct options *options)
 {
     struct job *job = NULL;
@@ -79,7 +95,7 @@ int tasks_main(const struct options *options)
         log_error("mapfleet tasks: expected one JOB (mapfleet tasks --help shows how)");
         return EXIT_REFUSED;
     }
-    if (job_open(options->words[0][0] == ':' ? "" : options->words[0], &job, &err) != STATUS_OK) {
+    if (describe(options->words[0][0] == ':' ? "" : options->words[0], &job, &err) != STATUS_OK) {
         log_error("%s", err.text);
         return EXIT_REFUSED;
     }

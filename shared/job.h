@@ -6,7 +6,8 @@
  * Failure:   a job that is not there, is no shared library, lacks mf_job, or registers what cannot
  *            be registered, is refused with the path and the reason; the first reason counts.
  *
- * Loading a job runs its code, so that it happens where its code may run.
+ * Loading a job runs its code, so that it happens where its code may run. Elsewhere a job is what
+ * such a process tells of it (job_description.h): all of it but the functions.
  */
 #ifndef SHARED_JOB_H
 #define SHARED_JOB_H
@@ -26,8 +27,8 @@
 
 struct task {
     char *name;
-    char *help; /* NULL where there is none */
-    mf_task_function *fn;
+    char *help;           /* NULL where there is none */
+    mf_task_function *fn; /* NULL in a job that is only described */
     struct type *input;
     struct type *output;
     struct map_options options; /* the task's own metadata, defaults filled in */
@@ -43,7 +44,8 @@ struct job {
     struct task *tasks;
     size_t task_count;
     size_t task_capacity;
-    mf_setup_function *setup;       /* NULL: none */
+    bool has_setup;                 /* a setup or a teardown */
+    mf_setup_function *setup;       /* NULL: none, or the job is only described */
     mf_teardown_function *teardown; /* NULL: none */
     void *library;                  /* of dlopen() */
 };

@@ -10,7 +10,7 @@
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 
-static bool is_name(const char *text)
+bool registry_is_name(const char *text)
 {
     const size_t size = strlen(text);
     return size > 0 && strspn(text, LETTERS) > 0 && strspn(text, LETTERS "0123456789-") == size;
@@ -127,7 +127,7 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
 
 static enum status check_task(const struct job *job, const mf_task *from, struct error *err)
 {
-    if (from == NULL || from->name == NULL || !is_name(from->name)) {
+    if (from == NULL || from->name == NULL || !registry_is_name(from->name)) {
         return error_set(err, STATUS_INVALID,
                          "a task has the name \"%s\": expected [A-Za-z_][A-Za-z0-9_-]*",
                          from != NULL && from->name != NULL ? from->name : "");
@@ -179,4 +179,5 @@ void mf_register_setup(mf_registry *registry, mf_setup_function *setup,
     }
     registry->job->setup = setup;
     registry->job->teardown = teardown;
+    registry->job->has_setup = setup != NULL || teardown != NULL;
 }

@@ -5,6 +5,8 @@
 #ifndef SHARED_REGISTRY_H
 #define SHARED_REGISTRY_H
 
+#include <stdbool.h>
+
 #include "shared/error.h"
 #include "shared/job.h"
 
@@ -13,6 +15,9 @@ struct mf_registry {
     enum status status;
     struct error error;
 };
+
+/* [A-Za-z_][A-Za-z0-9_-]*: the name of a task. */
+bool registry_is_name(const char *text);
 
 void registry_free_task(struct task *task);
 

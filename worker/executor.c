@@ -9,6 +9,7 @@
 #include "shared/arena.h"
 #include "shared/context.h"
 #include "shared/environment.h"
+#include "shared/job_description.h"
 #include "shared/memory.h"
 #include "shared/pack.h"
 #include "shared/unpack.h"
@@ -107,26 +108,46 @@ static int run(const struct job *job, struct runner_options options, const int *
     return EXIT_SUCCESS;
 }
 
+/* ---- Loading ----------------------------------------------------------------------------------
+ */
+
+/* By its absolute path, "" being the built-in job. */
+static enum status load_path(const char *path, struct job **job_out, struct error *err)
+{
+    return *path == '\0' ? job_open("", job_out, err) : job_load(path, job_out, err);
+}
+
+static enum status go_to_launch_dir(const struct wire_start *start, struct error *err)
+{
+    return chdir(start->launch_dir) == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_NOT_FOUND, "the folder %s, in which the run was started: %s",
+                           start->launch_dir, strerror(errno));
+}
+
+static enum status find_task(const struct job *job, const struct wire_start *start,
+                             const struct task **task_out, struct error *err)
+{
+    if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
+        return error_set(err, STATUS_INVALID, "job %s differs from that of rank 0",
+                         start->job_path);
+    }
+    *task_out = job_task(job, start->task, err);
+    return *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
 enum status executor_load(const struct wire_start *start, struct job **job_out,
                           const struct task **task_out, struct error *err)
 {
     struct job *job = NULL;
-    if (chdir(start->launch_dir) != 0) {
-        return error_set(err, STATUS_NOT_FOUND, "the folder %s, in which the run was started: %s",
-                         start->launch_dir, strerror(errno));
+    enum status status = go_to_launch_dir(start, err);
+    if (status == STATUS_OK) {
+        status = load_path(start->job_path, &job, err);
     }
-    enum status status =
-        *start->job_path == '\0' ? job_open("", &job, err) : job_load(start->job_path, &job, err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
-        status =
-            error_set(err, STATUS_INVALID, "job %s differs from that of rank 0", start->job_path);
-    } else {
-        *task_out = job_task(job, start->task, err);
-        status = *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;
-    }
+    status = find_task(job, start, task_out, err);
     if (status != STATUS_OK) {
         job_destroy(job);
         return status;
@@ -214,6 +235,52 @@ struct prepared {
     const struct task *task;
 };
 
+static enum status write_all(int fd, const struct buffer *bytes, struct error *err)
+{
+    for (size_t at = 0; at < bytes->size;) {
+        const ssize_t size = write(fd, bytes->data + at, bytes->size - at);
+        if (size < 0 && errno != EINTR) {
+            return error_set(err, STATUS_IO, "cannot tell of the job: %s", strerror(errno));
+        }
+        at += size > 0 ? (size_t)size : 0;
+    }
+    return STATUS_OK;
+}
+
+/* The job stays loaded: where this rank works too, START will name it. */
+static enum status describe(void *context, const void *request, size_t size, int answer,
+                            struct error *err)
+{
+    struct prepared *prepared = context;
+    char path[PATH_MAX];
+    struct buffer description = {0};
+    if (size >= sizeof(path)) {
+        return error_set(err, STATUS_LIMIT, "the path of a job is too long");
+    }
+    memcpy(path, request, size);
+    path[size] = '\0';
+    environment_leave_mpi();
+    enum status status = load_path(path, &prepared->job, err);
+    if (status == STATUS_OK) {
+        status = job_describe(prepared->job, &description, err);
+    }
+    if (status == STATUS_OK) {
+        status = write_all(answer, &description, err);
+    }
+    buffer_free(&description);
+    return status;
+}
+
+static enum status load(struct prepared *prepared, const struct wire_start *start,
+                        struct error *err)
+{
+    if (prepared->job == NULL || strcmp(prepared->job->path, start->job_path) != 0) {
+        return executor_load(start, &prepared->job, &prepared->task, err);
+    }
+    const enum status status = go_to_launch_dir(start, err);
+    return status == STATUS_OK ? find_task(prepared->job, start, &prepared->task, err) : status;
+}
+
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
 {
     struct prepared *prepared = context;
@@ -222,9 +289,7 @@ static enum status prepare(void *context, const void *request, size_t size, stru
     environment_leave_mpi();
     const enum status status =
         wire_decode(in.at, unpack_left(&in), &prepared->arena, &prepared->start, err);
-    return status == STATUS_OK
-               ? executor_load(&prepared->start.as.start, &prepared->job, &prepared->task, err)
-               : status;
+    return status == STATUS_OK ? load(prepared, &prepared->start.as.start, err) : status;
 }
 
 static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
@@ -252,6 +317,9 @@ struct zygote_duties executor_duties(void)
 {
     static struct prepared prepared; /* of this process and those that it forks */
     choose_workdirs();
-    return (struct zygote_duties){
-        .prepare = prepare, .run = run_executor, .leave = leave, .context = &prepared};
+    return (struct zygote_duties){.describe = describe,
+                                  .prepare = prepare,
+                                  .run = run_executor,
+                                  .leave = leave,
+                                  .context = &prepared};
 }

@@ -13,6 +13,7 @@
 #include "shared/memory.h"
 #include "worker/channel.h"
 #include "worker/cores.h"
+#include "worker/describe.h"
 #include "worker/executor.h"
 #include "worker/pool.h"
 #include "worker/unit_queue.h"
@@ -257,9 +258,13 @@ static enum status take_prepared(struct worker *worker, bool *did_something, str
     struct zygote_event event;
     struct error refusal;
     bool is_event = false;
-    if (zygote_take_event(worker->zygote, &event, &is_event, &refusal) != STATUS_OK) {
+    const enum status taken = zygote_take_event(worker->zygote, &event, &is_event, &refusal);
+    if (taken != STATUS_OK) {
         worker->state = WORKER_WAITING;
-        return send_ready(worker, "loading the job ended its process", false, err);
+        if (taken == STATUS_IO) {
+            (void)describe_end(worker->zygote, worker->start.as.start.job_path, &refusal);
+        }
+        return send_ready(worker, refusal.text, false, err);
     }
     if (!is_event) {
         return STATUS_OK;

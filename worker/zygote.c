@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -14,39 +18,132 @@
 #include "worker/zygote_private.h"
 
 #define SEND_WAIT_MS_MAX 1000
+#define END_WAIT_US_MAX 1000000
+#define END_PAUSE_NS 1000000
 
+/* The socket ends with the zygote, unless something that a job has forked while it was loaded holds
+ * it open. So the process is watched, too, where the kernel can. */
 struct zygote {
     pid_t pid;
     int socket;
-    bool is_gone;
+    int process;     /* a pidfd; -1 where there are none */
+    int either;      /* an epoll of both */
+    bool is_gone;    /* it has ended, or closed its end of the socket */
+    bool is_loading; /* DESCRIBE or PREPARE has no answer yet */
+    bool is_reaped;
+    bool was_killed; /* by us, at its end */
+    int wait_status; /* where it is reaped */
 };
+
+static void close_all(const struct zygote *zygote)
+{
+    const int fds[] = {zygote->socket, zygote->process, zygote->either};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
+}
+
+static enum status watch(struct zygote *zygote, int fd, struct error *err)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    return epoll_ctl(zygote->either, EPOLL_CTL_ADD, fd, &readable) == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_IO, "cannot watch a zygote: %s", strerror(errno));
+}
+
+static enum status fork_zygote(struct zygote *zygote, const struct zygote_duties *duties,
+                               int its_socket, struct error *err)
+{
+    (void)fflush(NULL); /* what is buffered is not the zygote's to write */
+    zygote->pid = fork();
+    if (zygote->pid == 0) {
+        zygote_serve(duties, its_socket);
+    }
+    if (zygote->pid < 0) {
+        zygote->is_reaped = true;
+        return error_set(err, STATUS_IO, "cannot fork a zygote: %s", strerror(errno));
+    }
+    zygote->process = (int)syscall(SYS_pidfd_open, zygote->pid, 0);
+    return zygote->process >= 0 ? watch(zygote, zygote->process, err) : STATUS_OK;
+}
 
 enum status zygote_create(const struct zygote_duties *duties, struct zygote **zygote_out,
                           struct error *err)
 {
-    struct zygote *zygote = memory_take(1, sizeof(*zygote));
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-        const enum status status =
-            error_set(err, STATUS_IO, "cannot open a socket: %s", strerror(errno));
-        free(zygote);
-        return status;
+        return error_set(err, STATUS_IO, "cannot open a socket: %s", strerror(errno));
     }
-    (void)fflush(NULL); /* what is buffered is not the zygote's to write */
+    struct zygote *zygote = memory_take(1, sizeof(*zygote));
     zygote->socket = sockets[0];
-    zygote->pid = fork();
-    if (zygote->pid == 0) {
-        zygote_serve(duties, sockets[1]);
+    zygote->process = -1;
+    zygote->is_reaped = true; /* there is none yet */
+    zygote->either = epoll_create1(EPOLL_CLOEXEC);
+    enum status status = watch(zygote, zygote->socket, err);
+    if (status == STATUS_OK) {
+        zygote->is_reaped = false;
+        status = fork_zygote(zygote, duties, sockets[1], err);
     }
-    const int code = errno;
     (void)close(sockets[1]);
-    if (zygote->pid < 0) {
-        (void)close(sockets[0]);
-        free(zygote);
-        return error_set(err, STATUS_IO, "cannot fork a zygote: %s", strerror(code));
+    if (status != STATUS_OK) {
+        zygote_destroy(zygote);
+        return status;
     }
     *zygote_out = zygote;
     return STATUS_OK;
+}
+
+/* ---- Its end ----------------------------------------------------------------------------------
+ */
+
+/* Wait for the end, but don't reap: until that is done, the number is nobody else's. False when it
+ * hasn't come by the deadline, or the process is stopped, and would not end by itself. */
+static bool wait_for_end(const struct zygote *zygote, uint64_t deadline_us)
+{
+    const struct timespec pause = {.tv_nsec = END_PAUSE_NS};
+    const bool has_deadline = deadline_us != UINT64_MAX;
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        const int options = WEXITED | WSTOPPED | WNOWAIT | (has_deadline ? WNOHANG : 0);
+        const int code = waitid(P_PID, (id_t)zygote->pid, &info, options);
+        if (code == 0 && info.si_pid != 0) {
+            return info.si_code != CLD_STOPPED;
+        }
+        if (code != 0 && errno == ECHILD) {
+            return true; /* where SIGCHLD is ignored, nobody has to reap */
+        }
+        if (has_deadline && clock_us() >= deadline_us) {
+            return false;
+        }
+        if (has_deadline) {
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+}
+
+/* What a job that is loaded has started stays in the zygote's group when that crashes. */
+static void reap(struct zygote *zygote, uint64_t deadline_us)
+{
+    if (zygote->is_reaped) {
+        return;
+    }
+    if (!wait_for_end(zygote, deadline_us)) {
+        zygote->was_killed = true;
+        (void)kill(zygote->pid, SIGKILL);
+    }
+    (void)kill(-zygote->pid, SIGKILL);
+    while (waitpid(zygote->pid, &zygote->wait_status, 0) < 0 && errno == EINTR) {
+    }
+    zygote->is_reaped = true;
+}
+
+int zygote_end_status(struct zygote *zygote)
+{
+    assert(zygote->is_gone);
+    reap(zygote, clock_us() + END_WAIT_US_MAX);
+    return zygote->was_killed ? -1 : zygote->wait_status;
 }
 
 void zygote_destroy(struct zygote *zygote)
@@ -54,11 +151,14 @@ void zygote_destroy(struct zygote *zygote)
     if (zygote == NULL) {
         return;
     }
-    (void)close(zygote->socket);
-    while (waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    close_all(zygote);
+    const bool is_in_order = !zygote->is_gone && !zygote->is_loading;
+    reap(zygote, is_in_order ? UINT64_MAX : clock_us() + END_WAIT_US_MAX);
     free(zygote);
 }
+
+/* ---- Requests ---------------------------------------------------------------------------------
+ */
 
 static enum status gone(struct zygote *zygote, struct error *err)
 {
@@ -97,61 +197,93 @@ static enum status send_message(struct zygote *zygote, const struct msghdr *head
     return status;
 }
 
-/* `bytes` follow the request. */
-static enum status send_request(struct zygote *zygote, struct zygote_request request,
-                                struct iovec bytes, struct error *err)
+/* What goes with a request. */
+struct parcel {
+    const void *bytes; /* that follow it */
+    size_t size;
+    const int *fds;
+    size_t fd_count;
+};
+
+static void put_fds(struct msghdr *head, union zygote_fd_message *rights, struct parcel parcel)
 {
-    struct iovec parts[] = {{.iov_base = &request, .iov_len = sizeof(request)}, bytes};
-    const struct msghdr head = {.msg_iov = parts, .msg_iovlen = 2};
+    head->msg_control = rights;
+    head->msg_controllen = CMSG_SPACE(parcel.fd_count * sizeof(*parcel.fds));
+    struct cmsghdr *control = CMSG_FIRSTHDR(head);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(parcel.fd_count * sizeof(*parcel.fds));
+    memcpy(CMSG_DATA(control), parcel.fds, parcel.fd_count * sizeof(*parcel.fds));
+}
+
+static enum status send_request(struct zygote *zygote, struct zygote_request request,
+                                struct parcel parcel, struct error *err)
+{
+    union {
+        const void *given;
+        void *taken; /* sendmsg() only reads, but struct iovec has no const */
+    } bytes = {.given = parcel.bytes};
+    struct iovec parts[] = {{.iov_base = &request, .iov_len = sizeof(request)},
+                            {.iov_base = bytes.taken, .iov_len = parcel.size}};
+    struct msghdr head = {.msg_iov = parts, .msg_iovlen = 2};
+    union zygote_fd_message rights = {.bytes = {0}};
+    assert(parcel.fd_count <= ZYGOTE_FD_COUNT_MAX);
+    if (parcel.size > ZYGOTE_REQUEST_SIZE_MAX) {
+        return error_set(err, STATUS_LIMIT, "a job's request of %zu bytes; at most %u are possible",
+                         parcel.size, ZYGOTE_REQUEST_SIZE_MAX);
+    }
+    request.fd_count = parcel.fd_count;
+    if (parcel.fd_count > 0) {
+        put_fds(&head, &rights, parcel);
+    }
     return send_message(zygote, &head, err);
+}
+
+enum status zygote_describe(struct zygote *zygote, const void *request, size_t size, int answer,
+                            int prints, struct error *err)
+{
+    const int fds[ZYGOTE_DESCRIBE_FD_COUNT] = {[ZYGOTE_ANSWER] = answer, [ZYGOTE_PRINTS] = prints};
+    const struct parcel parcel = {
+        .bytes = request, .size = size, .fds = fds, .fd_count = ZYGOTE_DESCRIBE_FD_COUNT};
+    const enum status status =
+        send_request(zygote, (struct zygote_request){.kind = ZYGOTE_DESCRIBE}, parcel, err);
+    zygote->is_loading = zygote->is_loading || status == STATUS_OK;
+    return status;
 }
 
 enum status zygote_prepare(struct zygote *zygote, const void *request, size_t size,
                            struct error *err)
 {
-    if (size > ZYGOTE_REQUEST_SIZE_MAX) {
-        return error_set(err, STATUS_LIMIT, "a job's request of %zu bytes; at most %u are possible",
-                         size, ZYGOTE_REQUEST_SIZE_MAX);
-    }
-    union {
-        const void *given;
-        void *taken; /* sendmsg() only reads, but struct iovec has no const */
-    } bytes = {.given = request};
-    return send_request(zygote, (struct zygote_request){.kind = ZYGOTE_PREPARE},
-                        (struct iovec){.iov_base = bytes.taken, .iov_len = size}, err);
+    const struct parcel parcel = {.bytes = request, .size = size};
+    const enum status status =
+        send_request(zygote, (struct zygote_request){.kind = ZYGOTE_PREPARE}, parcel, err);
+    zygote->is_loading = zygote->is_loading || status == STATUS_OK;
+    return status;
 }
 
 enum status zygote_fork(struct zygote *zygote, uint64_t executor, uint32_t slot, const int *fds,
                         size_t fd_count, struct error *err)
 {
-    assert(fd_count <= ZYGOTE_FD_COUNT_MAX);
-    struct zygote_request request = {
-        .kind = ZYGOTE_FORK, .slot = slot, .executor = executor, .fd_count = fd_count};
-    struct iovec part = {.iov_base = &request, .iov_len = sizeof(request)};
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
-    union zygote_fd_message rights = {.bytes = {0}};
-    if (fd_count > 0) {
-        head.msg_control = &rights;
-        head.msg_controllen = CMSG_SPACE(fd_count * sizeof(*fds));
-        struct cmsghdr *control = CMSG_FIRSTHDR(&head);
-        control->cmsg_level = SOL_SOCKET;
-        control->cmsg_type = SCM_RIGHTS;
-        control->cmsg_len = CMSG_LEN(fd_count * sizeof(*fds));
-        memcpy(CMSG_DATA(control), fds, fd_count * sizeof(*fds));
-    }
-    return send_message(zygote, &head, err);
+    const struct zygote_request request = {.kind = ZYGOTE_FORK, .slot = slot, .executor = executor};
+    return send_request(zygote, request, (struct parcel){.fds = fds, .fd_count = fd_count}, err);
 }
 
 enum status zygote_signal(struct zygote *zygote, uint64_t executor, int signal, struct error *err)
 {
     const struct zygote_request request = {
         .kind = ZYGOTE_SIGNAL, .signal = signal, .executor = executor};
-    return send_request(zygote, request, (struct iovec){.iov_len = 0}, err);
+    return send_request(zygote, request, (struct parcel){.size = 0}, err);
 }
 
 int zygote_descriptor(const struct zygote *zygote)
 {
-    return zygote->socket;
+    return zygote->either;
+}
+
+static bool has_ended(const struct zygote *zygote)
+{
+    struct pollfd fd = {.fd = zygote->process, .events = POLLIN};
+    return zygote->process >= 0 && poll(&fd, 1, 0) == 1;
 }
 
 enum status zygote_take_event(struct zygote *zygote, struct zygote_event *event_out,
@@ -162,11 +294,12 @@ enum status zygote_take_event(struct zygote *zygote, struct zygote_event *event_
     if (zygote->is_gone) {
         return gone(zygote, err);
     }
+    const bool was_over = has_ended(zygote); /* before the last of its events is looked for */
     do {
         size = recv(zygote->socket, event_out, sizeof(*event_out), MSG_DONTWAIT);
     } while (size < 0 && errno == EINTR);
     if (size < 0 && errno == EAGAIN) {
-        return STATUS_OK;
+        return was_over ? gone(zygote, err) : STATUS_OK;
     }
     if (size <= 0) {
         return gone(zygote, err);
@@ -175,6 +308,9 @@ enum status zygote_take_event(struct zygote *zygote, struct zygote_event *event_
         return error_set(err, STATUS_PROTOCOL, "an event of the zygote makes no sense");
     }
     event_out->error.text[sizeof(event_out->error.text) - 1] = '\0';
+    if (event_out->kind == ZYGOTE_DESCRIBED || event_out->kind == ZYGOTE_PREPARED) {
+        zygote->is_loading = false;
+    }
     *is_event_out = true;
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 /* zygote.h - a small process beside a rank that forks executors for it.
  *
- *     rank  --PREPARE--> zygote: loads the job           --> PREPARED
+ *     rank  --DESCRIBE-> zygote: loads a job, and tells of it --> DESCRIBED
+ *           --PREPARE--> zygote: loads the job           --> PREPARED
  *           --FORK, descriptors--> zygote forks executor --> FORKED
  *           --SIGNAL--> zygote signals its group
  *                       the executor ends                --> ENDED, with its wait status
@@ -35,6 +36,11 @@ struct zygote; /* fields: zygote.c; the process itself: zygote_server.c */
 
 /* What zygote and executors do. */
 struct zygote_duties {
+    /* In the zygote, on DESCRIBE: load the job that the request names, and write what it registers
+     * into the descriptor. What it prints comes out of the other one. A crash in it ends the
+     * zygote. NULL: DESCRIBE is refused. */
+    enum status (*describe)(void *context, const void *request, size_t size, int answer,
+                            struct error *err);
     /* In the zygote, on PREPARE: load the job. Its text, where it fails, comes back in PREPARED. A
      * crash in it ends the zygote. */
     enum status (*prepare)(void *context, const void *request, size_t size, struct error *err);
@@ -46,11 +52,11 @@ struct zygote_duties {
     void *context;
 };
 
-enum zygote_event_kind { ZYGOTE_PREPARED, ZYGOTE_FORKED, ZYGOTE_ENDED };
+enum zygote_event_kind { ZYGOTE_DESCRIBED, ZYGOTE_PREPARED, ZYGOTE_FORKED, ZYGOTE_ENDED };
 
 struct zygote_event {
     enum zygote_event_kind kind;
-    enum status status; /* PREPARED, FORKED: did it work? */
+    enum status status; /* all but ENDED: did it work? */
     struct error error; /* where it didn't */
     uint64_t executor;  /* FORKED, ENDED: the caller's number of it */
     pid_t pid;          /* FORKED, ENDED */
@@ -60,9 +66,13 @@ struct zygote_event {
 
 MUST_CHECK enum status zygote_create(const struct zygote_duties *duties, struct zygote **zygote_out,
                                      struct error *err);
-/* Close the socket, and wait until the zygote has ended everything and left. NULL is allowed. */
+/* Close the socket, and wait until the zygote has ended everything and left. One that is loading a
+ * job is killed if it doesn't soon. NULL is allowed. */
 void zygote_destroy(struct zygote *zygote);
 
+/* `answer` is for what the job registers, `prints` becomes standard output and error meanwhile. */
+MUST_CHECK enum status zygote_describe(struct zygote *zygote, const void *request, size_t size,
+                                       int answer, int prints, struct error *err);
 MUST_CHECK enum status zygote_prepare(struct zygote *zygote, const void *request, size_t size,
                                       struct error *err);
 MUST_CHECK enum status zygote_fork(struct zygote *zygote, uint64_t executor, uint32_t slot,
@@ -70,6 +80,10 @@ MUST_CHECK enum status zygote_fork(struct zygote *zygote, uint64_t executor, uin
 /* Signal the executor's whole process group. Nothing where it has ended. */
 MUST_CHECK enum status zygote_signal(struct zygote *zygote, uint64_t executor, int signal,
                                      struct error *err);
+
+/* Of a zygote that is gone: how it ended, as waitpid() tells. Waits a second at most; -1 where it
+ * has given up its socket and lived on, so that it had to be killed. */
+int zygote_end_status(struct zygote *zygote);
 
 /* Readable when there is an event. */
 int zygote_descriptor(const struct zygote *zygote);

@@ -9,9 +9,10 @@
 
 #include "worker/zygote.h"
 
-enum zygote_request_kind { ZYGOTE_PREPARE, ZYGOTE_FORK, ZYGOTE_SIGNAL };
+enum zygote_request_kind { ZYGOTE_DESCRIBE, ZYGOTE_PREPARE, ZYGOTE_FORK, ZYGOTE_SIGNAL };
 
-/* One message from the rank. A job follows PREPARE, descriptors come beside FORK. The answers are
+/* One message from the rank. A job follows DESCRIBE and PREPARE, descriptors come beside DESCRIBE
+ * and FORK. The answers are
  * struct zygote_event as it is: both ends are the same program. */
 struct zygote_request {
     enum zygote_request_kind kind;
@@ -20,6 +21,9 @@ struct zygote_request {
     uint64_t executor;
     uint64_t fd_count;
 };
+
+/* Beside DESCRIBE. */
+enum { ZYGOTE_ANSWER, ZYGOTE_PRINTS, ZYGOTE_DESCRIBE_FD_COUNT };
 
 union zygote_fd_message {
     struct cmsghdr head; /* for its alignment */

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -215,6 +216,13 @@ static void watch_end(const struct watch *watch)
     (void)close(watch->stop);
 }
 
+/* A job that is loaded may have changed them. */
+static void set_own_signals(void)
+{
+    set_ignored_signals(SIG_IGN);
+    keep_child_signal();
+}
+
 static void on_prepare(struct server *server, const void *job, size_t size)
 {
     struct zygote_event event = {.kind = ZYGOTE_PREPARED};
@@ -224,7 +232,41 @@ static void on_prepare(struct server *server, const void *job, size_t size)
         event.status = server->duties.prepare(server->duties.context, job, size, &event.error);
         watch_end(&watch);
     }
-    keep_child_signal(); /* a job that is loaded may have changed it */
+    set_own_signals();
+    put_event(server, &event);
+}
+
+/* Standard output and error. */
+static void print_to(int fd)
+{
+    (void)fflush(NULL);
+    (void)dup2(fd, STDOUT_FILENO);
+    (void)dup2(fd, STDERR_FILENO);
+}
+
+static enum status describe(struct server *server, const void *job, size_t size, const int *fds,
+                            struct error *err)
+{
+    struct watch watch = {.server = server};
+    enum status status = watch_begin(&watch, err);
+    if (status == STATUS_OK) {
+        print_to(fds[ZYGOTE_PRINTS]);
+        status =
+            server->duties.describe(server->duties.context, job, size, fds[ZYGOTE_ANSWER], err);
+        print_to(STDIN_FILENO); /* the null device */
+        watch_end(&watch);
+    }
+    return status;
+}
+
+static void on_describe(struct server *server, const void *job, size_t size, const int *fds,
+                        size_t fd_count)
+{
+    struct zygote_event event = {.kind = ZYGOTE_DESCRIBED};
+    event.status = fd_count == ZYGOTE_DESCRIBE_FD_COUNT && server->duties.describe != NULL
+                       ? describe(server, job, size, fds, &event.error)
+                       : error_set(&event.error, STATUS_LIMIT, "the zygote cannot tell of a job");
+    set_own_signals();
     put_event(server, &event);
 }
 
@@ -305,6 +347,10 @@ static void on_request(struct server *server, size_t size, const int *fds, size_
     }
     memcpy(&request, server->message, sizeof(request));
     switch (request.kind) {
+    case ZYGOTE_DESCRIBE:
+        on_describe(server, server->message + sizeof(request), size - sizeof(request), fds,
+                    fd_count);
+        break;
     case ZYGOTE_PREPARE:
         on_prepare(server, server->message + sizeof(request), size - sizeof(request));
         break;

@@ -102,4 +102,17 @@ rule "tasks lists names and types without MPI"
 run 0 tasks basics
 expect_status 0
 expect_in out "square: int -> int"
+rule "of several copies, one prints what needs no MPI, and one refuses"
+run 0 map basics:square --range 0:3 --run-dir once
+for words in "tasks basics" "results once" "--version" "--help" "tasks --help"; do
+    run 0 $words
+    expect_status 0
+    mv out alone
+    run 3 $words
+    expect_status 0
+    cmp -s alone out || fail "mapfleet $words: not what a process alone prints"
+done
+run 3 tasks nojob
+expect_status 2
+[ "$(grep -c '^mapfleet: ' err)" -eq 1 ] || fail "not one message"
 exit 0

@@ -335,7 +335,7 @@ Test(zygote, the_rank_and_the_zygote_keep_no_descriptor)
     const int fd = eventfd(0, EFD_CLOEXEC);
     const int before = count_fds();
     struct zygote *zygote = create(run_pause, NULL);
-    cr_expect(eq(int, count_fds(), before + 1));
+    cr_expect(eq(int, count_fds(), before + 3));
     const int fds[] = {fd, fd, fd, fd, fd, fd, fd, fd};
     for (uint64_t id = 0; id < 100; id++) {
         const pid_t pid = fork_one(zygote, id, fds, ZYGOTE_FD_COUNT_MAX);
@@ -343,7 +343,7 @@ Test(zygote, the_rank_and_the_zygote_keep_no_descriptor)
         cr_assert(eq(int, zygote_signal(zygote, id, SIGKILL, NULL), STATUS_OK));
         ended(zygote, id, pid);
     }
-    cr_expect(eq(int, count_fds(), before + 1));
+    cr_expect(eq(int, count_fds(), before + 3));
     zygote_destroy(zygote);
     cr_expect(eq(int, count_fds(), before));
 }
@@ -701,4 +701,146 @@ Test(zygote, an_executor_that_crashed_is_soon_replaced)
                 (unsigned long)times_us[FORK_COUNT / 2], (unsigned long)times_us[FORK_COUNT - 1]);
     cr_expect(lt(u64, times_us[FORK_COUNT / 2], 50000));
     zygote_destroy(zygote);
+}
+
+/* ---- Describing -------------------------------------------------------------------------------
+ */
+
+/* Answers with the request, and prints it; "crash", "child", "stop" and "fail" do what they
+ * say, and "cut" becomes another program. */
+static enum status describe(void *context, const void *request, size_t size, int answer,
+                            struct error *err)
+{
+    (void)context;
+    const bool has_child = size == 5 && memcmp(request, "child", 5) == 0;
+    if (has_child && fork() == 0) {
+        pause();
+        _exit(0);
+    }
+    if (has_child || (size == 5 && memcmp(request, "crash", 5) == 0)) {
+        raise(SIGSEGV);
+    }
+    if (size == 3 && memcmp(request, "cut", 3) == 0) {
+        (void)execlp("sleep", "sleep", "1000", (char *)NULL);
+    }
+    if (size == 4 && memcmp(request, "stop", 4) == 0) {
+        raise(SIGSTOP);
+    }
+    if (size == 4 && memcmp(request, "fail", 4) == 0) {
+        return error_set(err, STATUS_NOT_FOUND, "no such job");
+    }
+    printf("%.*s", (int)size, (const char *)request);
+    return write(answer, request, size) == (ssize_t)size ? STATUS_OK : STATUS_IO;
+}
+
+struct description {
+    struct zygote *zygote;
+    int answer;
+    int prints[2];
+};
+
+static struct description ask(const char *request)
+{
+    struct error err = {.text = ""};
+    const struct zygote_duties duties = {
+        .describe = describe, .prepare = prepare, .run = run_nothing};
+    struct description d = {.answer = memfd_create("answer", MFD_CLOEXEC)};
+    cr_assert(eq(int, pipe(d.prints), 0));
+    cr_assert(eq(int, zygote_create(&duties, &d.zygote, &err), STATUS_OK), "%s", err.text);
+    cr_assert(eq(int,
+                 zygote_describe(d.zygote, request, strlen(request), d.answer, d.prints[1], &err),
+                 STATUS_OK),
+              "%s", err.text);
+    (void)close(d.prints[1]);
+    return d;
+}
+
+static void forget(struct description *d)
+{
+    zygote_destroy(d->zygote);
+    (void)close(d->answer);
+    (void)close(d->prints[0]);
+}
+
+Test(zygote, a_description_comes_back_with_what_was_printed)
+{
+    char text[16] = "";
+    struct description d = ask("job");
+    struct zygote_event event = next_event(d.zygote);
+    cr_assert(eq(int, event.kind, ZYGOTE_DESCRIBED));
+    cr_expect(eq(int, event.status, STATUS_OK), "%s", event.error.text);
+    cr_expect(eq(int, (int)pread(d.answer, text, sizeof(text), 0), 3));
+    cr_expect(eq(int, memcmp(text, "job", 3), 0));
+    cr_expect(eq(int, (int)read(d.prints[0], text, sizeof(text)), 3));
+    cr_expect(eq(int, (int)read(d.prints[0], text, sizeof(text)), 0), "the pipe is still held");
+    forget(&d);
+}
+
+Test(zygote, what_cannot_be_described_says_why_and_the_zygote_goes_on)
+{
+    struct description d = ask("fail");
+    struct zygote_event event = next_event(d.zygote);
+    cr_assert(eq(int, event.kind, ZYGOTE_DESCRIBED));
+    cr_expect(eq(int, event.status, STATUS_NOT_FOUND));
+    cr_expect(strcmp(event.error.text, "no such job") == 0);
+    cr_assert(eq(int, zygote_prepare(d.zygote, "ok", 2, NULL), STATUS_OK));
+    cr_expect(eq(int, next_event(d.zygote).status, STATUS_OK));
+    forget(&d);
+}
+
+static void wait_until_gone(struct zygote *zygote)
+{
+    struct zygote_event event;
+    bool is_event;
+    struct pollfd fd = {.fd = zygote_descriptor(zygote), .events = POLLIN};
+    cr_assert(eq(int, poll(&fd, 1, EVENT_WAIT_MS), 1), "nothing tells that it is gone");
+    cr_assert(eq(int, zygote_take_event(zygote, &event, &is_event, NULL), STATUS_IO));
+}
+
+Test(zygote, how_a_zygote_crashed_is_told)
+{
+    struct description d = ask("crash");
+    wait_until_gone(d.zygote);
+    cr_expect(killed_by(zygote_end_status(d.zygote), SIGSEGV));
+    forget(&d);
+}
+
+/* What it has forked holds its end of the socket open. */
+Test(zygote, a_crash_is_noticed_though_children_live_and_they_are_ended)
+{
+    char text[16];
+    struct description d = ask("child");
+    wait_until_gone(d.zygote);
+    cr_expect(killed_by(zygote_end_status(d.zygote), SIGSEGV));
+    cr_expect(eq(int, (int)read(d.prints[0], text, sizeof(text)), 0)); /* the child held it */
+    forget(&d);
+}
+
+Test(zygote, one_that_closes_its_socket_and_lives_on_is_killed)
+{
+    struct description d = ask("cut");
+    wait_until_gone(d.zygote);
+    cr_expect(eq(int, zygote_end_status(d.zygote), -1));
+    forget(&d);
+}
+
+/* The zygote, being the only one. */
+static pid_t child_of_this_process(void)
+{
+    int pid = 0;
+    FILE *file = fopen("/proc/thread-self/children", "r");
+    cr_assert(file != NULL);
+    cr_assert(eq(int, fscanf(file, "%d", &pid), 1));
+    (void)fclose(file);
+    return pid;
+}
+
+Test(zygote, one_that_is_stopped_does_not_hold_up_the_end)
+{
+    struct description d = ask("stop");
+    const pid_t pid = child_of_this_process();
+    siginfo_t info;
+    cr_assert(eq(int, waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), 0));
+    forget(&d);
+    cr_expect(is_gone(pid));
 }

@@ -1,0 +1,195 @@
+#include "shared/job_description.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/memory.h"
+#include "shared/pack.h"
+#include "shared/registry.h"
+#include "shared/unpack.h"
+
+#define JOB_ITEM_COUNT 5
+#define TASK_ITEM_COUNT 15
+
+/* ---- Writing ----------------------------------------------------------------------------------
+ */
+
+static void put_text_or_nil(struct pack *out, const char *text)
+{
+    if (text == NULL) {
+        pack_nil(out);
+    } else {
+        pack_text(out, text);
+    }
+}
+
+static void put_type(struct pack *out, const struct type *type)
+{
+    struct buffer text = {0};
+    const enum status status = type_format(type, &text);
+    if (status != STATUS_OK && out->status == STATUS_OK) {
+        out->status = status;
+    }
+    pack_str(out, (const char *)text.data, text.size);
+    buffer_free(&text);
+}
+
+static void put_task(struct pack *out, const struct task *task)
+{
+    const struct map_options *options = &task->options;
+    pack_array(out, TASK_ITEM_COUNT);
+    pack_text(out, task->name);
+    put_text_or_nil(out, task->help);
+    put_type(out, task->input);
+    put_type(out, task->output);
+    pack_uint(out, options->retries);
+    pack_uint(out, options->system_retries);
+    pack_uint(out, options->retry_delay_ns);
+    pack_uint(out, options->timeout_ns);
+    pack_uint(out, options->mem);
+    pack_float(out, options->mem_growth);
+    pack_uint(out, options->cpus);
+    pack_uint(out, options->gpus);
+    put_text_or_nil(out, task->cache_version);
+    put_text_or_nil(out, task->cache_ignore);
+    pack_bool(out, task->is_idempotent);
+}
+
+enum status job_describe(const struct job *job, struct buffer *out, struct error *err)
+{
+    struct pack pack;
+    const size_t start = out->size;
+    pack_start(&pack, out);
+    pack_array(&pack, JOB_ITEM_COUNT);
+    pack_text(&pack, job->name);
+    pack_text(&pack, job->path);
+    pack_bytes(&pack, job->digest, JOB_DIGEST_SIZE);
+    pack_bool(&pack, job->has_setup);
+    pack_array(&pack, job->task_count);
+    for (size_t i = 0; i < job->task_count; i++) {
+        put_task(&pack, &job->tasks[i]);
+    }
+    const enum status status = pack_finish(&pack);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "job %s cannot be described: %s", job->name,
+                         status_text(status));
+    }
+    if (out->size - start > JOB_DESCRIPTION_SIZE_MAX) {
+        return error_set(err, STATUS_LIMIT,
+                         "job %s: what it registers takes %zu bytes; at most %zu are possible",
+                         job->name, out->size - start, JOB_DESCRIPTION_SIZE_MAX);
+    }
+    return STATUS_OK;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------
+ */
+
+/* A copy that is always there, to be freed. A NUL inside fails. */
+static char *get_text(struct unpack *in)
+{
+    size_t size;
+    const char *text = unpack_str(in, &size);
+    if (memchr(text, '\0', size) != NULL) {
+        unpack_fail(in);
+        size = 0;
+    }
+    char *copy = memory_take(size + 1, 1);
+    memcpy(copy, text, size);
+    return copy;
+}
+
+static char *get_text_or_nil(struct unpack *in)
+{
+    return unpack_nil(in) ? NULL : get_text(in);
+}
+
+static struct type *get_type(struct unpack *in)
+{
+    struct type *type = NULL;
+    char *text = get_text(in);
+    if (!in->failed && type_parse(text, &type, NULL) != STATUS_OK) {
+        unpack_fail(in);
+    }
+    free(text);
+    return type;
+}
+
+static uint64_t get_count(struct unpack *in)
+{
+    return unpack_uint_max(in, INT64_MAX);
+}
+
+static void get_options(struct unpack *in, struct map_options *options)
+{
+    options->output_size_max = JOB_OUTPUT_SIZE_MAX_DEFAULT;
+    options->retries = get_count(in);
+    options->system_retries = get_count(in);
+    options->retry_delay_ns = unpack_uint(in);
+    options->timeout_ns = unpack_uint(in);
+    options->mem = unpack_uint(in);
+    options->mem_growth = unpack_float(in);
+    options->cpus = get_count(in);
+    options->gpus = get_count(in);
+    if (!(options->mem_growth >= 1) || isinf(options->mem_growth) || options->cpus == 0) {
+        unpack_fail(in);
+    }
+}
+
+/* Whatever is in `task` afterwards can be freed. */
+static void get_task(struct unpack *in, struct task *task)
+{
+    unpack_array_of(in, TASK_ITEM_COUNT);
+    task->name = get_text(in);
+    task->help = get_text_or_nil(in);
+    task->input = get_type(in);
+    task->output = get_type(in);
+    get_options(in, &task->options);
+    task->cache_version = get_text_or_nil(in);
+    task->cache_ignore = get_text_or_nil(in);
+    task->is_idempotent = unpack_bool(in);
+    if (!registry_is_name(task->name)) {
+        unpack_fail(in);
+    }
+}
+
+/* The name becomes part of paths. */
+static void get_head(struct unpack *in, struct job *job)
+{
+    size_t size;
+    unpack_array_of(in, JOB_ITEM_COUNT);
+    job->name = get_text(in);
+    job->path = get_text(in);
+    const uint8_t *digest = unpack_bin(in, &size);
+    job->has_setup = unpack_bool(in);
+    if (in->failed || size != JOB_DIGEST_SIZE || *job->name == '\0' ||
+        strchr(job->name, '/') != NULL) {
+        unpack_fail(in);
+        return;
+    }
+    memcpy(job->digest, digest, JOB_DIGEST_SIZE);
+}
+
+enum status job_of_description(const uint8_t *data, size_t size, struct job **job_out,
+                               struct error *err)
+{
+    struct unpack in = unpack_start(data, size);
+    struct job *job = memory_take(1, sizeof(*job));
+    get_head(&in, job);
+    const uint32_t count = unpack_array(&in);
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        job->tasks =
+            memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
+        struct task *task = &job->tasks[job->task_count++];
+        *task = (struct task){.name = NULL};
+        get_task(&in, task);
+    }
+    if (size > JOB_DESCRIPTION_SIZE_MAX || count == 0 || !unpack_is_done(&in)) {
+        job_destroy(job);
+        return error_set(err, STATUS_PROTOCOL, "the description of a job (%zu bytes) is malformed",
+                         size);
+    }
+    *job_out = job;
+    return STATUS_OK;
+}
