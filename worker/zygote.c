@@ -143,7 +143,9 @@ int zygote_end_status(struct zygote *zygote)
 {
     assert(zygote->is_gone);
     reap(zygote, clock_us() + END_WAIT_US_MAX);
-    return zygote->was_killed ? -1 : zygote->wait_status;
+    const bool was_cut_off =
+        WIFEXITED(zygote->wait_status) && WEXITSTATUS(zygote->wait_status) == ZYGOTE_EXIT_CUT_OFF;
+    return zygote->was_killed || was_cut_off ? -1 : zygote->wait_status;
 }
 
 void zygote_destroy(struct zygote *zygote)

@@ -81,8 +81,8 @@ MUST_CHECK enum status zygote_fork(struct zygote *zygote, uint64_t executor, uin
 MUST_CHECK enum status zygote_signal(struct zygote *zygote, uint64_t executor, int signal,
                                      struct error *err);
 
-/* Of a zygote that is gone: how it ended, as waitpid() tells. Waits a second at most; -1 where it
- * has given up its socket and lived on, so that it had to be killed. */
+/* Of a zygote that is gone: how it ended, as waitpid() tells; -1 where a job that it loaded has
+ * closed its socket, and it is killed if it lives on. Waits a second at most. */
 int zygote_end_status(struct zygote *zygote);
 
 /* Readable when there is an event. */

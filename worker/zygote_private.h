@@ -25,6 +25,9 @@ struct zygote_request {
 /* Beside DESCRIBE. */
 enum { ZYGOTE_ANSWER, ZYGOTE_PRINTS, ZYGOTE_DESCRIBE_FD_COUNT };
 
+/* How a zygote leaves whose socket was closed by a job that it has loaded. */
+#define ZYGOTE_EXIT_CUT_OFF 125
+
 union zygote_fd_message {
     struct cmsghdr head; /* for its alignment */
     char bytes[CMSG_SPACE(ZYGOTE_FD_COUNT_MAX * sizeof(int))];

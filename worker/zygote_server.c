@@ -166,13 +166,13 @@ static void keep_child_signal(void)
     (void)signal(SIGCHLD, SIG_DFL);
 }
 
-static _Noreturn void leave(struct server *server)
+static _Noreturn void leave(struct server *server, int exit_status)
 {
     children_end_all(&server->children);
     if (server->duties.leave != NULL) {
         server->duties.leave(server->duties.context);
     }
-    _exit(EXIT_SUCCESS);
+    _exit(exit_status);
 }
 
 /* Loading a job runs code that may hang, and the zygote must not outlive its rank for it. So while
@@ -190,7 +190,7 @@ static void *watch_socket(void *context)
     while (poll(fds, 2, -1) < 0) {
     }
     if (fds[0].revents != 0) {
-        leave(watch->server);
+        leave(watch->server, (fds[0].revents & POLLNVAL) != 0 ? ZYGOTE_EXIT_CUT_OFF : EXIT_SUCCESS);
     }
     return NULL;
 }
@@ -211,7 +211,9 @@ static enum status watch_begin(struct watch *watch, struct error *err)
 
 static void watch_end(const struct watch *watch)
 {
-    (void)eventfd_write(watch->stop, 1);
+    if (eventfd_write(watch->stop, 1) != 0) {
+        leave(watch->server, ZYGOTE_EXIT_CUT_OFF); /* the job has closed what it does not own */
+    }
     (void)pthread_join(watch->thread, NULL);
     (void)close(watch->stop);
 }
@@ -469,7 +471,8 @@ _Noreturn void zygote_serve(const struct zygote_duties *duties, int socket)
     }
     server.message = memory_take(1, sizeof(struct zygote_request) + ZYGOTE_REQUEST_SIZE_MAX);
     serve(&server);
+    const int exit_status = fcntl(server.socket, F_GETFD) < 0 ? ZYGOTE_EXIT_CUT_OFF : EXIT_SUCCESS;
     (void)close(server.socket);
     (void)close(server.signals);
-    leave(&server);
+    leave(&server, exit_status);
 }

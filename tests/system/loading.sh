@@ -33,7 +33,7 @@ for way in "crash:mf_job of $job ended with SIGSEGV" \
     "exit-0:mf_job of $job ended its process with exit status 0" \
     "children:mf_job of $job ended with SIGABRT" \
     "exec:mf_job of $job has cut its process off" \
-    "close:mf_job of $job"; do
+    "close:mf_job of $job has cut its process off"; do
     export BAD_START=${way%%:*}
     rule "an mf_job that does $BAD_START is told of, by tasks and by map"
     run 0 tasks "$job"
