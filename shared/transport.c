@@ -196,7 +196,9 @@ enum status transport_open(bool is_parallel, struct transport **transport_out, s
     if (transport == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "message transport: out of memory");
     }
-    transport->place = (struct transport_place){.size = 1, .local_size = 1, .name = "loopback"};
+    const struct neighbour self = {.rank = 0, .cpu_set = neighbour_own_set()};
+    transport->place = (struct transport_place){
+        .size = 1, .local_size = 1, .shares = neighbours_share(&self, 1, 0), .name = "loopback"};
     if (is_parallel) {
         const enum status status = open_mpi(transport, err);
         if (status != STATUS_OK) {
@@ -242,6 +244,11 @@ uint32_t transport_size(const struct transport *transport)
 uint32_t transport_local_size(const struct transport *transport)
 {
     return transport->place.local_size;
+}
+
+struct neighbour_shares transport_shares(const struct transport *transport)
+{
+    return transport->place.shares;
 }
 
 uint32_t transport_local_rank(const struct transport *transport)

@@ -26,6 +26,7 @@
 
 #include "shared/buffer.h"
 #include "shared/error.h"
+#include "shared/neighbours.h"
 
 struct transport; /* fields: transport.c */
 
@@ -53,6 +54,8 @@ uint32_t transport_size(const struct transport *transport); /* number of ranks *
 /* Among the ranks of this host: how many, and which this one is. */
 uint32_t transport_local_size(const struct transport *transport);
 uint32_t transport_local_rank(const struct transport *transport);
+/* What this rank has of the host, as a worker beside those others. */
+struct neighbour_shares transport_shares(const struct transport *transport);
 /* Name and version of what carries the messages: "loopback", "Open MPI v4.1.4 ...". */
 const char *transport_name(const struct transport *transport);
 

@@ -14,6 +14,7 @@
 
 #include "shared/buffer.h"
 #include "shared/error.h"
+#include "shared/neighbours.h"
 #include "shared/transport.h"
 
 #define TRANSPORT_FACE_NAME "transport_mpi_face"
@@ -26,6 +27,7 @@ struct transport_place {
     uint32_t size; /* number of ranks */
     uint32_t local_rank;
     uint32_t local_size;
+    struct neighbour_shares shares;
     char name[64]; /* of the MPI that runs */
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/transport_requests.h"
@@ -52,7 +53,27 @@ static enum status read_place_of(MPI_Comm comm, uint32_t *rank_out, uint32_t *si
     return status;
 }
 
-static enum status read_place(MPI_Comm comm, struct transport_place *place, struct error *err)
+/* Ranks keep their order among those of their host. */
+static enum status read_shares(MPI_Comm local, cpu_set_t own_set, struct transport_place *place,
+                               struct error *err)
+{
+    const struct neighbour self = {.rank = place->rank, .cpu_set = own_set};
+    struct neighbour *all = calloc(place->local_size, sizeof(*all));
+    if (all == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to join the other ranks");
+    }
+    const enum status status = mpi_check(
+        MPI_Allgather(&self, (int)sizeof(self), MPI_BYTE, all, (int)sizeof(self), MPI_BYTE, local),
+        "MPI_Allgather", err);
+    if (status == STATUS_OK) {
+        place->shares = neighbours_share(all, place->local_size, place->local_rank);
+    }
+    free(all);
+    return status;
+}
+
+static enum status read_place(MPI_Comm comm, cpu_set_t own_set, struct transport_place *place,
+                              struct error *err)
 {
     read_name(place->name, sizeof(place->name));
     enum status status = read_place_of(comm, &place->rank, &place->size, err);
@@ -66,6 +87,9 @@ static enum status read_place(MPI_Comm comm, struct transport_place *place, stru
         return status;
     }
     status = read_place_of(local, &place->local_rank, &place->local_size, err);
+    if (status == STATUS_OK) {
+        status = read_shares(local, own_set, place, err);
+    }
     const enum status freed =
         mpi_check(MPI_Comm_free(&local), "MPI_Comm_free", status == STATUS_OK ? err : NULL);
     return status != STATUS_OK ? status : freed;
@@ -74,6 +98,7 @@ static enum status read_place(MPI_Comm comm, struct transport_place *place, stru
 enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out, struct error *err)
 {
     int provided = MPI_THREAD_SINGLE;
+    const cpu_set_t own_set = neighbour_own_set(); /* before MPI may bind this process alone */
     enum status status =
         mpi_check(MPI_Init_thread(NULL, NULL, THREAD_LEVEL, &provided), "MPI_Init_thread", err);
     if (status != STATUS_OK) {
@@ -91,5 +116,5 @@ enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out
         status = mpi_check(MPI_Comm_set_errhandler(*comm_out, MPI_ERRORS_RETURN),
                            "MPI_Comm_set_errhandler", err);
     }
-    return status == STATUS_OK ? read_place(*comm_out, place_out, err) : status;
+    return status == STATUS_OK ? read_place(*comm_out, own_set, place_out, err) : status;
 }
