@@ -106,6 +106,8 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
         .report_interval_us = MASTER_REPORT_INTERVAL_US,
         .slots = request->slots,
+        .has_gpus_per_rank = request->has_gpus_per_rank,
+        .gpus_per_rank = request->gpus_per_rank,
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };

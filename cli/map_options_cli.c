@@ -35,6 +35,8 @@ static enum status apply_quantities(const struct options *options, struct map_op
         {OPTION_SYSTEM_RETRIES, quantity_parse_count, &merged->system_retries},
         {OPTION_TIMEOUT, quantity_parse_time, &merged->timeout_ns},
         {OPTION_MEM, quantity_parse_size, &merged->mem},
+        {OPTION_CPUS, quantity_parse_count, &merged->cpus},
+        {OPTION_GPUS, quantity_parse_count, &merged->gpus},
         {OPTION_CONCURRENCY, quantity_parse_count, &merged->concurrency},
         {OPTION_MAX_OUTPUT, quantity_parse_size, &merged->output_size_max},
         {OPTION_SEED, quantity_parse_count, &merged->seed},
@@ -45,6 +47,10 @@ static enum status apply_quantities(const struct options *options, struct map_op
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    if (merged->cpus == 0 && options_has(options, OPTION_CPUS)) {
+        return error_set(err, STATUS_INVALID, "%s: \"%s\" is none: expected a whole number above 0",
+                         option_name(OPTION_CPUS), options->values[OPTION_CPUS]);
     }
     /* Every output takes at least a byte, so that no instance could succeed. */
     if (merged->output_size_max == 0 && options_has(options, OPTION_MAX_OUTPUT)) {
@@ -109,6 +115,17 @@ static enum status apply_policy(const struct options *options, enum map_policy *
                      option_name(OPTION_POLICY), name);
 }
 
+static enum status apply_mem_growth(const struct options *options, double *factor,
+                                    struct error *err)
+{
+    const char *text = options->values[OPTION_MEM_GROWTH];
+    const enum status status = text == NULL ? STATUS_OK : quantity_parse_factor(text, factor, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "%s: ", option_name(OPTION_MEM_GROWTH));
+    }
+    return status;
+}
+
 /* "auto" is 0 to those who measure. */
 static enum status apply_unit_size(const struct options *options, uint64_t *unit_size,
                                    struct error *err)
@@ -140,6 +157,9 @@ enum status map_options_apply(const struct options *options, struct map_options 
     }
     if (status == STATUS_OK) {
         status = apply_quantities(options, &copy, err);
+    }
+    if (status == STATUS_OK) {
+        status = apply_mem_growth(options, &copy.mem_growth, err);
     }
     if (status == STATUS_OK) {
         status = apply_unit_size(options, &copy.unit_size, err);

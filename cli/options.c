@@ -147,6 +147,27 @@ static const struct option table[OPTION_COUNT] = {
                     .argument = "SIZE",
                     .help = "memory that an attempt may hold (600Mi, 1G), past which it is\n"
                             "ended; 0: no bound; default: the task's, or none"},
+    [OPTION_MEM_GROWTH] = {.name = "--mem-growth",
+                           .value = VALUE_REQUIRED,
+                           .group = GROUP_ATTEMPTS,
+                           .verbs = BIT(VERB_MAP),
+                           .argument = "FACTOR",
+                           .help = "grow an instance's --mem by it at each retry after a failure "
+                                   "of\nmemory; default: the task's, or 1"},
+    [OPTION_CPUS] = {.name = "--cpus",
+                     .value = VALUE_REQUIRED,
+                     .group = GROUP_ATTEMPTS,
+                     .verbs = BIT(VERB_MAP),
+                     .argument = "COUNT",
+                     .help = "cores that an attempt needs, and is bound to; default: the task's, "
+                             "or 1"},
+    [OPTION_GPUS] = {.name = "--gpus",
+                     .value = VALUE_REQUIRED,
+                     .group = GROUP_ATTEMPTS,
+                     .verbs = BIT(VERB_MAP),
+                     .argument = "COUNT",
+                     .help = "devices that an attempt needs; CUDA_VISIBLE_DEVICES and\n"
+                             "ROCR_VISIBLE_DEVICES name its own; default: the task's, or 0"},
     [OPTION_CONCURRENCY] = {.name = "--concurrency",
                             .value = VALUE_REQUIRED,
                             .group = GROUP_ATTEMPTS,
@@ -173,8 +194,16 @@ static const struct option table[OPTION_COUNT] = {
                       .group = GROUP_RUN,
                       .verbs = BIT(VERB_MAP),
                       .argument = "COUNT",
-                      .help = "attempts that each rank runs at once; default: one a core that "
-                              "it\nmay use"},
+                      .help = "cores that each rank has for attempts; a rank runs as many at "
+                              "once as\nfit into its cores, memory and devices; default: those "
+                              "it may use"},
+    [OPTION_GPUS_PER_RANK] = {.name = "--gpus-per-rank",
+                              .value = VALUE_REQUIRED,
+                              .group = GROUP_RUN,
+                              .verbs = BIT(VERB_MAP),
+                              .argument = "COUNT",
+                              .help = "devices that each rank has; default: its share of those "
+                                      "that the\nenvironment lists"},
     [OPTION_ISOLATION] = {.name = "--isolation",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,

@@ -2,6 +2,7 @@
 
 #include "cli/session.h"
 #include "shared/log.h"
+#include "worker/cores.h"
 #include "worker/executor.h"
 #include "worker/worker.h"
 
@@ -36,6 +37,7 @@ int ranks_run(ranks_master *run_master, void *context)
         }
         return EXIT_REFUSED;
     }
+    cores_unbind();
     const struct zygote_duties duties = executor_duties();
     if (zygote_create(&duties, &zygote, &err) != STATUS_OK ||
         transport_open(is_parallel, &transport, &err) != STATUS_OK) {

@@ -13,6 +13,7 @@
 #include "worker/describe.h"
 
 #define SLOT_COUNT_MAX 4096
+#define GPU_COUNT_MAX 4096
 
 void request_free(struct request *request)
 {
@@ -137,10 +138,23 @@ static enum status check_slots(struct request *request, struct error *err)
     return STATUS_OK;
 }
 
+static enum status check_gpus_per_rank(struct request *request, struct error *err)
+{
+    const char *text = request->options.values[OPTION_GPUS_PER_RANK];
+    request->has_gpus_per_rank = text != NULL;
+    if (text != NULL && (quantity_parse_count(text, &request->gpus_per_rank, NULL) != STATUS_OK ||
+                         request->gpus_per_rank > GPU_COUNT_MAX)) {
+        return error_set(err, STATUS_INVALID,
+                         "--gpus-per-rank: \"%s\": expected a whole number from 0 to %d", text,
+                         GPU_COUNT_MAX);
+    }
+    return STATUS_OK;
+}
+
 /* What bounds an attempt ends its process, and in the rank there is none. */
 static enum status check_isolation(const struct options *options, struct error *err)
 {
-    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM};
+    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH};
     if (is_isolated(options)) {
         return STATUS_OK;
     }
@@ -183,6 +197,9 @@ enum status request_check(struct request *request, struct zygote *zygote, struct
     }
     if (status == STATUS_OK) {
         status = check_slots(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_gpus_per_rank(request, err);
     }
     if (status == STATUS_OK) {
         status = check_isolation(options, err);

@@ -9,6 +9,7 @@
 #define CLI_REQUEST_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/options.h"
@@ -27,7 +28,9 @@ struct request {
     struct map_options map;
     struct inputs *inputs;
     uint64_t minimum;
-    uint64_t slots; /* of each rank; 0: by the machine */
+    uint64_t slots;         /* of each rank; 0: by the machine */
+    bool has_gpus_per_rank; /* --gpus-per-rank was given: */
+    uint64_t gpus_per_rank;
     char *run_dir;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
 };

@@ -27,12 +27,22 @@ static void reserve(struct lease *lease, size_t span_count)
     }
 }
 
+/* What is reported tells no growth, so that spans which differ in nothing else are one here. */
 void lease_fill(struct lease *lease, uint64_t id, const struct span *spans, size_t span_count)
 {
     reserve(lease, span_count);
-    memcpy(lease->spans, spans, span_count * sizeof(*spans));
+    lease->span_count = 0;
+    for (size_t i = 0; i < span_count; i++) {
+        struct span *last = i > 0 ? &lease->spans[lease->span_count - 1] : NULL;
+        if (last != NULL && last->start + last->count == spans[i].start &&
+            last->attempt == spans[i].attempt) {
+            last->count += spans[i].count;
+        } else {
+            lease->spans[lease->span_count] = spans[i];
+            lease->spans[lease->span_count++].growth = 0;
+        }
+    }
     lease->id = id;
-    lease->span_count = span_count;
     lease->count = span_list_count(spans, span_count);
     lease->is_recalled = false;
     lease->next = NULL;

@@ -22,7 +22,8 @@ struct ledger {
     struct index_set aborted;
     struct counters task_failures;
     struct counters system_failures;
-    struct index_map last_worker; /* of instances that failed and are to be retried */
+    struct counters memory_failures; /* a part of the task's; only where memory is growing */
+    struct index_map last_worker;    /* of instances that failed and are to be retried */
     uint64_t leased;
     uint64_t waiting;
 };
@@ -42,6 +43,7 @@ enum status ledger_create(struct ledger_options options, struct ledger **ledger_
     ledger->options = options;
     ledger->task_failures = counters_make(failures_max(options.retries));
     ledger->system_failures = counters_make(failures_max(options.system_retries));
+    ledger->memory_failures = counters_make(failures_max(options.retries));
     *ledger_out = ledger;
     return STATUS_OK;
 }
@@ -58,6 +60,7 @@ void ledger_destroy(struct ledger *ledger)
     index_set_free(&ledger->aborted);
     counters_free(&ledger->task_failures);
     counters_free(&ledger->system_failures);
+    counters_free(&ledger->memory_failures);
     index_map_free(&ledger->last_worker);
     free(ledger);
 }
@@ -97,21 +100,30 @@ struct take {
     uint64_t count_left;
 };
 
-/* Add instances that are all at `attempt`. False when there is no room for them. */
-static bool take_run(struct take *take, uint64_t start, uint64_t count, uint64_t attempt)
+/* Add instances that are alike. False when there is no room for them. */
+static bool take_run(struct take *take, struct span run)
 {
     assert(take->spans != NULL);
     struct span *last = take->span_count > 0 ? &take->spans[take->span_count - 1] : NULL;
-    if (last != NULL && last->start + last->count == start && last->attempt == attempt) {
-        last->count += count;
+    if (last != NULL && last->start + last->count == run.start && last->attempt == run.attempt &&
+        last->growth == run.growth) {
+        last->count += run.count;
     } else if (take->span_count < take->span_max) {
-        take->spans[take->span_count++] =
-            (struct span){.start = start, .count = count, .attempt = attempt};
+        take->spans[take->span_count++] = run;
     } else {
         return false;
     }
-    take->count_left -= count;
+    take->count_left -= run.count;
     return true;
+}
+
+/* An instance that has failed before, perhaps. */
+static struct span tried(const struct ledger *ledger, uint64_t index)
+{
+    return (struct span){.start = index,
+                         .count = 1,
+                         .attempt = ledger_attempts(ledger, index),
+                         .growth = counters_get(&ledger->memory_failures, index)};
 }
 
 static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t worker)
@@ -152,7 +164,7 @@ static void take_returned(struct ledger *ledger, struct take *take, uint32_t wor
         const uint64_t run = untried_run(ledger, index, take->count_left);
         from = index + (run > 0 ? run : 1);
         if (run > 0) {
-            if (!take_run(take, index, run, 0)) {
+            if (!take_run(take, (struct span){.start = index, .count = run})) {
                 return;
             }
             index_set_remove(&ledger->returned, index, run);
@@ -163,7 +175,7 @@ static void take_returned(struct ledger *ledger, struct take *take, uint32_t wor
             passed_over++ < PASSED_OVER_COUNT_MAX) {
             continue;
         }
-        if (!take_run(take, index, 1, ledger_attempts(ledger, index))) {
+        if (!take_run(take, tried(ledger, index))) {
             return;
         }
         index_set_remove(&ledger->returned, index, 1);
@@ -176,7 +188,7 @@ static void take_fresh(struct ledger *ledger, struct take *take)
 {
     const uint64_t left = ledger->options.size - ledger->fresh;
     const uint64_t count = take->count_left < left ? take->count_left : left;
-    if (count > 0 && take_run(take, ledger->fresh, count, 0)) {
+    if (count > 0 && take_run(take, (struct span){.start = ledger->fresh, .count = count})) {
         ledger->fresh += count;
         ledger->leased += count;
     }
@@ -231,6 +243,9 @@ struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failu
     assert(class != FAILURE_ABORTED);
     leave_lease(ledger, index, 1);
     const bool is_budget_left = spend(ledger, index, class);
+    if (class == FAILURE_MEMORY && ledger->options.is_mem_growing) {
+        (void)counters_raise(&ledger->memory_failures, index);
+    }
     struct ledger_fate fate = {
         .is_final = !is_budget_left || (is_permanent && !failure_class_is_system(class)),
         .state = final_state(class),

@@ -33,6 +33,7 @@ struct ledger_options {
     uint64_t size; /* instances */
     uint64_t retries;
     uint64_t system_retries;
+    bool is_mem_growing; /* count failures of class memory, and tell them with what is taken */
 };
 
 /* How many instances stand where. They add up to the size. */
@@ -63,8 +64,9 @@ struct ledger_counts ledger_counts(const struct ledger *ledger);
 uint64_t ledger_ended(const struct ledger *ledger);
 
 /* Take up to `count_max` ready instances, lowest index first, into at most `span_max` spans, each
- * with the number of the attempt that is due. An instance that last failed on `worker` is passed
- * over where `may_pass_over`. Gives the number of spans. */
+ * with the number of the attempt that is due, and with its growth: how many attempts of the present
+ * budgets have failed for their memory, where the options say so. An instance that last failed on
+ * `worker` is passed over where `may_pass_over`. Gives the number of spans. */
 size_t ledger_take(struct ledger *ledger, uint64_t count_max, uint32_t worker, bool may_pass_over,
                    struct span *spans_out, size_t span_max);
 

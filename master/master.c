@@ -25,7 +25,10 @@ static enum status create_scheduler(struct master *master)
     const struct map_options *map = &master->options.run->options;
     const uint64_t size = inputs_count(master->options.inputs);
     const struct scheduler_options options = {
-        .ledger = {.size = size, .retries = map->retries, .system_retries = map->system_retries},
+        .ledger = {.size = size,
+                   .retries = map->retries,
+                   .system_retries = map->system_retries,
+                   .is_mem_growing = map->mem > 0 && map->mem_growth > 1},
         .sizing = {.report_interval_us = master->options.report_interval_us,
                    .unit_size = map->unit_size,
                    .input_size_mean =

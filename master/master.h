@@ -39,7 +39,9 @@ struct master_options {
     bool rank_0_works;      /* beside being the master */
     bool is_progress_plain; /* lines on standard error while it runs */
     uint64_t report_interval_us;
-    uint64_t slots;   /* of each rank, as the user asked; 0: by the machine */
+    uint64_t slots;         /* of each rank, as the user asked; 0: by the machine */
+    bool has_gpus_per_rank; /* the user said how many: */
+    uint64_t gpus_per_rank;
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
 };

@@ -15,6 +15,7 @@
 #include "master/failures.h"
 #include "master/ledger.h"
 #include "master/master.h"
+#include "master/placement.h"
 #include "master/record.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
@@ -37,11 +38,12 @@ struct master {
     struct run_log *log;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
-    uint32_t *slots;        /* by rank, as READY said */
-    bool *has_left;         /* by rank: it has said BYE */
-    char *refusal;          /* the first rank that cannot work, and why */
-    char *setup_failure;    /* the first rank on which the job's setup failed, and why */
-    uint32_t present_count; /* workers that are in the run */
+    uint32_t *slots;            /* by rank, as READY said */
+    bool *has_left;             /* by rank: it has said BYE */
+    char *refusal;              /* the first rank that cannot work, and why */
+    char *setup_failure;        /* the first rank on which the job's setup failed, and why */
+    struct placement placement; /* ranks that are too small for the task */
+    uint32_t present_count;     /* workers that are in the run */
     int exit_status;
     bool is_clean;
     uint64_t started_us; /* when the first unit could go out */

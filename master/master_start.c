@@ -43,6 +43,8 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .launch_dir = run->launch_dir,
                      .report_interval_us = master->options.report_interval_us,
                      .slots = master->options.slots,
+                     .has_gpus_per_rank = master->options.has_gpus_per_rank,
+                     .gpus_per_rank = master->options.gpus_per_rank,
                      .is_isolated = master->options.is_isolated,
                      .keeps_workdirs = master->options.keeps_workdirs},
     };
@@ -87,7 +89,7 @@ static enum status make_run(struct master *master, struct error *err)
     return status;
 }
 
-/* Those on which the job's setup failed have no slots, and stay out. */
+/* Those that are too small, or on which the job's setup failed, have no slots, and stay out. */
 static void join_workers(struct master *master)
 {
     const uint32_t ranks = transport_size(master->options.transport);
@@ -98,6 +100,22 @@ static void join_workers(struct master *master)
     }
 }
 
+/* Is there a rank that the task fits on, if anything is to run? */
+static bool check_placement(const struct master *master, struct error *err)
+{
+    const struct run_description *run = master->options.run;
+    const struct resources asked = resources_asked(&run->options);
+    if (master->placement.too_small_count == 0 || inputs_count(master->options.inputs) == 0) {
+        return true;
+    }
+    if (master->present_count == 0) {
+        (void)placement_refuse(&master->placement, run->task, asked, err);
+        return false;
+    }
+    log_warning("%s", placement_warning(&master->placement, run->task, asked, err));
+    return true;
+}
+
 /* Every rank has answered: begin, or leave without a trace. */
 static enum status begin(struct master *master, uint64_t now_us, struct error *err)
 {
@@ -106,9 +124,13 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
         log_error("%s", master->refusal);
         return master_end(master, EXIT_REFUSED, now_us, err);
     }
-    if (master->present_count == 0) {
+    if (master->present_count == 0 && master->setup_failure != NULL) {
         log_error("%s", master->setup_failure);
         return master_end(master, EXIT_FAILED, now_us, err);
+    }
+    if (!check_placement(master, &reason)) {
+        log_error("%s", reason.text);
+        return master_end(master, EXIT_REFUSED, now_us, err);
     }
     if (master->setup_failure != NULL) {
         log_warning("%s; the run goes on without it", master->setup_failure);
@@ -131,8 +153,7 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
         return STATUS_OK;
     }
-    const bool is_able =
-        *ready->refusal == '\0' && ready->version == WIRE_VERSION && ready->slots > 0;
+    const bool is_able = *ready->refusal == '\0' && ready->version == WIRE_VERSION;
     char **reason = ready->is_setup_failure ? &master->setup_failure : &master->refusal;
     if (!is_able && *reason == NULL) {
         struct error text;
@@ -141,8 +162,12 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
                         *ready->refusal != '\0' ? ready->refusal : "it runs another mapfleet");
         *reason = memory_copy_text(text.text);
     }
+    if (is_able && ready->slots == 0) {
+        placement_note(&master->placement, resources_asked(&master->options.run->options),
+                       ready->offered, rank, ready->host);
+    }
     master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
-    master->present_count += is_able ? 1 : 0;
+    master->present_count += master->slots[rank] > 0 ? 1 : 0;
     master_heard_from(master, rank);
     return master->waited_count == 0 ? begin(master, now_us, err) : STATUS_OK;
 }

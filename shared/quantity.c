@@ -8,6 +8,7 @@
 
 #define DIGITS "0123456789"
 #define VALUE_MAX ((uint64_t)INT64_MAX)
+#define FACTOR_MAX 1000000
 
 struct unit {
     const char *name;
@@ -188,6 +189,34 @@ enum status quantity_parse_count(const char *text, uint64_t *count_out, struct e
                          VALUE_MAX);
     }
     *count_out = count;
+    return STATUS_OK;
+}
+
+/* Nearest to the decimal, whatever the locale says of points. */
+static double decimal_value(const struct decimal *decimal)
+{
+    double whole = 0;
+    double fraction = 0;
+    for (size_t i = 0; i < decimal->whole_count; i++) {
+        whole = 10 * whole + (decimal->whole[i] - '0');
+    }
+    for (size_t i = decimal->fraction_count; i > 0; i--) {
+        fraction = (fraction + (decimal->fraction[i - 1] - '0')) / 10;
+    }
+    return whole + fraction;
+}
+
+enum status quantity_parse_factor(const char *text, double *factor_out, struct error *err)
+{
+    struct decimal decimal;
+    const bool is_decimal = decimal_split(text, &decimal) && *decimal.unit == '\0';
+    const double factor = is_decimal ? decimal_value(&decimal) : 0;
+    if (!(factor >= 1) || factor > FACTOR_MAX) {
+        return error_set(err, STATUS_INVALID,
+                         "\"%s\" is no factor: expected a decimal from 1 to %d, such as 2 or 1.5",
+                         text, FACTOR_MAX);
+    }
+    *factor_out = factor;
     return STATUS_OK;
 }
 

@@ -1,4 +1,4 @@
-/* span.h - a run of consecutive instances that are at the same attempt.
+/* span.h - a run of consecutive instances that are at the same attempt, under the same bounds.
  *
  * Units, reports and records name their instances by lists of spans, sorted by start and apart
  * from each other. span_list_is_valid() is the one check of such a list that came from outside.
@@ -14,6 +14,7 @@ struct span {
     uint64_t start;
     uint64_t count;   /* never 0 */
     uint64_t attempt; /* number of the attempt that each of them is at */
+    uint64_t growth;  /* of units alone: how often their `mem` has grown */
 };
 
 /* Sorted, disjoint, no empty span, all below `size`. */

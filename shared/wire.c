@@ -44,7 +44,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
 
 static void put_start(struct pack *pack, const struct wire_start *start)
 {
-    pack_array(pack, 16);
+    pack_array(pack, 18);
     pack_uint(pack, WIRE_START);
     pack_uint(pack, start->version);
     pack_text(pack, start->program);
@@ -59,21 +59,39 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_text(pack, start->launch_dir);
     pack_uint(pack, start->report_interval_us);
     pack_uint(pack, start->slots);
+    pack_bool(pack, start->has_gpus_per_rank);
+    pack_uint(pack, start->gpus_per_rank);
     pack_bool(pack, start->is_isolated);
     pack_bool(pack, start->keeps_workdirs);
 }
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
 {
-    pack_array(pack, 8);
+    pack_array(pack, 11);
     pack_uint(pack, WIRE_READY);
     pack_uint(pack, ready->version);
     pack_text(pack, ready->program);
     pack_text(pack, ready->host);
     pack_uint(pack, ready->process);
+    pack_uint(pack, ready->offered.cpus);
+    pack_uint(pack, ready->offered.mem);
+    pack_uint(pack, ready->offered.gpus);
     pack_uint(pack, ready->slots);
     pack_text(pack, ready->refusal);
     pack_bool(pack, ready->is_setup_failure);
+}
+
+/* With their growth, which only units have. */
+static void put_unit_spans(struct pack *pack, const struct span *spans, size_t count)
+{
+    pack_array(pack, count);
+    for (size_t i = 0; i < count; i++) {
+        pack_array(pack, 4);
+        pack_uint(pack, spans[i].start);
+        pack_uint(pack, spans[i].count);
+        pack_uint(pack, spans[i].attempt);
+        pack_uint(pack, spans[i].growth);
+    }
 }
 
 static void put_unit(struct pack *pack, const struct wire_unit *unit)
@@ -82,7 +100,7 @@ static void put_unit(struct pack *pack, const struct wire_unit *unit)
     pack_uint(pack, WIRE_UNIT);
     pack_uint(pack, unit->map);
     pack_uint(pack, unit->lease);
-    pack_spans(pack, unit->spans, unit->span_count);
+    put_unit_spans(pack, unit->spans, unit->span_count);
     pack_uint(pack, unit->packed_size);
     pack_bytes(pack, unit->inputs, unit->inputs_size);
 }
@@ -270,15 +288,16 @@ static const char *get_text(struct decoder *decoder)
     return copy;
 }
 
-static const struct span *get_spans(struct decoder *decoder, size_t *count_out)
+static const struct span *get_spans(struct decoder *decoder, bool has_growth, size_t *count_out)
 {
     const uint32_t count = unpack_array(&decoder->in);
     struct span *spans = take_array(decoder, count, sizeof(*spans));
     for (uint32_t i = 0; i < count && !decoder->in.failed; i++) {
-        unpack_array_of(&decoder->in, 3);
+        unpack_array_of(&decoder->in, has_growth ? 4 : 3);
         spans[i].start = unpack_uint(&decoder->in);
         spans[i].count = unpack_uint(&decoder->in);
         spans[i].attempt = unpack_uint(&decoder->in);
+        spans[i].growth = has_growth ? unpack_uint(&decoder->in) : 0;
     }
     if (!decoder->in.failed && !span_list_is_valid(spans, count, UINT64_MAX)) {
         unpack_fail(&decoder->in);
@@ -347,6 +366,8 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->launch_dir = get_text(decoder);
     start->report_interval_us = unpack_uint(in);
     start->slots = unpack_uint_max(in, UINT32_MAX);
+    start->has_gpus_per_rank = unpack_bool(in);
+    start->gpus_per_rank = unpack_uint_max(in, UINT32_MAX);
     start->is_isolated = unpack_bool(in);
     start->keeps_workdirs = unpack_bool(in);
 }
@@ -357,6 +378,9 @@ static void get_ready(struct decoder *decoder, struct wire_ready *ready)
     ready->program = get_text(decoder);
     ready->host = get_text(decoder);
     ready->process = unpack_uint(&decoder->in);
+    ready->offered.cpus = unpack_uint(&decoder->in);
+    ready->offered.mem = unpack_uint(&decoder->in);
+    ready->offered.gpus = unpack_uint(&decoder->in);
     ready->slots = unpack_uint_max(&decoder->in, UINT32_MAX);
     ready->refusal = get_text(decoder);
     ready->is_setup_failure = unpack_bool(&decoder->in);
@@ -366,7 +390,7 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
 {
     unit->map = unpack_uint(&decoder->in);
     unit->lease = unpack_uint(&decoder->in);
-    unit->spans = get_spans(decoder, &unit->span_count);
+    unit->spans = get_spans(decoder, true, &unit->span_count);
     unit->packed_size = unpack_uint(&decoder->in);
     unit->inputs = unpack_bin(&decoder->in, &unit->inputs_size);
 }
@@ -375,7 +399,7 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
 {
     struct unpack *in = &decoder->in;
     unpack_array_of(in, 6);
-    batch->spans = get_spans(decoder, &batch->span_count);
+    batch->spans = get_spans(decoder, false, &batch->span_count);
     batch->instance_count = span_list_count(batch->spans, batch->span_count);
     batch->success_count = batch->instance_count;
     batch->success_bits = NULL;
@@ -453,7 +477,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 16, [WIRE_READY] = 8,    [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
+    [WIRE_START] = 18, [WIRE_READY] = 11,   [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
     [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 1, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
 };
 
@@ -481,7 +505,7 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
         break;
     case WIRE_RETURNED:
         message->as.returned.lease = unpack_uint(&decoder->in);
-        message->as.returned.spans = get_spans(decoder, &message->as.returned.span_count);
+        message->as.returned.spans = get_spans(decoder, false, &message->as.returned.span_count);
         break;
     case WIRE_CANCEL:
     case WIRE_STOP:

@@ -2,7 +2,7 @@
  *
  *     master                                worker
  *        --- START: job, task, options --->   loads the job
- *        <-- READY: resources, or why not --
+ *        <-- READY: what it offers, or why not
  *        --- UNIT: lease, spans, inputs --->  runs it; any number of units ahead
  *        <-- REPORT: lease, batches --------  as batches end
  *        <-- BEAT: what each slot is in ----  at a steady pace
@@ -32,6 +32,7 @@
 #include "shared/formula.h"
 #include "shared/map_options.h"
 #include "shared/report.h"
+#include "shared/resources.h"
 #include "shared/span.h"
 
 #define WIRE_VERSION 1
@@ -71,7 +72,9 @@ struct wire_start {
     const char *run_dir;    /* absolute */
     const char *launch_dir; /* absolute */
     uint64_t report_interval_us;
-    uint64_t slots;      /* that the user asked for; 0: by the machine */
+    uint64_t slots;         /* that the user asked for; 0: by the machine */
+    bool has_gpus_per_rank; /* the user said how many: */
+    uint64_t gpus_per_rank;
     bool is_isolated;    /* attempts run in executors, not in the rank */
     bool keeps_workdirs; /* of attempts */
 };
@@ -81,7 +84,8 @@ struct wire_ready {
     const char *program;
     const char *host;
     uint64_t process;
-    uint64_t slots;
+    struct resources offered;
+    uint64_t slots;        /* attempts that it holds at once; 0: it is too small for one */
     const char *refusal;   /* why the worker cannot work; "" when it can */
     bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
 };

@@ -30,6 +30,7 @@
 #include "shared/error.h"
 #include "shared/report.h"
 #include "shared/span.h"
+#include "worker/slot_place.h"
 
 #define CHANNEL_INSTANCE_COUNT_MAX 20000u
 #define CHANNEL_SPAN_COUNT_MAX 64u
@@ -50,9 +51,11 @@ struct channel_control {
     uint32_t span_count;
     uint64_t instance_count;
     uint64_t inputs_size;
+    uint64_t mem; /* bytes that an attempt of the batch may hold; 0: no bound */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     _Atomic uint64_t claim;     /* next << 32 | limit */
     _Atomic uint32_t is_closed; /* nothing more will come: the executor may leave */
+    struct slot_place place;    /* told once, before the executor is forked */
     /* Written by the executor. */
     _Atomic uint32_t setup; /* enum channel_setup */
     _Atomic uint32_t ended; /* number of the batch that has ended last */

@@ -6,63 +6,119 @@
 
 #include <hwloc.h>
 
-/* Cores of which at least one hardware thread is in the set. */
-static uint32_t count_cores(hwloc_topology_t topology, hwloc_const_cpuset_t set)
+#include "shared/memory.h"
+
+static bool is_set(const char *variable)
 {
-    uint32_t count = 0;
-    const int all = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
-    for (int i = 0; i < all; i++) {
-        const hwloc_obj_t core = hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i);
-        count += hwloc_bitmap_intersects(core->cpuset, set) ? 1 : 0;
-    }
-    const int threads = hwloc_bitmap_weight(set);
-    return count > 0 ? count : threads > 0 ? (uint32_t)threads : 1;
+    const char *value = getenv(variable);
+    return value != NULL && *value != '\0';
 }
 
 static bool was_bound_by_default(void)
 {
-    const char *value = getenv("OMPI_MCA_orte_bound_at_launch");
-    return value != NULL && strcmp(value, "1") == 0;
+    const char *is_bound = getenv("OMPI_MCA_orte_bound_at_launch");
+    const char *mapping = getenv("OMPI_MCA_rmaps_base_mapping_policy");
+    return is_bound != NULL && strcmp(is_bound, "1") == 0 &&
+           !is_set("OMPI_MCA_hwloc_base_binding_policy") &&
+           (mapping == NULL || strcasestr(mapping, "pe=") == NULL);
 }
 
-/* Gives whether the cores are shared with the other ranks of the node. */
-static bool count_allowed(uint32_t *count_out)
+void cores_unbind(void)
+{
+    cpu_set_t all;
+    if (was_bound_by_default()) {
+        memset(&all, 0xff, sizeof(all));
+        (void)sched_setaffinity(0, sizeof(all), &all); /* the kernel takes what is allowed */
+    }
+}
+
+/* ---- The cores in a mask ----------------------------------------------------------------------
+ */
+
+struct core_list {
+    cpu_set_t *sets;
+    size_t count;
+    size_t capacity;
+};
+
+static void add(struct core_list *list, const cpu_set_t *set)
+{
+    if (CPU_COUNT(set) > 0) {
+        list->sets = memory_grow(list->sets, list->count, &list->capacity, sizeof(*list->sets));
+        list->sets[list->count++] = *set;
+    }
+}
+
+static void add_core(struct core_list *list, hwloc_const_cpuset_t core, const cpu_set_t *allowed)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int cpu = hwloc_bitmap_first(core); cpu >= 0; cpu = hwloc_bitmap_next(core, cpu)) {
+        if (cpu < CPU_SETSIZE && CPU_ISSET((size_t)cpu, allowed)) {
+            CPU_SET((size_t)cpu, &set);
+        }
+    }
+    add(list, &set);
+}
+
+/* Those that lie near each other are neighbours in the list. */
+static void add_cores(struct core_list *list, const cpu_set_t *allowed)
 {
     hwloc_topology_t topology;
-    bool is_shared = true;
-    *count_out = 1;
     if (hwloc_topology_init(&topology) != 0) {
-        return true;
+        return;
     }
-    hwloc_bitmap_t own = hwloc_bitmap_alloc();
-    if (own != NULL && hwloc_topology_load(topology) == 0) {
-        hwloc_const_cpuset_t node = hwloc_topology_get_allowed_cpuset(topology);
-        const bool is_known = hwloc_get_cpubind(topology, own, HWLOC_CPUBIND_PROCESS) == 0;
-        is_shared = !is_known || was_bound_by_default() || hwloc_bitmap_isequal(own, node);
-        *count_out = count_cores(topology, is_shared ? node : own);
+    const int count =
+        hwloc_topology_load(topology) == 0 ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) : 0;
+    for (int i = 0; i < count; i++) {
+        add_core(list, hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i)->cpuset,
+                 allowed);
     }
-    hwloc_bitmap_free(own);
     hwloc_topology_destroy(topology);
-    return is_shared;
 }
 
-uint32_t cores_for_worker(const struct transport *transport)
+static void add_processors(struct core_list *list, const cpu_set_t *allowed)
 {
-    uint32_t cores;
-    const bool is_shared = count_allowed(&cores);
-    const uint32_t local = transport_local_size(transport);
-    if (transport_size(transport) == 1) {
-        return cores;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        if (CPU_ISSET(cpu, allowed)) {
+            CPU_SET(cpu, &set);
+        }
+        add(list, &set);
     }
-    if (transport_rank(transport) == 0) {
-        return cores > 2 ? cores - 1 : cores;
+}
+
+/* ---- Shares -----------------------------------------------------------------------------------
+ */
+
+void cores_divide(cpu_set_t *all, uint32_t all_count, const struct neighbour_shares *shares,
+                  bool is_master_here, struct cores *cores_out)
+{
+    const uint32_t left_out = is_master_here && all_count > 2 ? 1 : 0;
+    const uint32_t part = (all_count - left_out) / shares->cores.count;
+    const bool has_own = part > 0 && shares->is_even;
+    *cores_out =
+        (struct cores){.count = part > 0 ? part : 1, .own = all, .own_count = has_own ? part : 0};
+    if (has_own) {
+        memmove(all, &all[left_out + shares->cores.index * part], part * sizeof(*all));
     }
-    if (!is_shared) {
-        return cores;
+}
+
+void cores_find(const struct transport *transport, struct cores *cores_out)
+{
+    struct core_list list = {0};
+    const struct neighbour_shares shares = transport_shares(transport);
+    const bool is_master_here = transport_rank(transport) == 0 && transport_size(transport) > 1;
+    add_cores(&list, &shares.cpu_set);
+    if (list.count == 0) {
+        add_processors(&list, &shares.cpu_set);
     }
-    /* Where rank 0 is not alone on its node, it does not work. Ranks are counted from 0 in order on
-     * a node, so that local rank 0 of the first node is rank 0; other nodes have workers only. */
-    const bool has_master = transport_rank(transport) < local;
-    const uint32_t workers = has_master && local > 1 ? local - 1 : local;
-    return cores / workers > 0 ? cores / workers : 1;
+    cores_divide(list.sets, (uint32_t)list.count, &shares, is_master_here, cores_out);
+}
+
+void cores_free(struct cores *cores)
+{
+    free(cores->own);
+    *cores = (struct cores){0};
 }

@@ -86,6 +86,7 @@ static int run(const struct job *job, struct runner_options options, const int *
         return EXIT_FAILURE;
     }
     options.channel = &channel;
+    slot_place_take(&channel.control->place);
     if (executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
         runner_create(&options, &runner) != STATUS_OK) {
         say_setup(&channel, CHANNEL_SETUP_FAILED, err.text);

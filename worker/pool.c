@@ -46,6 +46,8 @@ static enum status open_in_rank(struct pool *pool, struct error *err)
     if (status != STATUS_OK) {
         return status;
     }
+    offer_place(pool->options.offer, 0, &slot->channel.control->place);
+    slot_place_show_devices(&slot->channel.control->place);
     struct runner_options options = runner_options_of(pool);
     if (executor_set_up(pool->options.job, &options, &pool->state, err) != STATUS_OK) {
         (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%s", err->text);
@@ -67,9 +69,9 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
 {
     struct pool *pool = memory_take(1, sizeof(*pool));
     pool->options = *options;
-    pool->slots = memory_take(options->slot_count, sizeof(*pool->slots));
+    pool->slots = memory_take(options->offer->slot_count, sizeof(*pool->slots));
     pool->created_us = clock_us();
-    for (uint32_t i = 0; i < options->slot_count; i++) {
+    for (uint32_t i = 0; i < options->offer->slot_count; i++) {
         pool->slots[i].bell = -1;
         pool->slots[i].channel.fd = -1;
     }
@@ -104,7 +106,7 @@ static void close_slot(struct slot *slot)
 void pool_close(struct pool *pool)
 {
     pool->is_closing = true;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
         if (slot->bell >= 0) {
             atomic_store(&slot->channel.control->is_closed, 1);
@@ -123,7 +125,7 @@ void pool_destroy(struct pool *pool)
         pool->options.job->teardown(pool->state);
     }
     pool_close(pool);
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct error ignored; /* a zygote that is gone has ended them */
         if (pool->slots[i].state == SLOT_BUSY && pool->options.zygote != NULL) {
             (void)!pool_kill(pool, &pool->slots[i], &ignored);
@@ -145,13 +147,13 @@ void pool_destroy(struct pool *pool)
 
 uint32_t pool_slot_count(const struct pool *pool)
 {
-    return pool->options.slot_count;
+    return pool->options.offer->slot_count;
 }
 
 static uint32_t count_in(const struct pool *pool, enum slot_state state)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         count += pool->slots[i].state == state ? 1 : 0;
     }
     return count;
@@ -169,8 +171,8 @@ bool pool_is_idle(const struct pool *pool)
 
 bool pool_is_closed(const struct pool *pool)
 {
-    return pool->is_closing &&
-           (pool->options.zygote == NULL || count_in(pool, SLOT_EMPTY) == pool->options.slot_count);
+    return pool->is_closing && (pool->options.zygote == NULL ||
+                                count_in(pool, SLOT_EMPTY) == pool->options.offer->slot_count);
 }
 
 bool pool_is_ready(const struct pool *pool)
@@ -193,6 +195,7 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
     if (status != STATUS_OK) {
         return status;
     }
+    offer_place(pool->options.offer, (uint32_t)(slot - pool->slots), &slot->channel.control->place);
     slot->bell = eventfd(0, EFD_CLOEXEC);
     if (slot->bell < 0) {
         status = error_set(err, STATUS_IO, "eventfd: %s", strerror(errno));
@@ -222,7 +225,7 @@ static enum status fill_slots(struct pool *pool, struct error *err)
         return STATUS_OK;
     }
     const bool is_careful = !pool->is_ready || pool->setup_failures > 0;
-    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
         if (is_careful && count_in(pool, SLOT_STARTING) > 0) {
             break;
         }
@@ -262,12 +265,13 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
     uint32_t i = 0;
     while (pool->slots[i].state != SLOT_FREE) {
         i++;
-        assert(i < pool->options.slot_count);
+        assert(i < pool->options.offer->slot_count);
     }
     struct slot *slot = &pool->slots[i];
     memcpy(slot->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
     slot->span_count = batch->span_count;
     slot->instance_count = batch->instance_count;
+    slot->mem = pool_mem(pool, batch->growth);
     slot->lease = lease;
     slot->started_us = now_us;
     slot->seen_done = 0;
@@ -276,6 +280,7 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
     slot->is_kill_sent = false;
     slot->is_trimmed = false;
     slot->state = SLOT_BUSY;
+    slot->channel.control->mem = slot->mem;
     channel_put_batch(&slot->channel, batch->spans, batch->span_count, batch->instance_count,
                       batch->inputs, batch->inputs_size);
     if (slot->bell >= 0) {
@@ -433,8 +438,7 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         char limit[QUANTITY_TEXT_SIZE];
         failure.class = FAILURE_MEMORY;
         (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
-                       quantity_size_text(slot->held, held),
-                       quantity_size_text(pool->options.start->options.mem, limit));
+                       quantity_size_text(slot->held, held), quantity_size_text(slot->mem, limit));
     } else if (slot->doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
@@ -506,7 +510,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
 
 static struct slot *slot_of(struct pool *pool, uint64_t executor)
 {
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         if (pool->slots[i].executor == executor) {
             return &pool->slots[i];
         }
@@ -594,7 +598,7 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
     }
     drain_bell(pool);
     relay_forward(&pool->relay);
-    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
         struct slot *slot = &pool->slots[i];
         look_at_setup(pool, slot);
         if (slot->state != SLOT_BUSY) {
@@ -632,7 +636,7 @@ bool pool_trim(struct pool *pool, uint64_t now_us)
 {
     struct slot *most = NULL;
     uint64_t most_left = 0;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         const uint64_t left = trimmable(&pool->slots[i], now_us);
         if (left > most_left) {
             most_left = left;
@@ -652,7 +656,7 @@ uint64_t pool_trim_deadline_us(const struct pool *pool)
     if (pool->options.zygote == NULL || pool_free_count(pool) == 0) {
         return deadline_us;
     }
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         const struct slot *slot = &pool->slots[i];
         const uint64_t due_us = slot->started_us + TRIM_AFTER_US;
         if (slot->state == SLOT_BUSY && !slot->is_trimmed && slot->instance_count > 1 &&
@@ -666,7 +670,7 @@ uint64_t pool_trim_deadline_us(const struct pool *pool)
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
 {
     size_t count = 0;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         const struct slot *slot = &pool->slots[i];
         const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
         struct span span;

@@ -9,6 +9,10 @@
  * given back. Without a zygote there is one slot, and its batch runs in the rank itself, within
  * pool_collect().
  *
+ * Cores and devices belong to a slot, and its executor has them for life. Memory belongs to a
+ * batch: what the busy slots' attempts may hold is never more, together, than the rank offers. A
+ * batch that has grown past what is left waits with the caller (pool_has_room()).
+ *
  * Ownership: a batch is copied. A result is the pool's, and valid until the next call.
  * Threads:   one. Nothing here waits.
  * Failure:   of an executor, a result like any other. Of setups: pool_setup_error().
@@ -24,6 +28,7 @@
 #include "shared/error.h"
 #include "shared/report.h"
 #include "shared/wire.h"
+#include "worker/offer.h"
 #include "worker/runner.h"
 #include "worker/unit_queue.h"
 #include "worker/zygote.h"
@@ -40,7 +45,7 @@ struct pool_options {
     struct zygote *zygote;          /* prepared; NULL: run in this process */
     const struct job *job;          /* loaded here; only without a zygote */
     const struct task *task;        /* of it; only without a zygote */
-    uint32_t slot_count;            /* at least 1; 1 without a zygote */
+    const struct offer *offer;      /* of at least one slot, of one without a zygote */
 };
 
 struct pool_result {
@@ -60,6 +65,8 @@ void pool_destroy(struct pool *pool);
 uint32_t pool_slot_count(const struct pool *pool);
 /* Slots that could start a batch at once. */
 uint32_t pool_free_count(const struct pool *pool);
+/* May a batch that has not grown start at once? *growth_max_out: and one that has so many times. */
+bool pool_has_room(const struct pool *pool, uint64_t *growth_max_out);
 bool pool_is_idle(const struct pool *pool); /* no slot is busy */
 
 /* Has any setup succeeded? */
@@ -71,7 +78,7 @@ const char *pool_setup_error(const struct pool *pool);
  * its channel, so that the instance that does it is found. */
 uint64_t pool_batch_count_max(struct pool *pool);
 
-/* Start a batch in a free slot. */
+/* Start a batch for which there is room in a free slot. */
 void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us);
 
 /* See what executors have done, end attempts that are past their time, and give a batch that has

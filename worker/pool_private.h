@@ -1,5 +1,6 @@
 /* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, batches,
- * results) and pool_watch.c (what ends attempts: time, memory, the map's end).
+ * results), pool_room.c (is there memory for one more?) and pool_watch.c (what ends attempts: time,
+ * memory, the map's end).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -35,6 +36,7 @@ struct slot {
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     size_t span_count;
     uint64_t instance_count;
+    uint64_t mem; /* bytes that an attempt of it may hold; 0: no bound */
     uint64_t started_us;
     uint64_t seen_done; /* instances done when last looked at, */
     uint64_t seen_us;   /* and when that number was first seen */
@@ -72,6 +74,11 @@ struct pool {
     bool is_closing;
     bool is_set_up; /* without a zygote */
 };
+
+/* ---- pool_room.c ---- */
+
+/* Bytes that an attempt of a batch may hold that has grown so many times; 0: no bound. */
+uint64_t pool_mem(const struct pool *pool, uint64_t growth);
 
 /* ---- pool_watch.c ---- */
 

@@ -40,11 +40,11 @@ static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom w
  */
 
 /* All slots together take at most a part of the rank's time, whatever a look costs. */
-static uint64_t weigh_interval_us(const struct pool *pool, uint64_t held, uint64_t cost_us)
+static uint64_t weigh_interval_us(const struct pool *pool, uint64_t mem, uint64_t held,
+                                  uint64_t cost_us)
 {
-    const uint64_t mem = pool->options.start->options.mem;
     const uint64_t growing_us = held < mem ? (mem - held) / GROWTH_BYTES_PER_US : 0;
-    const uint64_t affordable_us = cost_us * WEIGH_TIME_DIVISOR * pool->options.slot_count;
+    const uint64_t affordable_us = cost_us * WEIGH_TIME_DIVISOR * pool->options.offer->slot_count;
     uint64_t interval_us = growing_us > WEIGH_INTERVAL_US_MIN ? growing_us : WEIGH_INTERVAL_US_MIN;
     interval_us = interval_us < WEIGH_INTERVAL_US_MAX ? interval_us : WEIGH_INTERVAL_US_MAX;
     return interval_us > affordable_us ? interval_us : affordable_us;
@@ -56,7 +56,7 @@ static uint64_t weigh_interval_us(const struct pool *pool, uint64_t held, uint64
 static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t now_us,
                                 struct error *err)
 {
-    const uint64_t mem = pool->options.start->options.mem;
+    const uint64_t mem = slot->mem;
     if (mem == 0 || slot->pid == 0 || slot->is_kill_sent || now_us < slot->weigh_us) {
         return STATUS_OK;
     }
@@ -64,7 +64,7 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
     const uint64_t at = channel_done(&slot->channel);
     const uint64_t held = limits_held(slot->pid, mem);
     const uint64_t end_us = clock_us();
-    slot->weigh_us = end_us + weigh_interval_us(pool, held, end_us - start_us);
+    slot->weigh_us = end_us + weigh_interval_us(pool, mem, held, end_us - start_us);
     if (held <= mem || channel_done(&slot->channel) != at || at >= slot->instance_count) {
         return STATUS_OK;
     }
@@ -111,7 +111,7 @@ enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us, st
 enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err)
 {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < pool->options.slot_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
         struct slot *slot = &pool->slots[i];
         if (pool->options.zygote != NULL && slot->state == SLOT_BUSY && slot->doom == DOOM_NONE &&
             !channel_has_ended(&slot->channel)) {
@@ -126,13 +126,14 @@ uint64_t pool_deadline_us(const struct pool *pool)
     const struct map_options *map = &pool->options.start->options;
     uint64_t deadline_us = UINT64_MAX;
     bool is_watched = false;
-    for (uint32_t i = 0; i < pool->options.slot_count; i++) {
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         const struct slot *slot = &pool->slots[i];
         if (slot->state != SLOT_BUSY) {
             continue;
         }
         is_watched = is_watched || slot->doom != DOOM_NONE || map->timeout_ns > 0;
-        if (map->mem > 0 && slot->pid != 0 && !slot->is_kill_sent && slot->weigh_us < deadline_us) {
+        if (slot->mem > 0 && slot->pid != 0 && !slot->is_kill_sent &&
+            slot->weigh_us < deadline_us) {
             deadline_us = slot->weigh_us;
         }
     }

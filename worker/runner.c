@@ -35,6 +35,7 @@ struct runner {
     struct arena values;   /* of one input */
     struct arena checks;   /* of one output while it is checked */
     uint64_t base;         /* bytes that this process held before its first attempt */
+    uint64_t mem;          /* bytes that an attempt of the batch may hold; 0: no bound */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
     enum type_kind output_kind;
     bool is_weighed;      /* attempts have a limit of memory, and this process is theirs alone */
@@ -156,7 +157,7 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
  * Gives whether the attempt may succeed. */
 static bool weigh(struct runner *runner, char *text, size_t text_size)
 {
-    const uint64_t mem = runner->options.map.mem;
+    const uint64_t mem = runner->mem;
     if (!runner->is_weighed) {
         return true;
     }
@@ -166,7 +167,8 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
     }
     runner->weighed_us = now_us;
     const uint64_t held = limits_own(getpid());
-    const uint64_t room = mem > runner->base ? mem - runner->base : 0;
+    const uint64_t least = runner->options.map.mem; /* the next may not have grown */
+    const uint64_t room = least > runner->base ? least - runner->base : 0;
     if (held > runner->base + room / 4) {
         (void)malloc_trim(0);
         runner->is_spent = limits_own(getpid()) > runner->base + room / 4;
@@ -321,6 +323,7 @@ static void run_all(struct runner *runner)
     uint64_t count;
     const uint64_t started_us = clock_coarse_us();
     uint64_t seen_us = started_us;
+    runner->mem = channel->control->mem;
     start_walk(runner, &walk);
     while ((count = channel_claim(channel, runner->claim_count, &first)) > 0) {
         const bool goes_on = run_stretch(runner, &walk, first, first + count);

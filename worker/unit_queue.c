@@ -16,14 +16,20 @@ static void destroy_unit(struct unit *unit)
     free(unit);
 }
 
+/* A list of them. */
+static void destroy_units(struct unit *unit)
+{
+    while (unit != NULL) {
+        struct unit *next = unit->next;
+        destroy_unit(unit);
+        unit = next;
+    }
+}
+
 void unit_queue_free(struct unit_queue *queue)
 {
-    while (queue->first != NULL) {
-        struct unit *next = queue->first->next;
-        destroy_unit(queue->first);
-        queue->first = next;
-    }
-    queue->count = 0;
+    destroy_units(queue->first);
+    *queue = (struct unit_queue){0};
 }
 
 /* ---- Adding -----------------------------------------------------------------------------------
@@ -48,20 +54,96 @@ static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit
     return STATUS_OK;
 }
 
+/* How many bytes the first elements take. One that cannot be read takes all that is left: the
+ * runner then fails the instances that have none. */
+static size_t size_of_first(const uint8_t *inputs, size_t size, uint64_t count)
+{
+    size_t total = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t used;
+        if (value_skip(inputs + total, size - total, &used) != STATUS_OK) {
+            return size;
+        }
+        total += used;
+    }
+    return total;
+}
+
+static struct unit *create_unit(uint64_t lease, const struct span *spans, size_t span_count)
+{
+    struct unit *unit = memory_take(1, sizeof(*unit));
+    unit->lease = lease;
+    unit->growth = span_count > 0 ? spans[0].growth : 0;
+    unit->span_count = span_count;
+    unit->spans = memory_take(span_count, sizeof(*unit->spans));
+    memcpy(unit->spans, spans, span_count * sizeof(*spans));
+    return unit;
+}
+
+/* How many spans from `first` on have the same growth. */
+static size_t alike(const struct unit *unit, size_t first)
+{
+    size_t count = 1;
+    while (first + count < unit->span_count &&
+           unit->spans[first + count].growth == unit->spans[first].growth) {
+        count++;
+    }
+    return count;
+}
+
+/* The inputs of `part` stand at `at` in those of the whole. */
+static enum status copy_inputs(struct unit *part, const struct unit *whole, size_t at)
+{
+    struct buffer inputs = {0};
+    const uint64_t count = span_list_count(part->spans, part->span_count);
+    const size_t size = size_of_first(whole->inputs + at, whole->inputs_size - at, count);
+    const enum status status = buffer_append(&inputs, whole->inputs + at, size);
+    if (status == STATUS_OK) {
+        part->inputs = buffer_take(&inputs, &part->inputs_size);
+        part->has_inputs = true;
+    }
+    return status;
+}
+
+/* A unit for each run of spans that have the same growth, in their order. */
+static enum status split(const struct unit *whole, struct unit **parts_out)
+{
+    enum status status = STATUS_OK;
+    size_t inputs_at = 0;
+    size_t first = 0;
+    while (first < whole->span_count && status == STATUS_OK) {
+        const size_t count = alike(whole, first);
+        struct unit *part = create_unit(whole->lease, whole->spans + first, count);
+        if (whole->has_inputs) {
+            status = copy_inputs(part, whole, inputs_at);
+            inputs_at += part->inputs_size;
+        }
+        *parts_out = part;
+        parts_out = &part->next;
+        first += count;
+    }
+    return status;
+}
+
 enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *from, bool is_formula,
                            struct error *err)
 {
-    struct unit *unit = memory_take(1, sizeof(*unit));
-    unit->lease = from->lease;
-    unit->span_count = from->span_count;
-    unit->spans = memory_take(from->span_count, sizeof(*unit->spans));
-    memcpy(unit->spans, from->spans, from->span_count * sizeof(*unit->spans));
-    const enum status status = is_formula ? STATUS_OK : unpack_inputs(from, unit, err);
-    if (status != STATUS_OK) {
+    struct unit *unit = create_unit(from->lease, from->spans, from->span_count);
+    enum status status = is_formula ? STATUS_OK : unpack_inputs(from, unit, err);
+    if (status == STATUS_OK && unit->span_count > 0 && alike(unit, 0) < unit->span_count) {
+        struct unit *parts = NULL;
+        status = split(unit, &parts);
+        if (status != STATUS_OK) {
+            (void)error_set(err, status, "no memory for a unit");
+        }
         destroy_unit(unit);
+        unit = parts;
+    }
+    if (status != STATUS_OK) {
+        destroy_units(unit);
         return status;
     }
-    queue->count += span_list_count(unit->spans, unit->span_count);
+    queue->count += span_list_count(from->spans, from->span_count);
 
     struct unit **at = &queue->first;
     while (*at != NULL) {
@@ -101,13 +183,18 @@ static uint64_t count_that_fit(const struct unit *unit, uint64_t count_max, size
     return count_max;
 }
 
-static struct unit *first_with_work(const struct unit_queue *queue)
+static struct unit *first_with_work(const struct unit_queue *queue, uint64_t growth_max)
 {
     struct unit *unit = queue->first;
-    while (unit != NULL && unit->first_span == unit->span_count) {
+    while (unit != NULL && (unit->first_span == unit->span_count || unit->growth > growth_max)) {
         unit = unit->next;
     }
     return unit;
+}
+
+bool unit_queue_has(const struct unit_queue *queue, uint64_t growth_max)
+{
+    return first_with_work(queue, growth_max) != NULL;
 }
 
 /* How many instances the next `span_max` spans hold, up to `count_max`. */
@@ -124,10 +211,11 @@ static uint64_t spans_room(const struct unit *unit, uint64_t count_max, size_t s
     return room;
 }
 
-bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span *spans,
-                      size_t span_max, struct batch *batch_out, uint64_t *lease_out)
+bool unit_queue_carve(struct unit_queue *queue, uint64_t growth_max, uint64_t count_max,
+                      struct span *spans, size_t span_max, struct batch *batch_out,
+                      uint64_t *lease_out)
 {
-    struct unit *unit = first_with_work(queue);
+    struct unit *unit = first_with_work(queue, growth_max);
     size_t span_count = 0;
     uint64_t count = 0;
     size_t inputs_size = 0;
@@ -142,8 +230,8 @@ bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span 
         struct span *span = &unit->spans[unit->first_span];
         const uint64_t room = count_max - count;
         const uint64_t taken = span->count < room ? span->count : room;
-        spans[span_count++] =
-            (struct span){.start = span->start, .count = taken, .attempt = span->attempt};
+        spans[span_count] = *span;
+        spans[span_count++].count = taken;
         count += taken;
         span->start += taken;
         span->count -= taken;
@@ -151,7 +239,8 @@ bool unit_queue_carve(struct unit_queue *queue, uint64_t count_max, struct span 
     }
     assert(count <= queue->count);
     queue->count -= count;
-    *batch_out = (struct batch){.spans = spans, .span_count = span_count, .instance_count = count};
+    *batch_out = (struct batch){
+        .spans = spans, .span_count = span_count, .instance_count = count, .growth = unit->growth};
     if (unit->has_inputs) {
         batch_out->inputs = unit->inputs + unit->inputs_used;
         batch_out->inputs_size = inputs_size;
@@ -173,24 +262,36 @@ static void reverse(struct span *spans, size_t span_count)
     }
 }
 
+/* What a lease brought in stands in order, so that its end is in its last unit that has any. */
+static struct unit *last_with_work(const struct unit_queue *queue, uint64_t lease)
+{
+    struct unit *last = NULL;
+    for (struct unit *unit = queue->first; unit != NULL; unit = unit->next) {
+        if (unit->lease == lease && unit->first_span < unit->span_count) {
+            last = unit;
+        }
+    }
+    return last;
+}
+
 size_t unit_queue_give_back(struct unit_queue *queue, uint64_t lease, uint64_t count_max,
                             struct span *spans_out, size_t span_max)
 {
-    struct unit *unit = queue->first;
     size_t span_count = 0;
-    while (unit != NULL && unit->lease != lease) {
-        unit = unit->next;
-    }
-    while (unit != NULL && unit->first_span < unit->span_count && span_count < span_max &&
-           count_max > 0) {
+    struct unit *unit = last_with_work(queue, lease);
+    while (unit != NULL && span_count < span_max && count_max > 0) {
         struct span *span = &unit->spans[unit->span_count - 1];
         const uint64_t taken = span->count < count_max ? span->count : count_max;
         span->count -= taken;
         count_max -= taken;
         queue->count -= taken;
-        spans_out[span_count++] = (struct span){
-            .start = span->start + span->count, .count = taken, .attempt = span->attempt};
+        spans_out[span_count] = *span;
+        spans_out[span_count].start = span->start + span->count;
+        spans_out[span_count++].count = taken;
         unit->span_count -= span->count == 0 ? 1 : 0;
+        if (unit->first_span == unit->span_count) {
+            unit = last_with_work(queue, lease);
+        }
     }
     reverse(spans_out, span_count);
     return span_count;

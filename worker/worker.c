@@ -12,9 +12,9 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "worker/channel.h"
-#include "worker/cores.h"
 #include "worker/describe.h"
 #include "worker/executor.h"
+#include "worker/offer.h"
 #include "worker/pool.h"
 #include "worker/unit_queue.h"
 
@@ -40,6 +40,7 @@ struct worker {
     struct wire_message start;
     struct job *job;         /* where attempts run in the rank itself */
     const struct task *task; /* of it */
+    struct offer offer;      /* since START */
     struct pool *pool;
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
@@ -85,6 +86,7 @@ void worker_destroy(struct worker *worker)
     }
     pool_destroy(worker->pool);
     say_kept(worker);
+    offer_free(&worker->offer);
     job_destroy(worker->job);
     unit_queue_free(&worker->queue);
     for (size_t i = 0; i < worker->report_capacity; i++) {
@@ -123,7 +125,8 @@ static enum status send_ready(struct worker *worker, const char *refusal, bool i
                      .program = MAPFLEET_VERSION,
                      .host = host,
                      .process = (uint64_t)getpid(),
-                     .slots = worker->pool != NULL ? pool_slot_count(worker->pool) : 0,
+                     .offered = worker->offer.all,
+                     .slots = *refusal == '\0' ? worker->offer.slot_count : 0,
                      .refusal = refusal,
                      .is_setup_failure = is_setup_failure},
     };
@@ -197,16 +200,13 @@ static enum status keep_start(struct worker *worker, const struct wire_message *
 
 static enum status make_pool(struct worker *worker, bool is_isolated, struct error *err)
 {
-    const struct wire_start *start = &worker->start.as.start;
     const struct pool_options options = {
-        .start = start,
+        .start = &worker->start.as.start,
         .rank = transport_rank(worker->transport),
         .zygote = is_isolated ? worker->zygote : NULL,
         .job = worker->job,
         .task = worker->task,
-        .slot_count = !is_isolated       ? 1
-                      : start->slots > 0 ? (uint32_t)start->slots
-                                         : cores_for_worker(worker->transport),
+        .offer = &worker->offer,
     };
     return pool_create(&options, &worker->pool, err);
 }
@@ -214,10 +214,9 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
 /* Load the job: the zygote's part is asynchronous, and its answer is waited for in prepare_turn().
  */
 static enum status prepare(struct worker *worker, const struct wire_message *message,
-                           struct error *err)
+                           bool is_isolated, struct error *err)
 {
     struct buffer bytes = {0};
-    const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
     enum status status = keep_start(worker, message, &bytes, err);
     if (status == STATUS_OK) {
         status =
@@ -245,7 +244,15 @@ static enum status on_start(struct worker *worker, const struct wire_message *me
                         MAPFLEET_VERSION, message->as.start.program);
         return send_ready(worker, refusal.text, false, err);
     }
-    if (prepare(worker, message, &refusal) != STATUS_OK) {
+    const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
+    if (offer_make(worker->transport, &message->as.start, is_isolated, &worker->offer, &refusal) !=
+        STATUS_OK) {
+        return send_ready(worker, refusal.text, false, err);
+    }
+    if (worker->offer.slot_count == 0) { /* too small for the task: nothing of it is loaded */
+        return send_ready(worker, "", false, err);
+    }
+    if (prepare(worker, message, is_isolated, &refusal) != STATUS_OK) {
         return send_ready(worker, refusal.text, false, err);
     }
     worker->state = WORKER_PREPARING;
@@ -446,19 +453,27 @@ static void observe(struct worker *worker, const struct report_batch *batch)
 static bool start_batches(struct worker *worker, uint64_t now_us)
 {
     bool did_something = false;
-    while (pool_free_count(worker->pool) > 0 &&
+    uint64_t growth_max;
+    while (pool_has_room(worker->pool, &growth_max) &&
            transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
         struct span spans[CHANNEL_SPAN_COUNT_MAX];
         struct batch batch;
         uint64_t lease;
-        if (!unit_queue_carve(&worker->queue, batch_count(worker), spans, CHANNEL_SPAN_COUNT_MAX,
-                              &batch, &lease)) {
+        if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
+                              CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
             break;
         }
         pool_start(worker->pool, lease, &batch, now_us);
         did_something = true;
     }
     return did_something;
+}
+
+/* Could more be started than is there to start? */
+static bool is_out_of_work(const struct worker *worker)
+{
+    uint64_t growth_max;
+    return pool_has_room(worker->pool, &growth_max) && !unit_queue_has(&worker->queue, growth_max);
 }
 
 static struct wire_report_parts *report_of(struct worker *worker, uint64_t lease)
@@ -556,7 +571,7 @@ static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_
                               struct error *err)
 {
     *did_something = start_batches(worker, now_us);
-    if (worker->queue.count == 0 && pool_free_count(worker->pool) > 0) {
+    if (is_out_of_work(worker)) {
         *did_something = pool_trim(worker->pool, now_us) || *did_something;
     }
     enum status status = collect(worker, now_us, did_something, err);

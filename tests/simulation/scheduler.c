@@ -66,6 +66,8 @@ static void on_send_unit(struct sim *sim, const struct scheduler_action *action)
         for (uint64_t k = 0; k < spans[i].count; k++) {
             const uint64_t index = spans[i].start + k;
             CHECK(spans[i].attempt == attempts_of(&sim->instances[index]));
+            CHECK(spans[i].growth ==
+                  (sim->options.ledger.is_mem_growing ? sim->instances[index].memory_failures : 0));
             check_order(sim, action->worker, index, first);
             first = index + 1;
             message->items[at++] = (struct item){.index = index, .attempt = spans[i].attempt};
@@ -513,7 +515,8 @@ static void choose_options(struct sim *sim)
     sim->options = (struct scheduler_options){
         .ledger = {.size = size,
                    .retries = ONE_OF(sim, 0, 0, 1, 2, 3, 16, INT64_MAX),
-                   .system_retries = ONE_OF(sim, 0, 1, 3, INT64_MAX)},
+                   .system_retries = ONE_OF(sim, 0, 1, 3, INT64_MAX),
+                   .is_mem_growing = chance(sim, 50)},
         .sizing = {.report_interval_us = ONE_OF(sim, 1, 1000, 100000),
                    .unit_size = ONE_OF(sim, 0, 0, 1, 2, 7, 50, 1000),
                    .input_size_mean = ONE_OF(sim, 0, 100, 1 << 20)},

@@ -62,6 +62,7 @@ static void model_fail(struct sim *sim, const struct item *item, uint32_t worker
     const struct ledger_options *budgets = &sim->options.ledger;
     const bool is_system = failure_class_is_system(item->class);
     *(is_system ? &instance->system_failures : &instance->task_failures) += 1;
+    instance->memory_failures += item->class == FAILURE_MEMORY ? 1 : 0;
     const bool is_final = instance->task_failures > budgets->retries ||
                           instance->system_failures > budgets->system_retries ||
                           (item->is_permanent && !is_system);

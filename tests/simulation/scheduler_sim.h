@@ -66,6 +66,7 @@ struct instance {
     uint64_t lease;
     uint64_t task_failures;
     uint64_t system_failures;
+    uint64_t memory_failures;
     uint64_t due_us; /* WAITING */
     bool is_retry;   /* failed on last_worker, and not taken since */
     uint32_t last_worker;

@@ -32,6 +32,18 @@ Test(lease, holds_what_it_was_filled_with)
     lease_destroy(lease);
 }
 
+/* A report does not tell it. */
+Test(lease, growth_makes_no_difference_to_what_is_held)
+{
+    struct span spans[] = {span(0, 5, 1), span(5, 2, 1), span(7, 1, 2)};
+    spans[1].growth = 1;
+    struct lease *lease = lease_of(spans, 3);
+    cr_expect(eq(u64, lease->count, 8));
+    cr_expect(lease_holds(lease, span(3, 4, 1)));
+    cr_expect(not(lease_holds(lease, span(3, 5, 1))));
+    lease_destroy(lease);
+}
+
 /* What comes from a worker may be any numbers. */
 Test(lease, holds_nothing_that_is_not_wholly_in_one_of_its_spans)
 {

@@ -351,6 +351,67 @@ Test(ledger, begun_are_those_that_have_not_ended_but_had_an_attempt)
     ledger_destroy(ledger);
 }
 
+/* ---- Growth ---------------------------------------------------------------------------------- */
+
+/* Method: 0 fails for its memory twice, 1 once and once otherwise, 2 otherwise. */
+static void expect_growths(bool is_mem_growing, const uint64_t expected[3])
+{
+    static const enum failure_class classes[][3] = {
+        {FAILURE_MEMORY, FAILURE_MEMORY, FAILURE_ERROR},
+        {FAILURE_MEMORY, FAILURE_LOST, FAILURE_TIMEOUT}};
+    const struct ledger_options options = {
+        .size = 4, .retries = 5, .system_retries = 5, .is_mem_growing = is_mem_growing};
+    struct ledger *ledger = NULL;
+    struct span spans[SPAN_MAX];
+    cr_assert(eq(int, ledger_create(options, &ledger), STATUS_OK));
+    for (size_t round = 0; round < 2; round++) {
+        (void)ledger_take(ledger, 3, 0, false, spans, SPAN_MAX);
+        for (uint64_t i = 0; i < 3; i++) {
+            (void)fail(ledger, i, classes[round][i]);
+            ledger_retry(ledger, i);
+        }
+    }
+    uint64_t index = 0;
+    const size_t span_count = ledger_take(ledger, 4, 0, false, spans, SPAN_MAX);
+    for (size_t i = 0; i < span_count; i++) {
+        for (uint64_t k = 0; k < spans[i].count; k++, index++) {
+            cr_expect(eq(u64, spans[i].start + k, index));
+            cr_expect(eq(u64, spans[i].growth, index < 3 ? expected[index] : 0));
+            cr_expect(eq(u64, spans[i].attempt, index < 3 ? 2 : 0));
+        }
+    }
+    cr_expect(eq(u64, index, 4));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, failures_for_memory_are_told_as_growth)
+{
+    expect_growths(true, (const uint64_t[]){2, 1, 0});
+}
+
+Test(ledger, where_memory_does_not_grow_none_is_told_and_no_span_is_cut_for_it)
+{
+    expect_growths(false, (const uint64_t[]){0, 0, 0});
+}
+
+Test(ledger, what_has_grown_keeps_it_when_it_is_given_back)
+{
+    const struct ledger_options options = {.size = 2, .retries = 1, .is_mem_growing = true};
+    struct ledger *ledger = NULL;
+    struct span spans[SPAN_MAX];
+    cr_assert(eq(int, ledger_create(options, &ledger), STATUS_OK));
+    (void)ledger_take(ledger, 2, 0, false, spans, SPAN_MAX);
+    (void)fail(ledger, 0, FAILURE_MEMORY);
+    ledger_retry(ledger, 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(sz, ledger_take(ledger, 1, 0, false, spans, SPAN_MAX), 1));
+        expect_span(spans[0], 0, 1, 1);
+        cr_expect(eq(u64, spans[0].growth, 1));
+        ledger_give_back(ledger, 0, 1);
+    }
+    ledger_destroy(ledger);
+}
+
 Test(ledger, a_success_of_what_was_never_taken_is_a_bug_that_asserts, .signal = SIGABRT)
 {
     struct ledger *ledger = ledger_of(10, 0, 0);

@@ -95,6 +95,7 @@ Test(map_options_cli, zero_replaces_a_larger_number)
     cr_expect(eq(u64, applied("--system-retries 0").system_retries, 0));
     cr_expect(eq(u64, applied("--retry-delay 0").retry_delay_ns, 0));
     cr_expect(eq(u64, applied("--mem 0").mem, 0));
+    cr_expect(eq(u64, applied("--gpus 0").gpus, 0));
     cr_expect(eq(u64, applied("--concurrency 0").concurrency, 0));
     cr_expect(eq(u64, applied("--seed 0").seed, 0));
 }
@@ -105,6 +106,9 @@ Test(map_options_cli, each_number_has_its_unit)
     cr_expect(eq(u64, applied("--retry-delay 500ms").retry_delay_ns, 500000000));
     cr_expect(eq(u64, applied("--concurrency 7").concurrency, 7));
     cr_expect(eq(u64, applied("--mem 100Mi").mem, UINT64_C(100) << 20));
+    cr_expect(eq(dbl, applied("--mem-growth 1.5").mem_growth, 1.5));
+    cr_expect(eq(u64, applied("--cpus 8").cpus, 8));
+    cr_expect(eq(u64, applied("--gpus 2").gpus, 2));
     cr_expect(eq(u64, applied("--max-output 1Ki").output_size_max, 1024));
     cr_expect(eq(u64, applied("--seed 9223372036854775807").seed, INT64_MAX));
     cr_expect(eq(u64, applied("--unit-size 100").unit_size, 100));
@@ -134,6 +138,19 @@ Test(map_options_cli, a_criterion_replaces_one_of_another_kind)
 }
 
 /* ---- Refusals ------------------------------------------------------------------------------- */
+
+Test(map_options_cli, resources_are_whole_and_growth_does_not_shrink)
+{
+    expect_refused("--cpus 0", "--cpus: \"0\" is none: expected a whole number above 0");
+    expect_refused("--cpus 1.5", "--cpus: \"1.5\" is no count: expected digits");
+    expect_refused("--gpus -1", "--gpus: \"-1\" is no count: expected digits");
+    expect_refused("--mem-growth 0.5",
+                   "--mem-growth: \"0.5\" is no factor: expected a decimal from "
+                   "1 to 1000000, such as 2 or 1.5");
+    expect_refused("--mem-growth two",
+                   "--mem-growth: \"two\" is no factor: expected a decimal from "
+                   "1 to 1000000, such as 2 or 1.5");
+}
 
 Test(map_options_cli, two_criteria_are_refused_by_name)
 {

@@ -29,6 +29,7 @@ struct bench {
     struct zygote *zygote;
     struct job *job;
     struct wire_start start;
+    struct offer offer;
     struct pool *pool;
     struct pool_result result; /* the latest */
 };
@@ -90,8 +91,12 @@ static struct zygote_event prepare(struct bench *bench)
 static void create_pool(struct bench *bench, uint32_t slot_count)
 {
     struct error err = {""};
+    bench->offer = (struct offer){.all = {.cpus = slot_count, .mem = UINT64_MAX},
+                                  .asked = {.cpus = 1},
+                                  .slot_count = slot_count,
+                                  .is_isolated = bench->zygote != NULL};
     struct pool_options options = {
-        .start = &bench->start, .zygote = bench->zygote, .slot_count = slot_count};
+        .start = &bench->start, .zygote = bench->zygote, .offer = &bench->offer};
     if (bench->zygote == NULL) {
         options.job = bench->job;
         options.task = job_task(bench->job, bench->start.task, &err);
@@ -445,6 +450,80 @@ Test(pool, an_attempt_that_holds_on_is_killed_after_the_grace)
     next_result_at(bench, POOL_GRACE_US);
     expect_ended_at_4(bench, FAILURE_TIMEOUT);
     buffer_free(&inputs);
+    destroy(bench);
+}
+
+/* ---- Memory -----------------------------------------------------------------------------------
+ */
+
+#define MIB (UINT64_C(1) << 20)
+
+static void start_grown(struct bench *bench, uint64_t index, uint64_t growth, const char *how)
+{
+    struct buffer inputs = misbehaving(1, 0, how);
+    const struct span span = {.start = index, .count = 1, .growth = growth};
+    const struct batch batch = {.spans = &span,
+                                .span_count = 1,
+                                .instance_count = 1,
+                                .growth = growth,
+                                .inputs = inputs.data,
+                                .inputs_size = inputs.size};
+    pool_start(bench->pool, LEASE, &batch, clock_us());
+    buffer_free(&inputs);
+}
+
+static struct bench *create_growing(uint32_t slot_count, uint64_t offered)
+{
+    struct bench *bench =
+        create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, slot_count);
+    bench->start.options.mem = 100 * MIB;
+    bench->start.options.mem_growth = 2;
+    bench->offer.all.mem = offered;
+    wait_for_free(bench, slot_count);
+    return bench;
+}
+
+Test(pool, what_has_grown_takes_more_of_the_rank_and_what_fits_beside_it_may_start)
+{
+    struct error err = {""};
+    uint64_t growth_max = 0;
+    struct bench *bench = create_growing(4, 500 * MIB);
+    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_expect(eq(u64, growth_max, UINT64_MAX), "alone it may have all that there is");
+    start_grown(bench, 0, 0, "hang");
+    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_expect(eq(u64, growth_max, 2), "400 MiB are left");
+    start_grown(bench, 1, 1, "hang");
+    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_expect(eq(u64, growth_max, 1), "200 MiB are left");
+    start_grown(bench, 2, 1, "hang");
+    cr_expect(eq(u32, pool_free_count(bench->pool), 1));
+    cr_expect(not(pool_has_room(bench->pool, &growth_max)), "a slot is free, but no memory");
+    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    for (int i = 0; i < 3; i++) {
+        next_result(bench);
+    }
+    wait_for_free(bench, 4);
+    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_expect(eq(u64, growth_max, UINT64_MAX), "what has ended holds nothing");
+    destroy(bench);
+}
+
+/* 256 MiB are past 200, and not past the 350 that the rank has, at which 400 are capped. */
+Test(pool, the_limit_in_force_is_the_grown_one)
+{
+    struct bench *bench = create_growing(1, 350 * MIB);
+    start_grown(bench, 0, 1, "leak");
+    next_result(bench);
+    cr_assert(eq(sz, bench->result.failure_count, 1));
+    const struct report_failure *failure = &bench->result.failures[0];
+    cr_expect(eq(int, failure->class, FAILURE_MEMORY));
+    cr_expect(memmem(failure->text, failure->text_size, "limit of 200 MiB", 16) != NULL, "%.*s",
+              (int)failure->text_size, failure->text);
+    wait_for_free(bench, 1);
+    start_grown(bench, 0, 2, "leak");
+    next_result(bench);
+    cr_expect(eq(u64, bench->result.batch.success_count, 1));
     destroy(bench);
 }
 

@@ -216,3 +216,36 @@ Test(quantity, counts_have_commas)
     expect_text(quantity_count_text, 1234567, "1,234,567");
     expect_text(quantity_count_text, UINT64_MAX, "18,446,744,073,709,551,615");
 }
+
+/* ---- Factors -------------------------------------------------------------------------------- */
+
+Test(quantity, a_factor_is_a_decimal_from_1_on)
+{
+    static const struct {
+        const char *text;
+        double expected;
+    } rows[] = {{"1", 1},     {"2", 2},        {"1.5", 1.5},        {"1.", 1},
+                {"1.1", 1.1}, {"01.25", 1.25}, {"1000000", 1000000}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error err = {""};
+        double factor = 0;
+        cr_expect(quantity_parse_factor(rows[i].text, &factor, &err) == STATUS_OK, "%s", err.text);
+        cr_expect(factor >= rows[i].expected && factor <= rows[i].expected, "%s gives %g",
+                  rows[i].text, factor);
+    }
+}
+
+Test(quantity, what_is_no_factor_is_refused)
+{
+    static const char *const more[] = {"0",  "0.5",       ".99",
+                                       "2x", "1000000.1", "1000000000000000000000"};
+    for (size_t i = 0; i < sizeof(never_numbers) / sizeof(never_numbers[0]) + 6; i++) {
+        const size_t count = sizeof(never_numbers) / sizeof(never_numbers[0]);
+        const char *text = i < count ? never_numbers[i] : more[i - count];
+        struct error err = {""};
+        double factor = 77;
+        cr_expect(quantity_parse_factor(text, &factor, &err) == STATUS_INVALID, "\"%s\"", text);
+        cr_expect(factor >= 77 && factor <= 77, "\"%s\" left %g behind", text, factor);
+        cr_expect(strstr(err.text, "expected a decimal from 1") != NULL, "%s", err.text);
+    }
+}

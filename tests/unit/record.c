@@ -245,11 +245,11 @@ static void expect_refused(struct fixture *f, const char *what)
 
 Test(record, spans_that_are_empty_unsorted_or_overlapping_are_refused)
 {
-    const struct span wrong[][2] = {{{10, 4, 0}, {13, 5, 0}},
-                                    {{20, 5, 0}, {10, 4, 0}},
-                                    {{10, 9, 0}, {19, 0, 0}},
-                                    {{10, 8, 0}, {INT64_MAX - 1, 2, 0}},
-                                    {{10, 9, 0}, {UINT64_MAX, 1, 0}}};
+    const struct span wrong[][2] = {{{10, 4, 0, 0}, {13, 5, 0, 0}},
+                                    {{20, 5, 0, 0}, {10, 4, 0, 0}},
+                                    {{10, 9, 0, 0}, {19, 0, 0, 0}},
+                                    {{10, 8, 0, 0}, {INT64_MAX - 1, 2, 0, 0}},
+                                    {{10, 9, 0, 0}, {UINT64_MAX, 1, 0, 0}}};
     struct fixture f;
     fixture_create(&f);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

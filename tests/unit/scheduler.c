@@ -1018,7 +1018,7 @@ Test(scheduler, a_lost_worker_is_charged_only_for_what_was_running)
 
     scheduler_join(f.scheduler, 1, 5);
     const struct step step = next(&f, SCHEDULER_SEND_UNIT);
-    static const struct span expected[] = {{1, 1, 1}, {2, 1, 0}, {3, 1, 1}, {4, 2, 0}};
+    static const struct span expected[] = {{1, 1, 1, 0}, {2, 1, 0, 0}, {3, 1, 1, 0}, {4, 2, 0, 0}};
     cr_assert(eq(sz, step.action.span_count, 4));
     cr_expect(eq(int, memcmp(step.spans, expected, sizeof(expected)), 0));
     fixture_destroy(&f);

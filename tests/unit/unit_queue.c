@@ -70,7 +70,7 @@ Test(unit_queue, an_empty_queue_gives_nothing)
     struct span spans[SPAN_MAX];
     struct batch batch;
     uint64_t lease;
-    cr_expect(not(unit_queue_carve(&queue, 5, spans, SPAN_MAX, &batch, &lease)));
+    cr_expect(not(unit_queue_carve(&queue, 0, 5, spans, SPAN_MAX, &batch, &lease)));
     cr_expect(eq(sz, unit_queue_give_back(&queue, 1, 5, spans, SPAN_MAX), 0));
     unit_queue_drop_started(&queue);
     unit_queue_free(&queue);
@@ -85,7 +85,7 @@ Test(unit_queue, a_batch_has_at_most_count_max_instances)
     add_formula(&queue, 7, three_spans, 3);
     cr_expect(eq(u64, queue.count, 10));
 
-    cr_assert(unit_queue_carve(&queue, 4, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 4, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 7));
     cr_expect(eq(u64, batch.instance_count, 4));
     cr_expect(batch.spans == spans);
@@ -95,13 +95,13 @@ Test(unit_queue, a_batch_has_at_most_count_max_instances)
     cr_expect(eq(sz, batch.inputs_size, 0));
     cr_expect(eq(u64, queue.count, 6));
 
-    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 6));
     cr_assert(eq(sz, batch.span_count, 2));
     expect_span(&spans[0], 21, 1, 1);
     expect_span(&spans[1], 30, 5, 0);
     cr_expect(eq(u64, queue.count, 0));
-    cr_expect(not(unit_queue_carve(&queue, 1, spans, SPAN_MAX, &batch, &lease)));
+    cr_expect(not(unit_queue_carve(&queue, 0, 1, spans, SPAN_MAX, &batch, &lease)));
     unit_queue_free(&queue);
 }
 
@@ -112,10 +112,10 @@ Test(unit_queue, a_batch_has_at_most_span_max_spans)
     struct batch batch;
     uint64_t lease;
     add_formula(&queue, 7, three_spans, 3);
-    cr_assert(unit_queue_carve(&queue, 100, spans, 2, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, 2, &batch, &lease));
     cr_expect(eq(sz, batch.span_count, 2));
     cr_expect(eq(u64, batch.instance_count, 5));
-    cr_assert(unit_queue_carve(&queue, 100, spans, 2, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, 2, &batch, &lease));
     cr_expect(eq(sz, batch.span_count, 1));
     expect_span(&spans[0], 30, 5, 0);
     unit_queue_free(&queue);
@@ -131,10 +131,10 @@ Test(unit_queue, units_come_in_order_and_a_batch_is_of_one)
     add_formula(&queue, 9, other, 1);
     add_formula(&queue, 3, three_spans, 3);
     cr_expect(eq(u64, queue.count, 12));
-    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 9));
     cr_expect(eq(u64, batch.instance_count, 2));
-    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 3));
     cr_expect(eq(u64, batch.instance_count, 10));
     unit_queue_free(&queue);
@@ -146,7 +146,8 @@ static void expect_inputs_in_pieces(struct unit_queue *queue, const struct buffe
     struct batch batch;
     uint64_t lease;
     size_t at = 0;
-    for (uint64_t i = 0; unit_queue_carve(queue, 1 + i % 3, spans, SPAN_MAX, &batch, &lease); i++) {
+    for (uint64_t i = 0; unit_queue_carve(queue, 0, 1 + i % 3, spans, SPAN_MAX, &batch, &lease);
+         i++) {
         cr_assert(le(sz, at + batch.inputs_size, texts->size));
         cr_expect(eq(int, memcmp(batch.inputs, texts->data + at, batch.inputs_size), 0));
         size_t walked = 0;
@@ -194,10 +195,10 @@ Test(unit_queue, inputs_that_end_early_leave_the_last_instances_without)
     uint64_t lease;
     struct buffer texts = packed_texts(6);
     cr_assert(eq(int, add_inputs(&queue, texts.data, texts.size - 1, texts.size - 1), STATUS_OK));
-    cr_assert(unit_queue_carve(&queue, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 8));
     cr_expect(eq(sz, batch.inputs_size, texts.size - 1));
-    cr_assert(unit_queue_carve(&queue, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 2));
     cr_expect(eq(sz, batch.inputs_size, 0));
     buffer_free(&texts);
@@ -227,6 +228,113 @@ Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
     unit_queue_free(&queue);
 }
 
+/* ---- Growth -----------------------------------------------------------------------------------
+ */
+
+static const struct span grown_spans[] = {
+    {.start = 10, .count = 3},
+    {.start = 20, .count = 2, .attempt = 1, .growth = 1},
+    {.start = 22, .count = 1, .attempt = 2, .growth = 1},
+    {.start = 30, .count = 4, .attempt = 1},
+};
+
+static void expect_carved(struct unit_queue *queue, uint64_t growth_max, uint64_t first,
+                          uint64_t count, uint64_t growth)
+{
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    cr_assert(unit_queue_has(queue, growth_max));
+    cr_assert(unit_queue_carve(queue, growth_max, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, lease, 7));
+    cr_expect(eq(u64, spans[0].start, first));
+    cr_expect(eq(u64, batch.instance_count, count));
+    cr_expect(eq(u64, batch.growth, growth));
+    for (size_t i = 0; i < batch.span_count; i++) {
+        cr_expect(eq(u64, spans[i].growth, growth));
+    }
+}
+
+Test(unit_queue, what_has_grown_too_far_waits_and_holds_nobody_up)
+{
+    struct unit_queue queue = {0};
+    add_formula(&queue, 7, grown_spans, 4);
+    cr_expect(eq(u64, queue.count, 10));
+    expect_carved(&queue, 0, 10, 3, 0);
+    expect_carved(&queue, 0, 30, 4, 0);
+    cr_expect(not(unit_queue_has(&queue, 0)));
+    unit_queue_drop_started(&queue);
+    cr_expect(eq(u64, queue.count, 3));
+    expect_carved(&queue, 1, 20, 3, 1);
+    cr_expect(eq(u64, queue.count, 0));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, a_batch_has_one_growth)
+{
+    struct unit_queue queue = {0};
+    add_formula(&queue, 7, grown_spans, 4);
+    expect_carved(&queue, UINT64_MAX, 10, 3, 0);
+    expect_carved(&queue, UINT64_MAX, 20, 3, 1);
+    expect_carved(&queue, UINT64_MAX, 30, 4, 0);
+    cr_expect(not(unit_queue_has(&queue, UINT64_MAX)));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, what_is_passed_over_keeps_its_inputs)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    struct buffer texts = packed_texts(10);
+    size_t sizes[10];
+    size_t ends[10];
+    for (size_t i = 0, at = 0; i < 10; i++) {
+        cr_assert(eq(int, value_skip(texts.data + at, texts.size - at, &sizes[i]), STATUS_OK));
+        at += sizes[i];
+        ends[i] = at;
+    }
+    const struct wire_unit unit = {.lease = 7,
+                                   .spans = grown_spans,
+                                   .span_count = 4,
+                                   .inputs = texts.data,
+                                   .inputs_size = texts.size,
+                                   .packed_size = texts.size};
+    cr_assert(eq(int, unit_queue_add(&queue, &unit, false, NULL), STATUS_OK));
+    static const struct {
+        uint64_t growth_max;
+        size_t first;
+        size_t last;
+    } expected[] = {{0, 0, 2}, {0, 6, 9}, {1, 3, 5}};
+    for (size_t i = 0; i < 3; i++) {
+        const size_t start = ends[expected[i].first] - sizes[expected[i].first];
+        cr_assert(
+            unit_queue_carve(&queue, expected[i].growth_max, 100, spans, SPAN_MAX, &batch, &lease));
+        cr_assert(eq(sz, batch.inputs_size, ends[expected[i].last] - start));
+        cr_expect(eq(int, memcmp(batch.inputs, texts.data + start, batch.inputs_size), 0));
+    }
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, what_has_several_growths_is_given_back_sorted)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    add_formula(&queue, 7, grown_spans, 4);
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 6, spans, SPAN_MAX), 3));
+    expect_span(&spans[0], 21, 1, 1);
+    expect_span(&spans[1], 22, 1, 2);
+    expect_span(&spans[2], 30, 4, 1);
+    expect_carved(&queue, UINT64_MAX, 10, 3, 0);
+    cr_assert(eq(sz, unit_queue_give_back(&queue, 7, UINT64_MAX, spans, SPAN_MAX), 1));
+    expect_span(&spans[0], 20, 1, 1);
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 7, UINT64_MAX, spans, SPAN_MAX), 0));
+    cr_expect(eq(u64, queue.count, 0));
+    unit_queue_free(&queue);
+}
+
 /* ---- Giving back ------------------------------------------------------------------------------
  */
 
@@ -241,7 +349,7 @@ Test(unit_queue, instances_are_given_back_from_the_end_and_sorted)
     expect_span(&spans[0], 21, 1, 1);
     expect_span(&spans[1], 30, 5, 0);
     cr_expect(eq(u64, queue.count, 4));
-    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 4));
     expect_span(&spans[0], 10, 3, 0);
     expect_span(&spans[1], 20, 1, 1);
@@ -256,7 +364,7 @@ Test(unit_queue, what_was_carved_is_not_given_back)
     struct batch batch;
     uint64_t lease;
     add_formula(&queue, 7, three_spans, 3);
-    cr_assert(unit_queue_carve(&queue, 7, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 7, spans, SPAN_MAX, &batch, &lease));
     cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 100, spans, SPAN_MAX), 1));
     expect_span(&spans[0], 32, 3, 0);
     cr_expect(eq(u64, queue.count, 0));
@@ -302,14 +410,14 @@ Test(unit_queue, units_with_nothing_left_are_dropped)
     add_formula(&queue, 1, other, 1);
     add_formula(&queue, 2, three_spans, 3);
     add_formula(&queue, 3, other, 1);
-    cr_assert(unit_queue_carve(&queue, 2, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 2, spans, SPAN_MAX, &batch, &lease));
     cr_expect(ne(sz, unit_queue_give_back(&queue, 3, 2, spans, SPAN_MAX), 0));
     cr_expect(eq(u64, queue.first->lease, 1), "its batch may still be in use");
     unit_queue_drop_started(&queue);
     cr_assert(ne(ptr, queue.first, NULL));
     cr_expect(eq(u64, queue.first->lease, 2));
     cr_expect(eq(ptr, queue.first->next, NULL));
-    cr_assert(unit_queue_carve(&queue, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     unit_queue_drop_started(&queue);
     cr_expect(eq(ptr, queue.first, NULL));
     unit_queue_free(&queue);

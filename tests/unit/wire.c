@@ -15,6 +15,11 @@ static const struct span spans[] = {
     {.start = 7, .count = 1, .attempt = 2},
     {.start = UINT64_C(1) << 40, .count = UINT64_C(1) << 33, .attempt = UINT64_MAX},
 };
+static const struct span grown[] = {
+    {.start = 0, .count = 3},
+    {.start = 7, .count = 1, .attempt = 2, .growth = 1},
+    {.start = 8, .count = 2, .attempt = UINT64_MAX, .growth = UINT64_MAX},
+};
 static const struct span few[] = {{.start = 0, .count = 3}, {.start = 7, .count = 6, .attempt = 2}};
 static const uint8_t bits[] = {0xfd, 0x00}; /* of 9 instances, 1 and 8 failed */
 static const uint8_t bytes[] = {0, 1, 2, 3, 4};
@@ -86,6 +91,8 @@ static const struct wire_message messages[] = {
           .launch_dir = "/",
           .report_interval_us = 100000,
           .slots = 16,
+          .has_gpus_per_rank = true,
+          .gpus_per_rank = 4,
           .is_isolated = true,
           .keeps_workdirs = true}},
     {.kind = WIRE_READY,
@@ -93,12 +100,13 @@ static const struct wire_message messages[] = {
                   .program = "0.1.0",
                   .host = "node-1",
                   .process = 4711,
-                  .slots = 64,
+                  .offered = {.cpus = 64, .mem = UINT64_MAX, .gpus = 8},
+                  .slots = 32,
                   .refusal = ""}},
     {.kind = WIRE_UNIT,
      .as.unit = {.map = 1,
                  .lease = 2,
-                 .spans = spans,
+                 .spans = grown,
                  .span_count = 3,
                  .inputs = bytes,
                  .inputs_size = 5,
@@ -250,6 +258,8 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     EXPECT_FIELD(u64, a, b, slots);
     EXPECT_FIELD(int, a, b, is_isolated);
     EXPECT_FIELD(int, a, b, keeps_workdirs);
+    cr_expect(a->has_gpus_per_rank);
+    EXPECT_FIELD(u64, a, b, gpus_per_rank);
     decoded_free(&d);
 }
 
@@ -259,7 +269,20 @@ static void expect_spans(const struct span *a, size_t count, const struct span *
         EXPECT_FIELD(u64, &a[i], &b[i], start);
         EXPECT_FIELD(u64, &a[i], &b[i], count);
         EXPECT_FIELD(u64, &a[i], &b[i], attempt);
+        EXPECT_FIELD(u64, &a[i], &b[i], growth);
     }
+}
+
+Test(wire, ready_keeps_what_a_rank_offers)
+{
+    struct decoded d = decoded(WIRE_READY);
+    const struct wire_ready *a = &d.message.as.ready;
+    cr_expect(eq(u64, a->offered.cpus, 64));
+    cr_expect(eq(u64, a->offered.mem, UINT64_MAX));
+    cr_expect(eq(u64, a->offered.gpus, 8));
+    cr_expect(eq(u64, a->slots, 32));
+    expect_text(a->host, "node-1");
+    decoded_free(&d);
 }
 
 Test(wire, a_report_keeps_its_batches)
@@ -310,7 +333,7 @@ Test(wire, units_answers_and_beats_keep_what_they_name)
     cr_expect(eq(u64, unit.message.as.unit.map, 1));
     cr_expect(eq(u64, unit.message.as.unit.lease, 2));
     cr_assert(eq(sz, unit.message.as.unit.span_count, 3));
-    expect_spans(unit.message.as.unit.spans, 3, spans);
+    expect_spans(unit.message.as.unit.spans, 3, grown);
     cr_expect(eq(u64, unit.message.as.unit.packed_size, 5000));
     cr_assert(eq(sz, unit.message.as.unit.inputs_size, 5));
     cr_expect(eq(int, memcmp(unit.message.as.unit.inputs, bytes, 5), 0));
