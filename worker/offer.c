@@ -64,14 +64,18 @@ void offer_free(struct offer *offer)
     *offer = (struct offer){0};
 }
 
+/* A rank that was told to use fewer cores than it has leaves the choice to the kernel: another run
+ * on this host would otherwise be bound to the same first ones. */
+static bool is_binding(const struct offer *offer)
+{
+    return offer->is_isolated && offer->asked.cpus > 0 && offer->all.cpus == offer->cores.own_count;
+}
+
 void offer_place(const struct offer *offer, uint32_t slot, struct slot_place *place_out)
 {
     const struct resources *asked = &offer->asked;
     *place_out = (struct slot_place){.slot = slot};
-    place_out->is_bound =
-        offer->is_isolated && asked->cpus > 0 &&
-        resources_fit((struct resources){.cpus = offer->cores.own_count},
-                      (struct resources){.cpus = asked->cpus}, UINT32_MAX) >= offer->slot_count;
+    place_out->is_bound = is_binding(offer);
     CPU_ZERO(&place_out->cpu_set);
     for (uint64_t i = 0; i < asked->cpus && place_out->is_bound; i++) {
         CPU_OR(&place_out->cpu_set, &place_out->cpu_set, &offer->cores.own[slot * asked->cpus + i]);

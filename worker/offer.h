@@ -4,8 +4,8 @@
  * the cgroup allows and what Slurm gave, divided among the worker ranks of the host. Devices: see
  * devices.h. A rank has as many slots as attempts fit into all of these.
  *
- * A slot has its own cores, as many as an attempt asks for, where the rank has them for all slots;
- * and its own devices.
+ * A slot has its own cores, as many as an attempt asks for, where the rank uses just the cores that
+ * it has; and its own devices.
  *
  * Ownership: the caller's, until offer_free().
  */

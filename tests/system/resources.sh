@@ -118,6 +118,11 @@ run 0 map "$placed:mask" --range 0:8 --slots $((4 * processors)) --print
 expect_status 0
 [ "$(sort -u out)" = "$processors" ] || fail "masks of $(sort -u out | tr '\n' ' ')"
 
+rule "fewer slots than cores are bound to none either: the rest may be another run's"
+run 0 map "$placed:mask" --range 0:8 --slots 1 --print
+expect_status 0
+[ "$(sort -u out)" = "$processors" ] || fail "masks of $(sort -u out | tr '\n' ' ')"
+
 # ---- Devices
 
 # expect_devices COUNT: each attempt saw two devices, of so many in all.

@@ -29,7 +29,8 @@ TestSuite(offer, .init = clear);
 /* A rank of four cores and four devices. */
 static struct offer offer_of(struct resources asked, uint32_t slot_count)
 {
-    struct offer offer = {.asked = asked, .slot_count = slot_count, .is_isolated = true};
+    struct offer offer = {
+        .all = {.cpus = 4}, .asked = asked, .slot_count = slot_count, .is_isolated = true};
     offer.cores.own = memory_take(4, sizeof(cpu_set_t));
     offer.cores.own_count = 4;
     offer.devices.names = memory_take(4, sizeof(char *));
@@ -62,12 +63,18 @@ Test(offer, each_slot_has_cores_and_devices_of_its_own)
     offer_free(&offer);
 }
 
-Test(offer, more_slots_than_cores_are_not_bound)
+Test(offer, only_a_rank_that_uses_just_its_cores_binds)
 {
     struct offer offer = offer_of((struct resources){.cpus = 1}, 5);
     struct slot_place place;
+    offer.all.cpus = 5;
     offer_place(&offer, 4, &place);
-    cr_expect(not(place.is_bound));
+    cr_expect(not(place.is_bound), "there are fewer cores");
+    offer.all.cpus = 2;
+    offer.slot_count = 2;
+    offer_place(&offer, 1, &place);
+    cr_expect(not(place.is_bound), "another run may use the rest");
+    offer.all.cpus = 4;
     offer.slot_count = 4;
     offer_place(&offer, 3, &place);
     cr_expect(place.is_bound);
