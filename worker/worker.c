@@ -624,6 +624,13 @@ size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POO
     return 1;
 }
 
+bool worker_is_fed(const struct worker *worker)
+{
+    return worker->state == WORKER_READY && worker->queue.count > 0 &&
+           pool_free_count(worker->pool) == 0 &&
+           transport_pending(worker->transport, MASTER_RANK) == 0;
+}
+
 bool worker_is_gone(const struct worker *worker)
 {
     return worker->state == WORKER_GONE;
