@@ -138,7 +138,8 @@ int session_run(struct transport *transport, struct master *master, struct worke
         if (is_message) {
             waiter_reset(&waiter);
         } else if (did_something) {
-            waiter_rest(&waiter);
+            waiter_rest(&waiter,
+                        worker != NULL && worker_is_fed(worker) ? WAITER_LONG_US : WAITER_REST_US);
         } else if (status == STATUS_OK && !is_over(&session)) {
             struct pollfd fds[POOL_FD_COUNT_MAX];
             const size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;

@@ -23,10 +23,10 @@ void waiter_reset(struct waiter *waiter)
     waiter->pause_us = 1;
 }
 
-void waiter_rest(struct waiter *waiter)
+void waiter_rest(struct waiter *waiter, uint32_t pause_us)
 {
     waiter->idle_turns = WAITER_BUSY_TURNS;
-    waiter->pause_us = WAITER_REST_US;
+    waiter->pause_us = pause_us;
 }
 
 /* How long this turn sleeps: 0 for the first turns of a loop that polls. */
@@ -78,7 +78,7 @@ bool waiter_pause(struct waiter *waiter, struct pollfd *fds, size_t fd_count, ui
     }
     const bool is_ready = wait_for(fds, fd_count, pause_us);
     if (is_ready) {
-        waiter_rest(waiter);
+        waiter_rest(waiter, WAITER_REST_US);
     }
     return is_ready;
 }

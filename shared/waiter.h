@@ -2,7 +2,7 @@
  *
  *     for (;;) {
  *         if (a message came) waiter_reset(&waiter);
- *         else if (something was done) waiter_rest(&waiter);
+ *         else if (something was done) waiter_rest(&waiter, WAITER_REST_US);
  *         else (void)waiter_pause(&waiter, fds, fd_count, deadline_us);
  *     }
  *
@@ -25,7 +25,8 @@
 
 #define WAITER_PAUSE_MAX_US 5000
 #define WAITER_BUSY_TURNS 50 /* turns before the first sleep */
-#define WAITER_REST_US 100   /* the first sleep of a loop that expects no message */
+#define WAITER_REST_US 100   /* the first sleep of a loop that may soon need a message */
+#define WAITER_LONG_US 2000  /* the same of one that has enough to do without */
 #define WAITER_NO_DEADLINE UINT64_MAX
 
 struct waiter {
@@ -39,8 +40,8 @@ struct pollfd;
 void waiter_init(struct waiter *waiter, bool is_polling);
 /* A message came in this turn of the loop: start again without pauses. */
 void waiter_reset(struct waiter *waiter);
-/* Something else was done: start again with sleeps. */
-void waiter_rest(struct waiter *waiter);
+/* Something else was done: start again with sleeps, the first of `pause_us` (1 or more). */
+void waiter_rest(struct waiter *waiter, uint32_t pause_us);
 /* Nothing happened: pause until a descriptor is ready, or `deadline_us` microseconds from now have
  * passed, or a signal was handled, or it is time to poll again. Gives true when a descriptor is
  * ready, which is also a rest; revents is filled in either way. `fds` may be NULL where

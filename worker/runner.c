@@ -16,10 +16,6 @@
 #include "worker/limits.h"
 #include "worker/publish.h"
 
-/* A batch is made for some milliseconds, by how long instances took before. Where it takes this
- * long all the same, what has not started goes back: it may run at once elsewhere. */
-#define BATCH_US_MAX 50000
-
 /* Instances that are claimed together while they take no time that can be seen: claiming, and a
  * look at the clock, cost more than a short attempt. Those behind one that turns out to be slow
  * wait for it, so that there are few. */
@@ -334,7 +330,7 @@ static void run_all(struct runner *runner)
         } else if (runner->claim_count < runner->claim_count_max) {
             runner->claim_count *= 2;
         }
-        if (!goes_on || now_us - started_us >= BATCH_US_MAX) {
+        if (!goes_on || now_us - started_us >= runner->options.batch_us_max) {
             channel_stop(channel);
         }
     }

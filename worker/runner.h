@@ -25,6 +25,10 @@
 #include "shared/map_options.h"
 #include "worker/channel.h"
 
+/* A batch is made for some milliseconds, by how long instances took before. Where it takes this
+ * long all the same, what has not started goes back: it may run at once elsewhere. */
+#define RUNNER_BATCH_US_MAX 50000
+
 struct runner; /* fields: runner.c */
 
 struct runner_options {
@@ -37,8 +41,9 @@ struct runner_options {
     const char *workdirs;      /* folder of working directories */
     const char *kept_workdirs; /* the same where they stay; NULL: they do not */
     uint32_t rank;
-    uint32_t slot; /* from 1 */
-    void *state;   /* of the job's setup */
+    uint32_t slot;         /* from 1 */
+    uint64_t batch_us_max; /* after so long nothing more of a batch is started */
+    void *state;           /* of the job's setup */
     struct channel *channel;
 };
 

@@ -570,13 +570,14 @@ static enum status leave_for_setup(struct worker *worker, uint64_t now_us, struc
 static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_something,
                               struct error *err)
 {
-    *did_something = start_batches(worker, now_us);
-    if (is_out_of_work(worker)) {
-        *did_something = pool_trim(worker->pool, now_us) || *did_something;
-    }
     enum status status = collect(worker, now_us, did_something, err);
     if (status != STATUS_OK) {
         return status;
+    }
+    /* What has become free just now, a new executor too, is used before the loop pauses. */
+    *did_something = start_batches(worker, now_us) || *did_something;
+    if (is_out_of_work(worker)) {
+        *did_something = pool_trim(worker->pool, now_us) || *did_something;
     }
     if (pool_setup_error(worker->pool) != NULL && pool_is_idle(worker->pool) &&
         pool_free_count(worker->pool) == 0) {
@@ -636,6 +637,13 @@ size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POO
     }
     fds_out[0] = (struct pollfd){.fd = zygote_descriptor(worker->zygote), .events = POLLIN};
     return 1;
+}
+
+bool worker_is_fed(const struct worker *worker)
+{
+    return worker->state == WORKER_READY && worker->queue.count > 0 &&
+           pool_free_count(worker->pool) == 0 &&
+           transport_pending(worker->transport, MASTER_RANK) == 0;
 }
 
 bool worker_is_gone(const struct worker *worker)

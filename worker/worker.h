@@ -46,6 +46,8 @@ uint64_t worker_deadline_us(const struct worker *worker);
 /* Descriptors that are readable when there is something to do; gives how many. */
 size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POOL_FD_COUNT_MAX]);
 
+/* Has every slot a batch, and is there more, so that no message is needed soon? */
+bool worker_is_fed(const struct worker *worker);
 /* Has it said BYE? */
 bool worker_is_gone(const struct worker *worker);
 

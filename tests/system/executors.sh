@@ -198,6 +198,12 @@ expect_status 70
 expect_in err "rank 2: "
 expect_nothing_left
 
+rule "a new executor is used as soon as it is ready: a hundred crashes in one slot take no minute"
+python3 inputs.py crashes.jsonl 1000 crash
+run 0 map basics:misbehave --inputs crashes.jsonl --slots 1 --max-failures 100 --policy run-all
+expect_status 0
+expect_in err "100 failed"
+
 rule "a limit on the size of files ends a run like a full disk: 75"
 (ulimit -f 64 && run 0 map basics:square --range 0:3000000 --isolation none; exit "$status")
 status=$?

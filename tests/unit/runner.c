@@ -47,8 +47,8 @@ static struct type *parse(const char *text)
 static const struct formula range = {
     .kind = FORMULA_RANGE, .start = 0, .step = 1, .count = 1000000};
 
-static struct bench *create(mf_task_function *fn, const char *output, struct formula formula,
-                            bool is_shared)
+static struct bench *create_bounded(mf_task_function *fn, const char *output,
+                                    struct formula formula, bool is_shared, uint64_t batch_us_max)
 {
     static char name[] = "task";
     struct bench *bench = calloc(1, sizeof(*bench));
@@ -66,11 +66,18 @@ static struct bench *create(mf_task_function *fn, const char *output, struct for
         .map_size = 1000000,
         .run_dir = "/nowhere",
         .launch_dir = "/",
+        .batch_us_max = batch_us_max,
         .state = &bench->task,
         .channel = &bench->channel,
     };
     cr_assert(eq(int, runner_create(&options, &bench->runner), STATUS_OK));
     return bench;
+}
+
+static struct bench *create(mf_task_function *fn, const char *output, struct formula formula,
+                            bool is_shared)
+{
+    return create_bounded(fn, output, formula, is_shared, UINT64_MAX);
 }
 
 static void destroy(struct bench *bench)
@@ -246,6 +253,16 @@ Test(runner, the_largest_batch_runs_whole)
     run_first(bench, CHANNEL_INSTANCE_COUNT_MAX);
     cr_expect(eq(u64, bench->result.success_count, CHANNEL_INSTANCE_COUNT_MAX));
     cr_expect(succeeded(bench, CHANNEL_INSTANCE_COUNT_MAX - 1));
+    destroy(bench);
+}
+
+Test(runner, a_batch_past_its_time_starts_nothing_more)
+{
+    struct bench *bench = create_bounded(twice, "int", range, false, 0);
+    run_first(bench, 100);
+    cr_expect(ge(u64, bench->result.instance_count, 1));
+    cr_expect(lt(u64, bench->result.instance_count, 100));
+    cr_expect(eq(u64, channel_claimed(&bench->channel), bench->result.instance_count));
     destroy(bench);
 }
 

@@ -89,7 +89,7 @@ Test(waiter, rest_starts_again_with_a_sleep_that_is_not_the_shortest)
 {
     struct waiter waiter;
     waiter_init(&waiter, true);
-    waiter_rest(&waiter);
+    waiter_rest(&waiter, WAITER_REST_US);
     const uint64_t begin_us = now_us();
     cr_expect(not(waiter_pause(&waiter, NULL, 0, WAITER_NO_DEADLINE)));
     cr_expect(ge(u64, now_us() - begin_us, WAITER_REST_US));
