@@ -1,7 +1,7 @@
 /* A task whose outputs are many bytes, and do not shrink. */
 #include <mapfleet.h>
 
-#define WORD_COUNT (32 * 1024)
+#define WORD_COUNT ((size_t)32 * 1024)
 
 static mf_status noise(mf_context *ctx, const mf_value *input, mf_writer *output)
 {
