@@ -200,6 +200,12 @@ enum status master_take_message(struct master *master, uint32_t rank,
 /* ---- Acting -----------------------------------------------------------------------------------
  */
 
+/* Through memory they move faster than they are compressed. */
+static bool is_on_one_host(const struct transport *transport)
+{
+    return transport_local_size(transport) == transport_size(transport);
+}
+
 static enum status pack_inputs(struct master *master, const struct scheduler_action *action,
                                struct wire_unit *unit, struct error *err)
 {
@@ -212,7 +218,7 @@ static enum status pack_inputs(struct master *master, const struct scheduler_act
     unit->inputs = master->packed.data;
     unit->inputs_size = master->packed.size;
     unit->packed_size = master->packed.size;
-    if (master->packed.size < COMPRESS_SIZE_MIN) {
+    if (master->packed.size < COMPRESS_SIZE_MIN || is_on_one_host(master->options.transport)) {
         return STATUS_OK;
     }
     buffer_clear(&master->frame);
