@@ -28,6 +28,10 @@ void request_free(struct request *request)
     replay_free(&request->replay);
     failures_destroy(request->failures);
     run_description_destroy(request->recorded);
+    for (size_t i = 0; i < request->word_count; i++) {
+        free(request->words[i]);
+    }
+    free(request->words);
     free(request->input_type);
     free(request->output_type);
     free(request->run_dir);

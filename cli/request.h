@@ -51,6 +51,8 @@ struct request {
     bool is_finished;  /* it has a verdict: nothing runs */
     bool revives_failed;
     struct run_description *recorded; /* NULL: nothing has begun yet */
+    char **words;                     /* that it has recorded, and `options` may point at */
+    size_t word_count;
     struct run_lock *lock; /* NULL where the folder is not there, or the run is finished */
     struct replay replay;
     struct failures *failures;

@@ -40,13 +40,14 @@ static enum status overlay(struct request *request, struct error *err)
     const struct run_description *run = request->recorded;
     struct options recorded = {.verb = VERB_RESUME};
     struct options *given = &request->options;
-    char **words = memory_take(run->given_count + 1, sizeof(*words));
-    words[0] = run->verb;
+    request->word_count = run->given_count + 1;
+    request->words = memory_take(request->word_count, sizeof(*request->words));
+    request->words[0] = memory_copy_text(run->verb);
     for (size_t i = 0; i < run->given_count; i++) {
-        words[i + 1] = run->given[i];
+        request->words[i + 1] = memory_copy_text(run->given[i]);
     }
     const enum status status =
-        options_parse(VERB_RESUME, (int)run->given_count + 1, words, &recorded, err);
+        options_parse(VERB_RESUME, (int)request->word_count, request->words, &recorded, err);
     if (status != STATUS_OK) {
         error_prefix(err, "%s/" RUN_FILE_NAME ": given: ", request->run_dir);
     } else if (says_criterion(given)) {
@@ -59,7 +60,6 @@ static enum status overlay(struct request *request, struct error *err)
         given->values[i] = is_taken ? recorded.values[i] : given->values[i];
     }
     options_free(&recorded);
-    free(words);
     return status;
 }
 
@@ -80,7 +80,8 @@ enum status resume_find(struct request *request, struct error *err)
         return STATUS_OK;
     case RUN_DIR_OTHER:
         return error_set(err, STATUS_EXISTS,
-                         "%s holds something else than a run: nothing to resume", request->run_dir);
+                         "%s is not a run directory, and holds something else: nothing to resume",
+                         request->run_dir);
     case RUN_DIR_RUN:
         request->is_dir_there = true;
         run_description_destroy(request->recorded);
