@@ -437,6 +437,20 @@ static void place_frames(struct report_batch *batches, size_t count, const uint8
     }
 }
 
+/* A fuzzer could not get past it. */
+static bool is_checksum_right(const uint8_t *payload, size_t payload_size,
+                              const struct report *report, const uint8_t *checksum)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)checksum;
+    (void)record_checksum(payload, payload_size, report);
+    return true;
+#else
+    const XXH128_canonical_t expected = record_checksum(payload, payload_size, report);
+    return memcmp(checksum, &expected, CHECKSUM_SIZE) == 0;
+#endif
+}
+
 enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
                           struct record *record_out, size_t *used_out, struct error *err)
 {
@@ -470,8 +484,7 @@ enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
         return error_set(err, STATUS_LIMIT, "cut off within its outputs");
     }
     place_frames(parser.batches, record.report.batch_count, payload + payload_size);
-    const XXH128_canonical_t expected = record_checksum(payload, payload_size, &record.report);
-    if (memcmp(checksum, &expected, CHECKSUM_SIZE) != 0) {
+    if (!is_checksum_right(payload, payload_size, &record.report, checksum)) {
         return error_set(err, STATUS_INVALID, "the checksum differs");
     }
     *record_out = record;
