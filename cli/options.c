@@ -23,8 +23,9 @@ enum option_group {
 enum { GROUP_COUNT = GROUP_HELP + 1 };
 
 struct option {
-    const char *name; /* with its dashes */
-    char letter;      /* `-x`; 0: none */
+    const char *name;  /* with its dashes */
+    char letter;       /* `-x`; 0: none */
+    bool is_forgotten; /* of one start of a run: a resume does not take it up */
     enum option_value value;
     enum option_group group;
     unsigned verbs;       /* bits: BIT(VERB_MAP), ... */
@@ -32,7 +33,6 @@ struct option {
     const char *choices;  /* the only values, between bars; NULL: any */
     const char *refused;  /* values known elsewhere, between bars ... */
     const char *reason;   /* ... and why they are not here */
-    bool is_forgotten;    /* of one start of a run: a resume does not take it up */
     const char *help;     /* at most two lines */
 };
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define COPY_SIZE ((size_t)256 << 10)
-#define AGAIN_MS 1000 /* after a failure */
 #define LEAVE_S_MAX 5
 
 struct log_sync {
@@ -47,7 +46,7 @@ static void await_work(struct log_sync *sync)
         (void)pthread_cond_wait(&sync->changed, &sync->mutex);
     }
     const bool is_waiting = sync->mode == SYNC_INTERVAL || sync->has_failed;
-    const struct timespec due = time_in(sync->has_failed ? AGAIN_MS : LOG_SYNC_INTERVAL_MS);
+    const struct timespec due = time_in(LOG_SYNC_INTERVAL_MS);
     int result = 0;
     while (is_waiting && result == 0 && !sync->is_leaving &&
            (sync->has_failed || !sync->is_hurried)) {
@@ -76,7 +75,9 @@ static void *run(void *context)
     (void)pthread_mutex_lock(&sync->mutex);
     for (;;) {
         await_work(sync);
-        if (sync->is_leaving) {
+        const bool is_last = sync->is_leaving;
+        if (is_last &&
+            (sync->mode == SYNC_NONE || sync->has_failed || sync->written == sync->synced)) {
             break;
         }
         const uint64_t from = sync->synced;
@@ -94,6 +95,9 @@ static void *run(void *context)
         } else {
             sync->is_hurried = true; /* also where the mode would not ask for it again */
             (void)error_set(&sync->reason, STATUS_IO, "sync: %s", strerror(reason));
+        }
+        if (is_last) {
+            break;
         }
     }
     (void)pthread_mutex_unlock(&sync->mutex);

@@ -31,7 +31,8 @@ struct log_sync;
 /* `size` bytes of the file are on disk already, or as good as. */
 MUST_CHECK enum status log_sync_create(int file, uint64_t size, enum sync_mode mode,
                                        struct log_sync **sync_out, struct error *err);
-/* Waits for a sync under way, but not for ever: a disk that never answers costs a thread. */
+/* Syncs what is left, but by SYNC_NONE, and waits for it, but not for ever: a disk that never
+ * answers costs a thread. */
 void log_sync_destroy(struct log_sync *sync); /* NULL is allowed */
 
 /* The file's first `size` bytes are whole records and will not change. */

@@ -23,7 +23,7 @@
 #include "shared/memory.h"
 #include "shared/seed.h"
 
-#define SEED_COUNT 30
+#define SEED_COUNT 15
 #define SIZE_MAX_SIMULATED 120
 #define WORKER_COUNT 4
 #define RECORD_COUNT_MAX 20000
