@@ -17,7 +17,7 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_TASKS, VERB_RESULTS };
+enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS };
 enum { VERB_COUNT = VERB_RESULTS + 1 };
 
 const char *verb_name(enum verb verb);
@@ -57,8 +57,12 @@ enum option_id {
     OPTION_KEEP_WORKDIRS,
     OPTION_UNIT_SIZE,
     OPTION_RUN_DIR,
+    OPTION_RESUME,
+    OPTION_SYNC,
     OPTION_PRINT,
     OPTION_PROGRESS,
+    /* resume */
+    OPTION_FAILED,
     /* results */
     OPTION_TABLE,
     OPTION_STATE,
@@ -87,6 +91,11 @@ static inline bool options_has(const struct options *options, enum option_id id)
 {
     return options->values[id] != NULL;
 }
+
+/* Is it one that a run keeps for when it is resumed? */
+bool option_is_remembered(enum option_id id);
+/* The option as one word, "--name=value"; to be freed. */
+char *option_word(enum option_id id, const char *value);
 
 /* The name with its dashes, as in "--retries". */
 const char *option_name(enum option_id id);

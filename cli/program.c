@@ -62,13 +62,14 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     }
     if (!verb_by_name(argv[1], &verb)) {
         if (is_speaker) {
-            log_error("unknown verb \"%s\": expected map, tasks or results (mapfleet --help)",
-                      argv[1]);
+            log_error(
+                "unknown verb \"%s\": expected map, resume, tasks or results (mapfleet --help)",
+                argv[1]);
         }
         return EXIT_REFUSED;
     }
-    if (verb == VERB_MAP) {
-        return map_main(argc - 1, argv + 1);
+    if (verb == VERB_MAP || verb == VERB_RESUME) {
+        return map_main(verb, argc - 1, argv + 1);
     }
     return is_speaker ? run_alone(verb, argc - 1, argv + 1) : 0;
 }

@@ -179,11 +179,14 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     }
     /* An attempt that we ended is none of those that ended by themselves. */
     const unsigned ended = reported->class == FAILURE_ABORTED ? 0 : 1;
+    const uint64_t task_failures = ended ? outcome->task_failures : failure->task_failures;
+    const uint64_t system_failures = ended ? outcome->system_failures : failure->system_failures;
     *failure = (struct failure){
-        .task_failures = outcome->task_failures,
-        .system_failures = outcome->system_failures,
-        .attempt_number = outcome->task_failures + outcome->system_failures + (1 - ended),
-        .attempts_max = outcome->attempts_max,
+        .task_failures = task_failures,
+        .system_failures = system_failures,
+        .attempt_number = task_failures + system_failures + (1 - ended),
+        .attempts_max =
+            ended || failure->attempts_max == 0 ? outcome->attempts_max : failure->attempts_max,
         .text = text,
         .class = reported->class,
     };
@@ -244,12 +247,31 @@ static void apply_revival(struct instances *instances)
     }
 }
 
+/* What is between attempts and has used more than the session's budgets has ended with its last. */
+static void apply_budgets(struct instances *instances, const struct record *start)
+{
+    for (uint64_t i = 0; instances->failures.size > 0 && i < instances->size; i++) {
+        struct fact *fact = &instances->facts[i];
+        if (fact->failure == 0 || fact->state != INSTANCE_ABORTED) {
+            continue;
+        }
+        const struct failure *failure = &failures_of(instances)[fact->failure - 1];
+        if (failure->task_failures > start->retries ||
+            failure->system_failures > start->system_retries) {
+            fact->state = failure->class == FAILURE_TIMEOUT ? INSTANCE_TIMED_OUT : INSTANCE_FAILED;
+        }
+    }
+}
+
 /* Failures first: a batch then adds the time of the attempts in it, failed ones included. */
 static MUST_CHECK enum status apply_record(struct instances *instances, const struct record *record)
 {
     enum status status = STATUS_OK;
     if (record->kind == RECORD_START && record->revives_failed) {
         apply_revival(instances);
+    }
+    if (record->kind == RECORD_START) {
+        apply_budgets(instances, record);
     }
     if (record->kind != RECORD_REPORT || record->map != instances->map) {
         return STATUS_OK;

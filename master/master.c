@@ -11,6 +11,8 @@
 /* Inputs of a unit that are smaller than this are sent as they are. */
 #define COMPRESS_SIZE_MIN 1024
 #define PROGRESS_EVERY_US 10000000
+/* However little happens, the loop looks so often whether the run is still its own. */
+#define LOCK_LOOK_US ((uint64_t)RUN_LOCK_RENEW_MS * 1000)
 
 /* ---- Life -------------------------------------------------------------------------------------
  */
@@ -54,13 +56,15 @@ enum status master_create(const struct master_options *options, struct master **
     master->has_left = memory_take(ranks, sizeof(*master->has_left));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     enum status status = create_scheduler(master);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && options->failures == NULL) {
         status = failures_create(&master->failures);
     }
     if (status != STATUS_OK) {
         master_destroy(master);
         return status;
     }
+    master->lock = options->lock;
+    master_take_up(master);
     *master_out = master;
     return STATUS_OK;
 }
@@ -72,7 +76,9 @@ void master_destroy(struct master *master)
     }
     scheduler_destroy(master->scheduler);
     failures_destroy(master->failures);
+    log_sync_destroy(master->sync);
     run_log_close(master->log);
+    run_lock_release(master->lock);
     free(master->is_waited_for);
     free(master->has_left);
     free(master->slots);
@@ -258,7 +264,8 @@ static enum status act(struct master *master, const struct scheduler_action *act
     case SCHEDULER_CANCEL:
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
-        return master_conclude(master, now_us, err);
+        master_conclude(master, now_us);
+        return STATUS_OK;
     }
     return STATUS_OK;
 }
@@ -278,12 +285,9 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
                             struct error *err)
 {
     struct scheduler_action action;
-    struct error reason;
-    enum status status = STATUS_OK;
-    if (run_log_flush(master->log, &reason) != STATUS_OK) {
-        return master_give_up(master, reason.text, now_us, err);
-    }
-    while (status == STATUS_OK && master->state == MASTER_RUNNING &&
+    bool may_act = false;
+    enum status status = master_write_out(master, now_us, &may_act, err);
+    while (may_act && status == STATUS_OK && master->state == MASTER_RUNNING &&
            scheduler_next(master->scheduler, now_us, &action)) {
         *did_something = true;
         status = act(master, &action, now_us, err);
@@ -306,12 +310,15 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
                         struct error *err)
 {
     *did_something_out = false;
+    master->turn_us = now_us;
     switch (master->state) {
     case MASTER_STARTING:
     case MASTER_OVER:
         return STATUS_OK;
     case MASTER_RUNNING:
         return run_turn(master, now_us, did_something_out, err);
+    case MASTER_CONCLUDING:
+        return master_conclude_turn(master, now_us, err);
     case MASTER_ENDING:
         end_turn(master, now_us);
         return STATUS_OK;
@@ -324,10 +331,15 @@ uint64_t master_deadline_us(const struct master *master)
     if (master->state == MASTER_ENDING) {
         return master->ending_us + MASTER_LEAVE_US_MAX;
     }
+    if (master->state == MASTER_CONCLUDING || master->wake_us != UINT64_MAX) {
+        return master->wake_us;
+    }
     if (master->state != MASTER_RUNNING) {
         return UINT64_MAX;
     }
-    const uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
+    const uint64_t next_us = scheduler_deadline_us(master->scheduler);
+    const uint64_t look_us = master->turn_us + LOCK_LOOK_US;
+    const uint64_t deadline_us = look_us < next_us ? look_us : next_us;
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;

@@ -1,7 +1,7 @@
 /* master.h - the loop of rank 0: joins inputs, scheduler, log and transport.
  *
- *     STARTING --all READY--> RUNNING --DONE--> ENDING --all BYE--> OVER
- *        +------ a rank refuses, or the run directory can't be made ----^
+ *     STARTING --all READY--> RUNNING --DONE--> CONCLUDING --verdict--> ENDING --all BYE--> OVER
+ *        +------ a rank refuses, or the run directory can't be made ------^
  *
  * Every rank is told what will run, and answers that it can, before anything is written or
  * started. A turn takes what has come in, writes the accepted batches to the log, then sends out
@@ -9,8 +9,9 @@
  *
  * Ownership: what the options point at belongs to the caller and outlives the master.
  * Threads:   one.
- * Failure:   a log that cannot be written ends the run, resumable (exit 75). A malformed or late
- *            message is logged with the reason, and ignored.
+ * Failure:   while the log cannot be written, nothing is handed out; after patience_us the run
+ * ends, resumable (exit 75), as it does at once where another process has taken it over. A
+ *            malformed or late message is logged with the reason, and ignored.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -18,8 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "master/failures.h"
 #include "master/inputs.h"
+#include "master/log_sync.h"
+#include "master/replay.h"
 #include "master/run_file.h"
+#include "master/run_lock.h"
 #include "shared/error.h"
 #include "shared/transport.h"
 #include "shared/wire.h"
@@ -27,6 +32,7 @@
 #define MASTER_REPORT_INTERVAL_US 100000
 /* How long a rank has to leave once it was told to. */
 #define MASTER_LEAVE_US_MAX 10000000
+#define MASTER_PATIENCE_US 60000000
 
 struct master; /* fields: master.c */
 
@@ -35,9 +41,15 @@ struct master_options {
     const char *run_dir;         /* absolute; made when every rank is ready */
     struct run_description *run; /* all but state and verdict are filled in */
     struct inputs *inputs;
-    uint64_t minimum;       /* successes that the map needs */
-    bool rank_0_works;      /* beside being the master */
-    bool is_progress_plain; /* lines on standard error while it runs */
+    uint64_t minimum;          /* successes that the map needs */
+    bool rank_0_works;         /* beside being the master */
+    bool is_progress_plain;    /* lines on standard error while it runs */
+    struct run_lock *lock;     /* of a run directory that is there already; moved to the master */
+    struct replay *replay;     /* of a run that goes on; what it holds is moved to the master */
+    struct failures *failures; /* what has failed in earlier sessions; moved to the master */
+    bool revives_failed;       /* failed and timed-out instances get fresh budgets */
+    enum sync_mode sync;
+    uint64_t patience_us; /* how long a run directory that can't be written is waited for */
     uint64_t report_interval_us;
     uint64_t slots;         /* of each rank, as the user asked; 0: by the machine */
     bool has_gpus_per_rank; /* the user said how many: */

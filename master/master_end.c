@@ -5,12 +5,16 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
+/* How often the loop asks whether a sync is done. */
+#define LOOK_AGAIN_US 1000
+
 enum status master_end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
 {
     const struct wire_message message = {.kind = WIRE_STOP};
     master->state = MASTER_ENDING;
     master->exit_status = exit_status;
     master->ending_us = now_us;
+    master->wake_us = UINT64_MAX;
     master_wait_for_all(master);
     return master_send_to_workers(master, &message, err);
 }
@@ -23,9 +27,10 @@ static void fill_verdict(struct master *master, uint64_t now_us)
     *verdict = (struct run_verdict){
         .exit_status = scheduler_has_minimum(master->scheduler) ? 0 : 1,
         .ended_s = (int64_t)(clock_day_ms() / 1000),
-        .wall_seconds = (double)(now_us - master->started_us) / 1e6,
-        .attempts = master->attempts,
-        .retries = master->retries,
+        .wall_seconds =
+            (double)master->wall_ms_before / 1e3 + (double)(now_us - master->started_us) / 1e6,
+        .attempts = master->tally.attempts,
+        .retries = master->tally.retries,
     };
     verdict->counts[INSTANCE_SUCCEEDED] = counts.succeeded;
     verdict->counts[INSTANCE_FAILED] = counts.failed;
@@ -35,7 +40,14 @@ static void fill_verdict(struct master *master, uint64_t now_us)
     master->options.run->state = verdict->exit_status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
 }
 
-static enum status write_verdict(struct master *master, struct error *err)
+void master_conclude(struct master *master, uint64_t now_us)
+{
+    fill_verdict(master, now_us);
+    master->state = MASTER_CONCLUDING;
+    master->wake_us = now_us;
+}
+
+static MUST_CHECK enum status record_end(struct master *master, struct error *err)
 {
     const struct record record = {
         .kind = RECORD_END,
@@ -43,23 +55,39 @@ static enum status write_verdict(struct master *master, struct error *err)
         .time_ms = clock_day_ms(),
         .exit_status = master->options.run->verdict.exit_status,
     };
-    enum status status = run_log_append(master->log, &record, err);
-    if (status == STATUS_OK) {
-        status = run_log_sync(master->log, err);
-    }
-    if (status == STATUS_OK) {
-        status = run_file_write(master->options.run_dir, master->options.run, err);
-    }
+    const enum status status =
+        master->is_end_recorded ? STATUS_OK : run_log_append(master->log, &record, err);
+    master->is_end_recorded = status == STATUS_OK;
     return status;
 }
 
-enum status master_conclude(struct master *master, uint64_t now_us, struct error *err)
+/* Is the whole log on disk? With --sync none nobody asked for that. */
+static bool is_log_safe(struct master *master, uint64_t now_us)
+{
+    const uint64_t size = run_log_written(master->log);
+    if (master->options.sync == SYNC_NONE || log_sync_is_done(master->sync, size)) {
+        return true;
+    }
+    log_sync_hurry(master->sync);
+    master->wake_us = now_us + LOOK_AGAIN_US;
+    return false;
+}
+
+enum status master_conclude_turn(struct master *master, uint64_t now_us, struct error *err)
 {
     struct error reason;
-    fill_verdict(master, now_us);
-    if (write_verdict(master, &reason) != STATUS_OK) {
-        log_error("the verdict cannot be recorded: %s", reason.text);
-        return master_end(master, EXIT_RESUMABLE, now_us, err);
+    bool is_written = false;
+    enum status status = record_end(master, &reason);
+    if (status != STATUS_OK) {
+        return master_give_up(master, reason.text, now_us, err);
+    }
+    status = master_write_out(master, now_us, &is_written, err);
+    if (status != STATUS_OK || master->state != MASTER_CONCLUDING || !is_written ||
+        !is_log_safe(master, now_us)) {
+        return status;
+    }
+    if (run_file_write(master->options.run_dir, master->options.run, &reason) != STATUS_OK) {
+        return master_pause(master, reason.text, now_us, err);
     }
     if (log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);

@@ -3,6 +3,7 @@
  *     master.c         life; messages in, turns, units out
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
+ *     master_record.c  what was recorded, on its way to the disk
  *     master_end.c     the verdict, STOP, and giving up
  */
 #ifndef MASTER_MASTER_PRIVATE_H
@@ -19,6 +20,7 @@
 #include "master/record.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
+#include "master/tally.h"
 #include "shared/buffer.h"
 #include "shared/report.h"
 
@@ -28,7 +30,13 @@
 #define PROGRESS_FIRST_US 2000000
 #define MAP_NUMBER 0
 
-enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_ENDING, MASTER_OVER };
+enum master_state {
+    MASTER_STARTING,
+    MASTER_RUNNING,
+    MASTER_CONCLUDING,
+    MASTER_ENDING,
+    MASTER_OVER
+};
 
 struct master {
     struct master_options options;
@@ -36,6 +44,14 @@ struct master {
     struct scheduler *scheduler;
     struct failures *failures;
     struct run_log *log;
+    struct log_sync *sync; /* of the log */
+    struct run_lock *lock; /* of the run directory */
+    uint64_t paused_us;    /* since when the record can't be written; 0: it can */
+    uint64_t turn_us;      /* of the last turn */
+    uint64_t wake_us;      /* when to look again; UINT64_MAX: at the next message */
+    uint64_t sync_mark;    /* --sync always: so much of the log has to be on disk ... */
+    bool is_sync_awaited;  /* ... before anything is acted upon */
+    bool is_end_recorded;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
     uint32_t *slots;            /* by rank, as READY said */
@@ -49,8 +65,8 @@ struct master {
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
     uint64_t progress_us; /* when the next line of progress is due */
-    uint64_t attempts;
-    uint64_t retries;
+    struct tally tally;
+    uint64_t wall_ms_before;   /* of earlier sessions */
     struct buffer packed;      /* inputs of the unit being sent */
     struct buffer frame;       /* the same, compressed */
     struct ledger_fate *fates; /* of the report being taken */
@@ -78,6 +94,9 @@ void master_heard_from(struct master *master, uint32_t rank);
 
 /* ---- master_start.c ---- */
 
+/* Take up what earlier sessions of the run have left. */
+void master_take_up(struct master *master);
+
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
                                        struct error *err);
@@ -91,13 +110,27 @@ MUST_CHECK enum status master_on_report(struct master *master, uint32_t rank,
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us);
 
+/* ---- master_record.c ---- */
+
+/* Write out what was recorded. *may_act_out: it is where it has to be before anything is done that
+ * builds on it. While it can't be, the run pauses, and at last gives up. */
+MUST_CHECK enum status master_write_out(struct master *master, uint64_t now_us, bool *may_act_out,
+                                        struct error *err);
+/* The run directory can't be written, for this reason: wait, or give up. */
+MUST_CHECK enum status master_pause(struct master *master, const char *reason, uint64_t now_us,
+                                    struct error *err);
+/* It can. */
+void master_go_on(struct master *master);
+
 /* ---- master_end.c ---- */
 
 /* Tell every worker to leave. Nothing that follows can change the exit status. */
 MUST_CHECK enum status master_end(struct master *master, int exit_status, uint64_t now_us,
                                   struct error *err);
 /* The map is done: the verdict is on disk before anybody hears of it. */
-MUST_CHECK enum status master_conclude(struct master *master, uint64_t now_us, struct error *err);
+void master_conclude(struct master *master, uint64_t now_us);
+MUST_CHECK enum status master_conclude_turn(struct master *master, uint64_t now_us,
+                                            struct error *err);
 /* The run cannot go on here: it ends without a verdict, and can be resumed. */
 MUST_CHECK enum status master_give_up(struct master *master, const char *reason, uint64_t now_us,
                                       struct error *err);

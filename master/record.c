@@ -24,7 +24,7 @@ static const char *const kind_names[] = {
     [RECORD_START] = "start", [RECORD_REPORT] = "report", [RECORD_END] = "end"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {[RECORD_START] = 6, [RECORD_REPORT] = 8, [RECORD_END] = 6};
+static const uint32_t pair_counts[] = {[RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6};
 
 enum { KIND_COUNT = RECORD_END + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
@@ -125,6 +125,10 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
     case RECORD_START:
         pack_text(&out, "revives");
         pack_bool(&out, record->revives_failed);
+        pack_text(&out, "retries");
+        pack_uint(&out, record->retries);
+        pack_text(&out, "system_retries");
+        pack_uint(&out, record->system_retries);
         break;
     case RECORD_REPORT:
         pack_report(&out, record);
@@ -388,6 +392,10 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
     case RECORD_START:
         unpack_key(&parser->in, "revives");
         record->revives_failed = unpack_bool(&parser->in);
+        unpack_key(&parser->in, "retries");
+        record->retries = unpack_uint(&parser->in);
+        unpack_key(&parser->in, "system_retries");
+        record->system_retries = unpack_uint(&parser->in);
         break;
     case RECORD_REPORT:
         parse_report(parser, record);
@@ -429,6 +437,20 @@ static void place_frames(struct report_batch *batches, size_t count, const uint8
     }
 }
 
+/* A fuzzer could not get past it. */
+static bool is_checksum_right(const uint8_t *payload, size_t payload_size,
+                              const struct report *report, const uint8_t *checksum)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)checksum;
+    (void)record_checksum(payload, payload_size, report);
+    return true;
+#else
+    const XXH128_canonical_t expected = record_checksum(payload, payload_size, report);
+    return memcmp(checksum, &expected, CHECKSUM_SIZE) == 0;
+#endif
+}
+
 enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
                           struct record *record_out, size_t *used_out, struct error *err)
 {
@@ -462,8 +484,7 @@ enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
         return error_set(err, STATUS_LIMIT, "cut off within its outputs");
     }
     place_frames(parser.batches, record.report.batch_count, payload + payload_size);
-    const XXH128_canonical_t expected = record_checksum(payload, payload_size, &record.report);
-    if (memcmp(checksum, &expected, CHECKSUM_SIZE) != 0) {
+    if (!is_checksum_right(payload, payload_size, &record.report, checksum)) {
         return error_set(err, STATUS_INVALID, "the checksum differs");
     }
     *record_out = record;

@@ -60,6 +60,12 @@ void scheduler_destroy(struct scheduler *scheduler)
     free(scheduler);
 }
 
+void scheduler_restore(struct scheduler *scheduler, struct history *history)
+{
+    assert(scheduler->slots_all == 0 && scheduler->lease_count_ever == 0);
+    ledger_restore(scheduler->ledger, history);
+}
+
 struct ledger_counts scheduler_counts(const struct scheduler *scheduler)
 {
     return ledger_counts(scheduler->ledger);

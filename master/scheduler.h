@@ -64,6 +64,9 @@ MUST_CHECK enum status scheduler_create(struct scheduler_options options,
                                         struct scheduler **scheduler_out);
 void scheduler_destroy(struct scheduler *scheduler); /* NULL is allowed */
 
+/* Go on where earlier sessions of the run ended: before any worker joins. */
+void scheduler_restore(struct scheduler *scheduler, struct history *history);
+
 /* A worker is ready for units. Again after a loss is a new start with nothing held. */
 void scheduler_join(struct scheduler *scheduler, uint32_t worker, uint32_t slots);
 

@@ -64,6 +64,7 @@ MUST_CHECK enum status job_build(mf_job_function *function, const char *name, st
 
 /* The function that mf_main() was given, for every place that builds the program's own job. */
 void job_set_built_in(mf_job_function *function, const char *name);
+const char *job_built_in_name(void); /* "" where there is none */
 
 /* By what a user typed, "" being the built-in job. */
 MUST_CHECK enum status job_open(const char *job, struct job **job_out, struct error *err);

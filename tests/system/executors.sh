@@ -205,7 +205,9 @@ expect_status 0
 expect_in err "100 failed"
 
 rule "a limit on the size of files ends a run like a full disk: 75"
-(ulimit -f 64 && run 0 map basics:square --range 0:3000000 --isolation none; exit "$status")
+(export MAPFLEET_WRITE_PATIENCE=1s
+ ulimit -f 64 && run 0 map basics:square --range 0:3000000 --isolation none
+ exit "$status")
 status=$?
 expect_status 75
 expect_in err "can be resumed"
