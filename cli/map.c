@@ -10,8 +10,10 @@
 #include "cli/results.h"
 #include "cli/resume.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "master/master.h"
 #include "master/run_file.h"
+#include "master/slurm_end.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -57,7 +59,10 @@ static int run_session(struct transport *transport, struct zygote *zygote,
         log_error("%s", err.text);
         goto done;
     }
+    slurm_end_start();
+    signals_listen(!options->is_isolated); /* what runs in the rank can be ended with it only */
     exit_status = session_run(transport, master, worker);
+    signals_close();
     *is_clean_out = master_is_clean(master);
 
 done:
@@ -120,6 +125,7 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .run_dir = request->run_dir,
         .run = &run,
         .inputs = request->inputs,
+        .start_us = request->start_us,
         .minimum = request->minimum,
         .rank_0_works = transport_local_size(transport) == 1,
         .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
@@ -157,10 +163,12 @@ struct words {
     enum verb verb;
     int argc;
     char **argv;
+    uint64_t start_us; /* when they were given */
 };
 
 static enum status check(const struct words *words, struct request *request, struct error *err)
 {
+    request->start_us = words->start_us;
     request->argc = words->argc;
     request->argv = words->argv;
     return words->verb == VERB_RESUME ? resume_check(request, err) : request_check(request, err);
@@ -196,6 +204,6 @@ static int run_master(void *context, struct transport *transport, struct zygote 
 
 int map_main(enum verb verb, int argc, char **argv)
 {
-    struct words words = {.verb = verb, .argc = argc, .argv = argv};
+    struct words words = {.verb = verb, .argc = argc, .argv = argv, .start_us = clock_us()};
     return ranks_run(run_master, &words);
 }

@@ -176,6 +176,12 @@ static const struct option table[OPTION_COUNT] = {
                             .argument = "COUNT",
                             .help = "attempts that run at once, over all ranks; default: 0, no "
                                     "cap"},
+    [OPTION_DELAY] = {.name = "--delay",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_ATTEMPTS,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "TIME",
+                      .help = "least time between two starts, over all ranks; default: 0, none"},
     [OPTION_MAX_OUTPUT] = {.name = "--max-output",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_ATTEMPTS,
@@ -226,6 +232,20 @@ static const struct option table[OPTION_COUNT] = {
                           .argument = "COUNT",
                           .help = "instances that a rank is given at a time; default: auto, by "
                                   "their speed"},
+    [OPTION_TIME_LIMIT] = {.name = "--time-limit",
+                           .value = VALUE_REQUIRED,
+                           .group = GROUP_RUN,
+                           .verbs = BIT(VERB_MAP),
+                           .argument = "TIME",
+                           .help = "end in time, to be resumed (exit 75), so long after the start; "
+                                   "0:\nno limit; default: none, but for the end of a Slurm job"},
+    [OPTION_GRACE] = {.name = "--grace",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RUN,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "TIME",
+                      .help = "time that attempts have to end: after an interruption, and between\n"
+                              "SIGTERM and SIGKILL elsewhere; default: 10s"},
     [OPTION_RUN_DIR] = {.name = "--run-dir",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,

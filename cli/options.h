@@ -48,6 +48,7 @@ enum option_id {
     OPTION_CPUS,
     OPTION_GPUS,
     OPTION_CONCURRENCY,
+    OPTION_DELAY,
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
     /* the run */
@@ -56,6 +57,8 @@ enum option_id {
     OPTION_ISOLATION,
     OPTION_KEEP_WORKDIRS,
     OPTION_UNIT_SIZE,
+    OPTION_TIME_LIMIT,
+    OPTION_GRACE,
     OPTION_RUN_DIR,
     OPTION_RESUME,
     OPTION_SYNC,

@@ -30,6 +30,7 @@ struct request {
     struct zygote *zygote; /* the caller's */
     int argc;              /* the words that were parsed; argv[0] is the verb */
     char **argv;
+    uint64_t start_us; /* when they were given, by clock_us() */
     char launch_dir[PATH_MAX];
     struct job *job;
     const struct task *task;

@@ -38,6 +38,7 @@ static enum status create_scheduler(struct master *master)
         .minimum = master->options.minimum,
         .policy = map->policy,
         .concurrency = map->concurrency,
+        .delay_us = map->delay_ns / 1000,
         .retry_delay_us = map->retry_delay_ns / 1000,
         .worker_count = transport_size(master->options.transport),
     };
@@ -52,6 +53,14 @@ enum status master_create(const struct master_options *options, struct master **
         return STATUS_NO_MEMORY;
     }
     master->options = *options;
+    master->leave_us_max = MASTER_LEAVE_US_MAX;
+    const struct map_options *map = &options->run->options;
+    master->cancel.grace_us = map->grace_ns / 1000;
+    deadline_init(&master->deadline,
+                  &(struct deadline_options){.start_us = options->start_us,
+                                             .limit_us = map->time_limit_ns / 1000,
+                                             .grace_us = map->grace_ns / 1000,
+                                             .timeout_us = map->timeout_ns / 1000});
     master->is_waited_for = memory_take(ranks, sizeof(*master->is_waited_for));
     master->has_left = memory_take(ranks, sizeof(*master->has_left));
     master->slots = memory_take(ranks, sizeof(*master->slots));
@@ -167,6 +176,15 @@ static enum status on_bye(struct master *master, uint32_t rank, uint64_t now_us,
     return STATUS_OK;
 }
 
+static void on_beat(struct master *master, uint32_t rank, const struct wire_beat *beat,
+                    uint64_t now_us)
+{
+    for (size_t i = 0; i < beat->running_count; i++) {
+        scheduler_begun(master->scheduler, rank, beat->running[i].index, now_us);
+        master->has_begun = true;
+    }
+}
+
 enum status master_take_message(struct master *master, uint32_t rank,
                                 const struct wire_message *message, uint64_t now_us,
                                 struct error *err)
@@ -188,7 +206,10 @@ enum status master_take_message(struct master *master, uint32_t rank,
         }
         return STATUS_OK;
     case WIRE_BEAT:
-        return STATUS_OK; /* being heard is all that it does */
+        if (is_running) {
+            on_beat(master, rank, &message->as.beat, now_us);
+        }
+        return STATUS_OK;
     case WIRE_BYE:
         return on_bye(master, rank, now_us, err);
     case WIRE_START:
@@ -262,6 +283,7 @@ static enum status act(struct master *master, const struct scheduler_action *act
         message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
+        message.as.cancel = master->cancel;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
         master_conclude(master, now_us);
@@ -287,6 +309,9 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
     struct scheduler_action action;
     bool may_act = false;
     enum status status = master_write_out(master, now_us, &may_act, err);
+    if (status == STATUS_OK && master->state == MASTER_RUNNING) {
+        master_mind_the_time(master, now_us);
+    }
     while (may_act && status == STATUS_OK && master->state == MASTER_RUNNING &&
            scheduler_next(master->scheduler, now_us, &action)) {
         *did_something = true;
@@ -301,7 +326,7 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
 static void end_turn(struct master *master, uint64_t now_us)
 {
     master->is_clean = master->waited_count == 0;
-    if (master->is_clean || now_us - master->ending_us >= MASTER_LEAVE_US_MAX) {
+    if (master->is_clean || now_us - master->ending_us >= master->leave_us_max) {
         master->state = MASTER_OVER;
     }
 }
@@ -329,7 +354,7 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
 uint64_t master_deadline_us(const struct master *master)
 {
     if (master->state == MASTER_ENDING) {
-        return master->ending_us + MASTER_LEAVE_US_MAX;
+        return master->ending_us + master->leave_us_max;
     }
     if (master->state == MASTER_CONCLUDING || master->wake_us != UINT64_MAX) {
         return master->wake_us;
@@ -337,9 +362,11 @@ uint64_t master_deadline_us(const struct master *master)
     if (master->state != MASTER_RUNNING) {
         return UINT64_MAX;
     }
-    const uint64_t next_us = scheduler_deadline_us(master->scheduler);
     const uint64_t look_us = master->turn_us + LOCK_LOOK_US;
-    const uint64_t deadline_us = look_us < next_us ? look_us : next_us;
+    const uint64_t time_us = master_time_us(master);
+    uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
+    deadline_us = look_us < deadline_us ? look_us : deadline_us;
+    deadline_us = time_us < deadline_us ? time_us : deadline_us;
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;

@@ -2,6 +2,7 @@
  *
  *     STARTING --all READY--> RUNNING --DONE--> CONCLUDING --verdict--> ENDING --all BYE--> OVER
  *        +------ a rank refuses, or the run directory can't be made ------^
+ *        +------ master_interrupt()
  *
  * Every rank is told what will run, and answers that it can, before anything is written or
  * started. A turn takes what has come in, writes the accepted batches to the log, then sends out
@@ -33,6 +34,8 @@
 /* How long a rank has to leave once it was told to. */
 #define MASTER_LEAVE_US_MAX 10000000
 #define MASTER_PATIENCE_US 60000000
+/* The same where nothing is to be waited for. */
+#define MASTER_LEAVE_AT_ONCE_US_MAX 1000000
 
 struct master; /* fields: master.c */
 
@@ -41,6 +44,7 @@ struct master_options {
     const char *run_dir;         /* absolute; made when every rank is ready */
     struct run_description *run; /* all but state and verdict are filled in */
     struct inputs *inputs;
+    uint64_t start_us;         /* when the session began, by the clock of now_us */
     uint64_t minimum;          /* successes that the map needs */
     bool rank_0_works;         /* beside being the master */
     bool is_progress_plain;    /* lines on standard error while it runs */
@@ -73,6 +77,15 @@ MUST_CHECK enum status master_take_message(struct master *master, uint32_t rank,
 MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us, bool *did_something_out,
                                    struct error *err);
 uint64_t master_deadline_us(const struct master *master);
+
+/* End the run early, to be resumed. With grace, attempts that run have the run's grace to end by
+ * themselves; at once, they are killed. May come in any state, and again. `why` is for people. */
+enum master_urgency { MASTER_WITH_GRACE, MASTER_AT_ONCE };
+MUST_CHECK enum status master_interrupt(struct master *master, enum master_urgency urgency,
+                                        const char *why, uint64_t now_us, struct error *err);
+
+/* The job that this session runs in ends then, by the clock of now_us. May be told again. */
+void master_set_job_end(struct master *master, uint64_t end_us);
 
 bool master_is_over(const struct master *master);
 /* Did every rank say BYE? Valid once it is over. */

@@ -19,13 +19,22 @@ enum status master_end(struct master *master, int exit_status, uint64_t now_us, 
     return master_send_to_workers(master, &message, err);
 }
 
+static bool has_verdict(const struct master *master)
+{
+    return !master->is_stopped || scheduler_has_verdict(master->scheduler);
+}
+
+/* Of a run without one, the totals so far. What is still leased is with ranks that do not answer.
+ */
 static void fill_verdict(struct master *master, uint64_t now_us)
 {
     const struct ledger_counts counts = scheduler_counts(master->scheduler);
     const uint64_t begun = ledger_begun(scheduler_ledger(master->scheduler));
     struct run_verdict *verdict = &master->options.run->verdict;
     *verdict = (struct run_verdict){
-        .exit_status = scheduler_has_minimum(master->scheduler) ? 0 : 1,
+        .exit_status = !has_verdict(master)                       ? EXIT_RESUMABLE
+                       : scheduler_has_minimum(master->scheduler) ? 0
+                                                                  : EXIT_FAILED,
         .ended_s = (int64_t)(clock_day_ms() / 1000),
         .wall_seconds =
             (double)master->wall_ms_before / 1e3 + (double)(now_us - master->started_us) / 1e6,
@@ -36,8 +45,10 @@ static void fill_verdict(struct master *master, uint64_t now_us)
     verdict->counts[INSTANCE_FAILED] = counts.failed;
     verdict->counts[INSTANCE_TIMED_OUT] = counts.timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts.aborted + begun;
-    verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting - begun;
-    master->options.run->state = verdict->exit_status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
+    verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting + counts.leased - begun;
+    master->options.run->state = !has_verdict(master)        ? RUN_INTERRUPTED
+                                 : verdict->exit_status == 0 ? RUN_SUCCEEDED
+                                                             : RUN_FAILED;
 }
 
 void master_conclude(struct master *master, uint64_t now_us)
@@ -89,7 +100,7 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     if (run_file_write(master->options.run_dir, master->options.run, &reason) != STATUS_OK) {
         return master_pause(master, reason.text, now_us, err);
     }
-    if (log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
+    if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
     summary_print(master->options.run, master->failures, master->options.run_dir);

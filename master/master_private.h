@@ -4,6 +4,7 @@
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
  *     master_record.c  what was recorded, on its way to the disk
+ *     master_stop.c    ending early: signals, the time limit
  *     master_end.c     the verdict, STOP, and giving up
  */
 #ifndef MASTER_MASTER_PRIVATE_H
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master/deadline.h"
 #include "master/failures.h"
 #include "master/ledger.h"
 #include "master/master.h"
@@ -64,6 +66,13 @@ struct master {
     bool is_clean;
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
+    uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
+    struct wire_cancel cancel; /* how attempts are ended when the map ends */
+    bool is_stopped;           /* early: see master_stop.c */
+    uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
+    struct deadline deadline;
+    bool has_begun;       /* an attempt, in this session, as far as was heard */
+    bool is_held;         /* the deadline is near, and nothing has begun yet */
     uint64_t progress_us; /* when the next line of progress is due */
     struct tally tally;
     uint64_t wall_ms_before;   /* of earlier sessions */
@@ -122,12 +131,19 @@ MUST_CHECK enum status master_pause(struct master *master, const char *reason, u
 /* It can. */
 void master_go_on(struct master *master);
 
+/* ---- master_stop.c ---- */
+
+/* Stop where the deadline is near, conclude where a stop has lasted for too long. */
+void master_mind_the_time(struct master *master, uint64_t now_us);
+/* When it has something to do without any event. */
+uint64_t master_time_us(const struct master *master);
+
 /* ---- master_end.c ---- */
 
 /* Tell every worker to leave. Nothing that follows can change the exit status. */
 MUST_CHECK enum status master_end(struct master *master, int exit_status, uint64_t now_us,
                                   struct error *err);
-/* The map is done: the verdict is on disk before anybody hears of it. */
+/* The map is done, or was stopped: the verdict is on disk before anybody hears of it. */
 void master_conclude(struct master *master, uint64_t now_us);
 MUST_CHECK enum status master_conclude_turn(struct master *master, uint64_t now_us,
                                             struct error *err);

@@ -57,7 +57,9 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                         report->lease);
         } else {
             master->taken[taken_count++] = *batch;
+            master->has_begun = true;
             tally_batch(&master->tally, batch, failures, failed);
+            deadline_observe(&master->deadline, batch->success_count, tally_success_us(batch));
             for (size_t k = 0; k < failed; k++) {
                 keep_failure(master, &failures[k], &master->fates[k], failure_count++);
             }

@@ -82,6 +82,7 @@ void master_take_up(struct master *master)
         history_begin_session(&replay->history, &start);
         scheduler_restore(master->scheduler, &replay->history);
         master->tally = replay->tally;
+        deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
         master->wall_ms_before = replay->wall_ms;
     }
 }
@@ -221,6 +222,9 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
 enum status master_on_ready(struct master *master, uint32_t rank, const struct wire_ready *ready,
                             uint64_t now_us, struct error *err)
 {
+    if (master->state == MASTER_ENDING) {
+        return STATUS_OK; /* it was under way when the run was interrupted */
+    }
     if (master->state != MASTER_STARTING || !master->is_waited_for[rank]) {
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
         return STATUS_OK;

@@ -48,6 +48,8 @@ static const struct {
     {"gpus", offsetof(struct map_options, gpus), 0},
     {"concurrency", offsetof(struct map_options, concurrency), 0},
     {"delay_ns", offsetof(struct map_options, delay_ns), 0},
+    {"grace_ns", offsetof(struct map_options, grace_ns), 0},
+    {"time_limit_ns", offsetof(struct map_options, time_limit_ns), 0},
     {"unit_size", offsetof(struct map_options, unit_size), 0},
     {"seed", offsetof(struct map_options, seed), 0},
     {"output_size_max", offsetof(struct map_options, output_size_max), 0},

@@ -111,6 +111,17 @@ static void lease_shrink(struct worker *worker, struct lease *lease, struct span
     worker->held -= span.count;
 }
 
+/* The instance that this lease held has begun, or will not here. */
+static void no_longer_awaited(struct scheduler *scheduler, const struct lease *lease,
+                              uint64_t now_us)
+{
+    if (lease->id == scheduler->awaited_lease) {
+        const uint64_t delay_us = scheduler->options.delay_us;
+        scheduler->awaited_lease = 0;
+        scheduler->start_us = delay_us < UINT64_MAX - now_us ? now_us + delay_us : UINT64_MAX;
+    }
+}
+
 /* ---- Events: workers come and go ------------------------------------------------------------- */
 
 void scheduler_join(struct scheduler *scheduler, uint32_t worker_id, uint32_t slots)
@@ -173,6 +184,17 @@ static struct lease *lease_of_index(struct worker *worker, uint64_t index, struc
     return NULL;
 }
 
+void scheduler_begun(struct scheduler *scheduler, uint32_t worker_id, uint64_t index,
+                     uint64_t now_us)
+{
+    assert(worker_id < scheduler->options.worker_count);
+    struct span span;
+    const struct lease *lease = lease_of_index(&scheduler->workers[worker_id], index, &span);
+    if (lease != NULL) {
+        no_longer_awaited(scheduler, lease, now_us);
+    }
+}
+
 void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint64_t *running,
                     size_t running_count, scheduler_charged *on_charged, void *context,
                     uint64_t now_us)
@@ -194,6 +216,7 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint6
     }
     while (worker->leases != NULL) {
         struct lease *lease = worker->leases;
+        no_longer_awaited(scheduler, lease, now_us);
         for (size_t i = 0; i < lease->span_count; i++) {
             ledger_give_back(scheduler->ledger, lease->spans[i].start, lease->spans[i].count);
         }
@@ -326,6 +349,7 @@ const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker_id
         return reason;
     }
 
+    no_longer_awaited(scheduler, lease, now_us);
     for (size_t i = 0; i < batch->span_count; i++) {
         lease_shrink(worker, lease, batch->spans[i]);
     }
@@ -363,7 +387,6 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
                                     uint64_t lease_id, const struct span *spans, size_t span_count,
                                     uint64_t now_us)
 {
-    (void)now_us;
     if (worker_id >= scheduler->options.worker_count ||
         scheduler->workers[worker_id].state != WORKER_PRESENT) {
         return "worker_not_present";
@@ -378,6 +401,9 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
         return reason;
     }
     lease->is_recalled = false;
+    if (span_count > 0) {
+        no_longer_awaited(scheduler, lease, now_us);
+    }
     worker->has_none_to_give = span_count == 0;
     for (size_t i = 0; i < span_count; i++) {
         lease_shrink(worker, lease, spans[i]);

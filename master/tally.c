@@ -1,9 +1,20 @@
 #include "master/tally.h"
 
+uint64_t tally_success_us(const struct report_batch *batch)
+{
+    if (batch->success_count == batch->instance_count) {
+        return batch->elapsed_us;
+    }
+    return (uint64_t)((double)batch->elapsed_us * (double)batch->success_count /
+                      (double)batch->instance_count);
+}
+
 void tally_batch(struct tally *tally, const struct report_batch *batch,
                  const struct report_failure *failures, size_t failure_count)
 {
     tally->attempts += batch->instance_count;
+    tally->success_count += batch->success_count;
+    tally->success_us += tally_success_us(batch);
     for (size_t i = 0; i < batch->span_count; i++) {
         tally->retries += batch->spans[i].attempt > 0 ? batch->spans[i].count : 0;
     }

@@ -23,6 +23,7 @@
 
 #define JOB_DIGEST_SIZE 16 /* bytes of XXH3-128 */
 #define JOB_SYSTEM_RETRIES_DEFAULT 3
+#define JOB_GRACE_NS_DEFAULT UINT64_C(10000000000)
 #define JOB_OUTPUT_SIZE_MAX_DEFAULT ((uint64_t)64 << 20)
 
 struct task {

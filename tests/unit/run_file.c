@@ -36,6 +36,8 @@ static struct run_description make_run(void)
                     .gpus = 9,
                     .concurrency = 10,
                     .delay_ns = 11,
+                    .grace_ns = 15,
+                    .time_limit_ns = 16,
                     .unit_size = 12,
                     .seed = 13,
                     .output_size_max = 14,
@@ -76,6 +78,8 @@ static void expect_same_options(const struct map_options *a, const struct map_op
     cr_expect(eq(u64, a->gpus, b->gpus));
     cr_expect(eq(u64, a->concurrency, b->concurrency));
     cr_expect(eq(u64, a->delay_ns, b->delay_ns));
+    cr_expect(eq(u64, a->grace_ns, b->grace_ns));
+    cr_expect(eq(u64, a->time_limit_ns, b->time_limit_ns));
     cr_expect(eq(u64, a->unit_size, b->unit_size));
     cr_expect(eq(u64, a->seed, b->seed));
     cr_expect(eq(u64, a->output_size_max, b->output_size_max));
