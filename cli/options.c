@@ -321,6 +321,15 @@ static const struct option table[OPTION_COUNT] = {
                     .verbs = BIT(VERB_RESULTS),
                     .argument = "NUMBER",
                     .help = "the map to print, from 0 in the order started; default: the first"},
+    [OPTION_WATCH] = {.name = "--watch",
+                      .group = GROUP_RESULTS,
+                      .verbs = BIT(VERB_STATUS),
+                      .help = "again every second, until the run ends: in place on a terminal, "
+                              "else\na line whenever something has changed"},
+    [OPTION_JSON] = {.name = "--json",
+                     .group = GROUP_RESULTS,
+                     .verbs = BIT(VERB_STATUS),
+                     .help = "one JSON object on a line"},
 };
 
 static const char *const group_titles[GROUP_COUNT] = {
@@ -375,6 +384,15 @@ static const struct verb_text verbs[VERB_COUNT] = {
                                   "  mapfleet results RUN --table --state failed,timed-out\n",
                       .notes = "RUN is the run's folder. A hole, where an instance has no output, "
                                "prints as null.\n"},
+    [VERB_STATUS] = {.name = "status",
+                     .arguments = "RUN [OPTIONS]",
+                     .summary = "Show where a run stands, while it runs or after.",
+                     .examples = "  mapfleet status mapfleet-runs/basics-square-...\n"
+                                 "  mapfleet status RUN --watch\n"
+                                 "  mapfleet status RUN --json | jq .counts\n",
+                     .notes = "RUN is the run's folder, and all that is asked.\n\n"
+                              "Exit status: as the run's, 0 or 1; 75 while it runs, where it was "
+                              "interrupted\nand where it was cut off; 2 where RUN is no run.\n"},
 };
 
 const char *verb_name(enum verb verb)

@@ -17,8 +17,8 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS };
-enum { VERB_COUNT = VERB_RESULTS + 1 };
+enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS, VERB_STATUS };
+enum { VERB_COUNT = VERB_STATUS + 1 };
 
 const char *verb_name(enum verb verb);
 bool verb_by_name(const char *name, enum verb *verb_out);
@@ -70,9 +70,12 @@ enum option_id {
     OPTION_TABLE,
     OPTION_STATE,
     OPTION_FORMAT,
-    OPTION_MAP
+    OPTION_MAP,
+    /* status */
+    OPTION_WATCH,
+    OPTION_JSON
 };
-enum { OPTION_COUNT = OPTION_MAP + 1 };
+enum { OPTION_COUNT = OPTION_JSON + 1 };
 
 struct options {
     enum verb verb;

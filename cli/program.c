@@ -7,6 +7,7 @@
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/results.h"
+#include "cli/status.h"
 #include "cli/tasks.h"
 #include "shared/job.h"
 #include "shared/log.h"
@@ -28,7 +29,9 @@ static int run_alone(enum verb verb, int argc, char **argv)
         options_print_help(verb);
         exit_status = 0;
     } else {
-        exit_status = verb == VERB_TASKS ? tasks_main(&options) : results_main(&options);
+        exit_status = verb == VERB_TASKS    ? tasks_main(&options)
+                      : verb == VERB_STATUS ? status_main(&options)
+                                            : results_main(&options);
     }
     options_free(&options);
     return exit_status;
@@ -62,9 +65,9 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     }
     if (!verb_by_name(argv[1], &verb)) {
         if (is_speaker) {
-            log_error(
-                "unknown verb \"%s\": expected map, resume, tasks or results (mapfleet --help)",
-                argv[1]);
+            log_error("unknown verb \"%s\": expected map, resume, tasks, results or status "
+                      "(mapfleet --help)",
+                      argv[1]);
         }
         return EXIT_REFUSED;
     }

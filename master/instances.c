@@ -10,10 +10,9 @@
 #include "master/log_reader.h"
 #include "shared/arena.h"
 #include "shared/buffer.h"
-#include "shared/value.h"
+#include "shared/clean_text.h"
 
 #define TEXT_SLOTS_MIN 64u
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 enum { FACT_RANK = 1, FACT_SECONDS = 2 };
 
@@ -96,31 +95,6 @@ static const char *text_set_add(struct text_set *set, const char *text, size_t s
     return *slot;
 }
 
-/* Length of the character that begins here; 0 where the bytes are none. */
-static size_t character_size(const char *text, size_t size)
-{
-    for (size_t length = 1; length <= 4 && length <= size && text[0] != '\0'; length++) {
-        if (value_is_utf8(text, length)) {
-            return length;
-        }
-    }
-    return 0;
-}
-
-/* What an attempt said may be any bytes; what is printed is UTF-8. */
-static MUST_CHECK enum status clean_text(const char *text, size_t size, struct buffer *out)
-{
-    enum status status = STATUS_OK;
-    buffer_clear(out);
-    for (size_t i = 0; i < size && status == STATUS_OK;) {
-        const size_t length = character_size(text + i, size - i);
-        status = length > 0 ? buffer_append(out, text + i, length)
-                            : buffer_append(out, REPLACEMENT, strlen(REPLACEMENT));
-        i += length > 0 ? length : 1;
-    }
-    return status == STATUS_OK ? buffer_append_byte(out, '\0') : status;
-}
-
 /* ---- Replay --------------------------------------------------------------------------------- */
 
 static struct failure *failures_of(const struct instances *instances)
@@ -167,7 +141,11 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     struct failure *failure = NULL;
     enum status status = take_failure(instances, fact, &failure);
     if (status == STATUS_OK) {
+        buffer_clear(&instances->clean);
         status = clean_text(reported->text, reported->text_size, &instances->clean);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append_byte(&instances->clean, '\0');
     }
     if (status != STATUS_OK) {
         return status;
