@@ -95,17 +95,22 @@ expect_nothing_left() {
     fail "processes are left: $(left_behind)"
 }
 
-# begin RANKS ARGUMENT...: mapfleet in the background, as $process; leaves out and err.
-begin() {
+# start RANKS ARGUMENT...: mapfleet in the background, as $process; leaves out and err.
+start() {
     local ranks=$1
     shift
-    rm -rf run begun-* open starts err
     if [ "$ranks" -eq 0 ]; then
-        "$mapfleet" "$@" --run-dir run >out 2>err </dev/null &
+        "$mapfleet" "$@" >out 2>err </dev/null &
     else
-        mpirun -q -n "$ranks" "$mapfleet" "$@" --run-dir run >out 2>err </dev/null &
+        mpirun -q -n "$ranks" "$mapfleet" "$@" >out 2>err </dev/null &
     fi
     process=$!
+}
+
+# begin RANKS ARGUMENT...: the same with a new run directory, run.
+begin() {
+    rm -rf run begun-* open starts err
+    start "$@" --run-dir run
 }
 
 # Until it has ended: leaves $status. What hangs is killed.
