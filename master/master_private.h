@@ -64,15 +64,15 @@ struct master {
     uint32_t present_count;     /* workers that are in the run */
     int exit_status;
     bool is_clean;
+    bool is_stopped;     /* early: see master_stop.c */
+    bool has_begun;      /* an attempt, in this session, as far as was heard */
+    bool is_held;        /* the deadline is near, and nothing has begun yet */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
     uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
     struct wire_cancel cancel; /* how attempts are ended when the map ends */
-    bool is_stopped;           /* early: see master_stop.c */
     uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
     struct deadline deadline;
-    bool has_begun;       /* an attempt, in this session, as far as was heard */
-    bool is_held;         /* the deadline is near, and nothing has begun yet */
     uint64_t progress_us; /* when the next line of progress is due */
     struct tally tally;
     uint64_t wall_ms_before;   /* of earlier sessions */

@@ -59,7 +59,7 @@ static bool is_recent(const struct look *look)
 /* The clock of another host may be wrong. */
 static bool is_renewed(const char *path, const struct look *before)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000};
+    const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
     for (int waited_ms = 0; waited_ms < RUN_LOCK_RENEW_MS + LATE_MS; waited_ms += LOOK_EVERY_MS) {
         (void)nanosleep(&pause, NULL);
         const struct look now = look_at(path);
