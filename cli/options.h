@@ -62,6 +62,7 @@ enum option_id {
     OPTION_RUN_DIR,
     OPTION_RESUME,
     OPTION_SYNC,
+    OPTION_CAPTURE,
     OPTION_PRINT,
     OPTION_PROGRESS,
     /* resume */
@@ -71,6 +72,7 @@ enum option_id {
     OPTION_STATE,
     OPTION_FORMAT,
     OPTION_MAP,
+    OPTION_STDIO,
     /* status */
     OPTION_WATCH,
     OPTION_JSON
