@@ -1,5 +1,7 @@
 #include "cli/ranks.h"
 
+#include <sys/resource.h>
+
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "master/slurm_end.h"
@@ -37,6 +39,17 @@ static enum status open_rank(struct error *err)
     return signals_open(err);
 }
 
+/* Each slot takes some descriptors. Executors keep the limit that the user has: the zygote was
+ * forked before. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int ranks_run(ranks_master *run_master, void *context)
 {
     struct transport *transport = NULL;
@@ -59,6 +72,7 @@ int ranks_run(ranks_master *run_master, void *context)
         zygote_destroy(zygote);
         return EXIT_INTERNAL;
     }
+    raise_descriptors();
     log_set_rank((int)transport_rank(transport));
     const int exit_status = transport_rank(transport) == 0
                                 ? run_master(context, transport, zygote, &is_clean)

@@ -269,8 +269,9 @@ static MUST_CHECK enum status write_all(const struct buffer *text, struct error 
 static void say_nothing_is_kept(const struct run_description *run, uint64_t index)
 {
     static const char *const reasons[] = {
-        [MAP_CAPTURE_FAILED] = "the run keeps it of failed attempts only (--capture failed)",
-        [MAP_CAPTURE_ALL] = "nothing has come of it so far",
+        [MAP_CAPTURE_FAILED] =
+            "it has printed nothing, or no attempt of it has failed (--capture failed)",
+        [MAP_CAPTURE_ALL] = "it has printed nothing, or has not ended",
         [MAP_CAPTURE_NONE] = "the run passed it on (--capture none)",
         [MAP_CAPTURE_DISCARD] = "the run dropped it (--capture discard)",
     };

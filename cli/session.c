@@ -215,7 +215,7 @@ int session_run(struct transport *transport, struct master *master, struct worke
         } else if (did_something) {
             waiter_rest(&waiter,
                         worker != NULL && worker_is_fed(worker) ? WAITER_LONG_US : WAITER_REST_US);
-        } else if (status == STATUS_OK && !is_over(&session)) {
+        } else if (status == STATUS_OK && !is_over(&session) && !transport_has_own(transport)) {
             struct pollfd fds[FD_COUNT_MAX];
             const size_t fd_count = descriptors(&session, fds);
             (void)waiter_pause(&waiter, fds, fd_count, wait_us(&session));

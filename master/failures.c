@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "master/index_set.h"
+#include "shared/clean_text.h"
 #include "shared/memory.h"
 #include "shared/quantity.h"
 
@@ -176,7 +177,7 @@ static enum status print_text(const char *text, size_t size, struct buffer *out)
             is_first = false;
         }
         if (line_size > 0 && status == STATUS_OK) {
-            status = buffer_append(out, text + at, line_size);
+            status = clean_text(text + at, line_size, out);
         }
         at += line_size + 1;
     }

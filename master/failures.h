@@ -32,8 +32,8 @@ void failures_add(struct failures *failures, uint64_t index, enum failure_class 
 uint64_t failures_count(const struct failures *failures);
 
 /* Each group, most frequent first: how many attempts, index ranges in brackets (at most range_max
- * of them, then "..."), and the text with line breaks as " | ", which may be any bytes. Ends with
- * the first status that is not OK. */
+ * of them, then "..."), and the text with line breaks as " | ", cleaned for a terminal
+ * (clean_text.h). Ends with the first status that is not OK. */
 typedef enum status failures_visit(void *context, enum failure_class class, uint64_t count,
                                    const struct buffer *instances, const struct buffer *text);
 MUST_CHECK enum status failures_each(const struct failures *failures, size_t range_max,

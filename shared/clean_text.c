@@ -1,15 +1,24 @@
 #include "shared/clean_text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "shared/value.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
+static bool is_control(unsigned char byte)
+{
+    return (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f;
+}
+
 /* Length of the character that begins here; 0 where the bytes are none. */
 static size_t character_size(const char *text, size_t size)
 {
-    for (size_t length = 1; length <= 4 && length <= size && text[0] != '\0'; length++) {
+    if (is_control((unsigned char)text[0])) {
+        return 0;
+    }
+    for (size_t length = 1; length <= 4 && length <= size; length++) {
         if (value_is_utf8(text, length)) {
             return length;
         }

@@ -7,7 +7,8 @@
 #include "shared/buffer.h"
 #include "shared/error.h"
 
-/* Append the text, with U+FFFD in the place of each byte that is NUL or of no character. */
+/* Append the text, with U+FFFD in the place of each byte that is of no character, and of control
+ * characters but tabs and line breaks: what a terminal would obey. */
 MUST_CHECK enum status clean_text(const char *text, size_t size, struct buffer *out);
 
 #endif

@@ -285,6 +285,11 @@ static enum status own_send(struct transport *transport, struct buffer *bytes, s
     return STATUS_OK;
 }
 
+bool transport_has_own(const struct transport *transport)
+{
+    return transport->own_first != NULL;
+}
+
 static bool own_receive(struct transport *transport, struct transport_message *message_out)
 {
     struct own_message *message = transport->own_first;

@@ -70,6 +70,10 @@ MUST_CHECK enum status transport_receive(struct transport *transport,
                                          struct transport_message *message_out,
                                          bool *is_message_out, struct error *err);
 
+/* Has this rank sent itself something that it has not received yet? It is there at once, so that a
+ * loop must not wait then. */
+bool transport_has_own(const struct transport *transport);
+
 /* Give the bytes back; the message is empty after. An empty one is allowed. */
 void transport_release(struct transport *transport, struct transport_message *message);
 

@@ -78,7 +78,7 @@ static enum status wait_once(struct waiting *waiting, struct error *err)
         log_info("waiting for mf_job of %s to return", name_of(waiting->path));
     }
     struct pollfd fds[] = {{.fd = zygote_descriptor(waiting->zygote), .events = POLLIN},
-                           {.fd = waiting->relay.from, .events = POLLIN}};
+                           relay_descriptor(&waiting->relay)};
     (void)poll(fds, 2, poll_ms(waiting, waited_us));
     relay_forward(&waiting->relay);
     return STATUS_OK;
@@ -95,7 +95,7 @@ static enum status wait_for_event(struct waiting *waiting, struct error *err)
             status = zygote_take_event(waiting->zygote, &event, &is_event, err);
         }
     }
-    relay_forward(&waiting->relay);
+    relay_drain(&waiting->relay);
     if (status == STATUS_IO) {
         return describe_end(waiting->zygote, waiting->path, err);
     }

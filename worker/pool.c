@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,10 @@
 #include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
+/* Descriptors of a slot: channel, bell, and two files of what is printed; and what else a rank may
+ * have open, MPI included. */
+#define SLOT_FD_COUNT 4
+#define RANK_FD_COUNT 128
 /* After an executor has damaged its channel, so many batches have one instance each, so that the
  * instance that does it is found. */
 #define SUSPICION_COUNT (UINT64_C(2) * CHANNEL_INSTANCE_COUNT_MAX)
@@ -62,6 +67,20 @@ static enum status open_in_rank(struct pool *pool, struct error *err)
     return STATUS_OK;
 }
 
+static enum status check_descriptors(uint32_t slot_count, struct error *err)
+{
+    const rlim_t needed = (rlim_t)slot_count * SLOT_FD_COUNT + RANK_FD_COUNT;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) {
+        return STATUS_OK;
+    }
+    return error_set(err, STATUS_LIMIT,
+                     "its %" PRIu32 " slots need some %" PRIu64
+                     " open files, and it may have %" PRIu64
+                     " (ulimit -n); --slots says how many there are",
+                     slot_count, (uint64_t)needed, (uint64_t)limit.rlim_cur);
+}
+
 enum status pool_create(const struct pool_options *options, struct pool **pool_out,
                         struct error *err)
 {
@@ -75,10 +94,14 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
         pool->slots[i].printed[STDIO_OUT] = -1;
         pool->slots[i].printed[STDIO_ERR] = -1;
     }
-    pool->relay = (struct relay){.from = -1, .to = -1};
+    pool->relay.from = -1;
+    pool->relay.to = -1;
     pool->rank_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum status status =
         pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno)) : STATUS_OK;
+    if (status == STATUS_OK && options->zygote != NULL) {
+        status = check_descriptors(options->offer->slot_count, err);
+    }
     if (status == STATUS_OK) {
         status = options->zygote == NULL ? open_in_rank(pool, err) : pool_capture_open(pool, err);
     }
@@ -138,6 +161,7 @@ void pool_destroy(struct pool *pool)
     }
     pool_capture_close(pool);
     buffer_free(&pool->frame);
+    buffer_free(&pool->texts);
     free(pool->failures);
     free(pool->slots);
     free(pool);
@@ -480,6 +504,23 @@ static enum status compress_found(struct pool *pool, struct channel_result *foun
     return status;
 }
 
+/* The texts of failures stand in the channel, which goes with its executor. */
+static void keep_texts(struct pool *pool)
+{
+    size_t at = 0;
+    buffer_clear(&pool->texts);
+    for (size_t i = 0; i < pool->failure_count; i++) {
+        struct report_failure *failure = &pool->failures[i];
+        if (buffer_append(&pool->texts, failure->text, failure->text_size) != STATUS_OK) {
+            failure->text_size = 0;
+        }
+    }
+    for (size_t i = 0; i < pool->failure_count; i++) {
+        pool->failures[i].text = (const char *)pool->texts.data + at;
+        at += pool->failures[i].text_size;
+    }
+}
+
 /* The executor died inside its batch: what it had finished counts, the instance that it was in is
  * charged, the rest goes back. */
 static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
@@ -538,6 +579,7 @@ static void on_ended(struct pool *pool, const struct zygote_event *event, uint64
         setup_failed(pool, pool->text, pool_take_setup_words(pool, slot));
     } else if (slot->state == SLOT_BUSY) {
         take_dead(pool, slot, event, now_us, result);
+        keep_texts(pool);
         *is_result = true;
     }
     close_slot(slot);
@@ -672,7 +714,7 @@ size_t pool_descriptors(const struct pool *pool, struct pollfd fds_out[POOL_FD_C
         return 0;
     }
     fds_out[0] = (struct pollfd){.fd = pool->rank_bell, .events = POLLIN};
-    fds_out[2] = (struct pollfd){.fd = pool->relay.from, .events = POLLIN};
+    fds_out[2] = relay_descriptor(&pool->relay);
     fds_out[1] = (struct pollfd){.fd = zygote_descriptor(pool->options.zygote), .events = POLLIN};
     return POOL_FD_COUNT_MAX;
 }

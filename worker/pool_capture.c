@@ -26,7 +26,7 @@ enum status pool_capture_open(struct pool *pool, struct error *err)
 
 void pool_capture_close(struct pool *pool)
 {
-    relay_forward(&pool->relay);
+    relay_drain(&pool->relay);
     relay_close(&pool->relay);
     keeper_destroy(pool->keeper);
     free(pool->words.text);

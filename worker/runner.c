@@ -1,6 +1,7 @@
 #include "worker/runner.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,20 @@ struct runner {
     char text[CHANNEL_TEXT_SIZE_MAX]; /* of a failure, with what it printed last */
 };
 
+/* A task that forks may let its child return from the function, into the loop over attempts. The
+ * child ends there: the attempt is its parent's. */
+static bool is_copy;
+
+static void on_fork(void)
+{
+    is_copy = true;
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, on_fork);
+}
+
 struct environment runner_environment(const struct runner_options *options)
 {
     return (struct environment){.map_size = options->map_size,
@@ -62,6 +77,8 @@ void runner_fill_context(const struct runner_options *options, struct mf_context
 
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
     struct runner *runner = calloc(1, sizeof(*runner));
     if (runner == NULL) {
         return STATUS_NO_MEMORY;
@@ -288,6 +305,9 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
     context_begin(ctx, place.index, place.attempt, input);
     writer_begin(runner->writer);
     const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
+    if (is_copy) {
+        _exit(EXIT_SUCCESS);
+    }
     if (!channel_is_sound(runner->options.channel, place.at)) {
         channel_blame(runner->options.channel, place.at);
         abort(); /* this attempt wrote where it must not: it is the one that is charged */
@@ -404,6 +424,7 @@ void runner_run(struct runner *runner)
     struct channel *channel = runner->options.channel;
     const uint32_t batch = atomic_load(&channel->control->batch);
     size_t frame_size = 0;
+    is_copy = false;
     writer_clear(runner->writer);
     context_go_home(&runner->context);
     run_all(runner);

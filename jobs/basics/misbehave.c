@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "print.h"
@@ -51,6 +52,15 @@ static void flood(void)
         (void)fprintf(stderr, "another one\n");
     }
     (void)fflush(stdout);
+}
+
+/* The child returns from the function, as if it were the attempt, before its parent does. */
+static void return_twice(void)
+{
+    const pid_t child = fork();
+    if (child > 0) {
+        (void)waitpid(child, NULL, 0);
+    }
 }
 
 /* Children of the same group, and of a session of their own, that outlive the attempt. */
@@ -150,6 +160,7 @@ static const struct {
     {"leak-on", leak_on},
     {"flood", flood},
     {"children", leave_children},
+    {"return-twice", return_twice},
     {"close", close_descriptors},
     {"stack", write_over_stack},
     {"shared", write_over_shared_memory},

@@ -399,7 +399,7 @@ static void lose(struct sim *sim, uint32_t id)
 static void give_back(struct sim *sim, uint32_t id, uint64_t lease, uint64_t count_max)
 {
     struct worker_model *worker = &sim->workers[id];
-    struct span spans[HELD_MAX];
+    struct span spans[HELD_MAX] = {{0}};
     size_t from = 0;
     while (from < worker->count && worker->held[from].lease != lease) {
         from++;

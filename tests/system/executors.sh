@@ -67,6 +67,54 @@ assert all(outputs[i] == i for i in range(300) if i % 10 != 3), outputs
 PYTHON
 expect_nothing_left
 
+rule "a child that returns from the function is not the attempt: each index has its own value, once"
+python3 inputs.py twice.jsonl 1000 return-twice
+run 3 map basics:misbehave --inputs twice.jsonl --print
+expect_status 0
+expect_lines out "$(seq 0 999)"
+expect_nothing_left
+
+rule "failures beside a crash keep their texts"
+python3 - >beside.jsonl <<'PYTHON'
+import json
+for i in range(5000):
+    record = {"value": i}
+    if i % 7 == 3:
+        record["how"] = "fail"
+    if i % 50 == 25:
+        record["how"] = "crash"
+    print(json.dumps(record))
+PYTHON
+run 0 map basics:misbehave --inputs beside.jsonl --policy run-all --run-dir beside
+expect_status 1
+run 0 results beside --table --state failed
+python3 - <<'PYTHON' || fail "a text is not that of its failure"
+import json
+for row in map(json.loads, open("out")):
+    text = "SIGSEGV" if row["index"] % 50 == 25 else "failed as asked"
+    assert text in row["error"], row
+PYTHON
+
+rule "who reads standard error slowly costs no attempt its timeout"
+{
+    echo '{"value": 0, "how": "hang"}'
+    yes '{"value": 1, "print": "stderr", "text": "a line of some length"}' | head -20000
+} >slow.jsonl
+mkfifo slow
+(exec 3<slow; while kill -0 "$PPID" 2>/dev/null && [ ! -e read ]; do sleep 0.1; done; cat <&3 >/dev/null) &
+"$mapfleet" map basics:misbehave --inputs slow.jsonl --capture none --timeout 500ms --grace 100ms \
+    --policy run-all --slots 2 --run-dir slow-run 2>slow >out </dev/null &
+process=$!
+for _ in $(seq 200); do # the hanging one is ended while nobody reads
+    "$mapfleet" results slow-run --table --state timed-out >rows 2>/dev/null && [ -s rows ] && break
+    sleep 0.1
+done
+[ -s rows ] || fail "its timeout was not kept"
+touch read
+wait "$process"
+status=$?
+expect_status 1
+
 rule "a SIGKILL that is not ours uses system_retries"
 echo '{"value": 5, "how": "kill", "until": 2}' >killed.jsonl
 run 2 map basics:misbehave --inputs killed.jsonl --print --run-dir killed
@@ -206,8 +254,10 @@ expect_status 0
 expect_lines out "$(python3 -c 'print("\n".join(str(i * i) for i in range(100)))')"
 
 rule "a setup that fails everywhere ends the run with 1 before any instance, and says why"
-run 2 map "$MAPFLEET_BUILD_DIR/tests/jobs/bad_setup.so:task" --range 0:10 --run-dir setup
-expect_status 1
-expect_in err "no licence"
-[ ! -e setup ] || fail "a run directory was made"
+for ranks in 0 2; do
+    run "$ranks" map "$MAPFLEET_BUILD_DIR/tests/jobs/bad_setup.so:task" --range 0:10 --run-dir setup
+    expect_status 1
+    expect_in err "no licence"
+    [ ! -e setup ] || fail "a run directory was made"
+done
 exit 0

@@ -64,6 +64,14 @@ refused 'cannot be kept' basics:square --range 0:3 --isolation none --timeout 1
 refused '--slots' basics:square --range 0:3 --slots 0
 refused 'unexpected' basics:square extra --range 0:3
 
+rule "more slots than open files are possible for are refused with both numbers"
+(
+    ulimit -n 1024
+    run 0 map basics:square --range 0:3 --slots 300
+    expect_status 2
+    expect_in err "its 300 slots need some 1328 open files, and it may have 1024"
+) || exit 1
+
 rule "a verb that there is not is refused by rank 0 alone"
 run 3 mop basics:square --range 0:3
 expect_status 2

@@ -25,6 +25,7 @@ Test(clean_text, each_byte_of_no_character_is_replaced)
     expect("a\0b", 3,
            "a\xef\xbf\xbd"
            "b");
+    expect("\x1b[31m\t\x7f", 7, "\xef\xbf\xbd[31m\t\xef\xbf\xbd");
     expect("\xc3", 1, "\xef\xbf\xbd");
     expect("\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
