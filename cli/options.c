@@ -16,6 +16,7 @@ enum option_group {
     GROUP_INPUTS,
     GROUP_SUCCESS,
     GROUP_ATTEMPTS,
+    GROUP_CACHE,
     GROUP_RUN,
     GROUP_RESULTS,
     GROUP_HELP
@@ -188,6 +189,41 @@ static const struct option table[OPTION_COUNT] = {
                      .verbs = BIT(VERB_MAP),
                      .argument = "NUMBER",
                      .help = "where the instances' random numbers start; default: 0"},
+    [OPTION_CACHE] = {.name = "--cache",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_CACHE,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "HOW",
+                      .choices = "use|refresh|off",
+                      .help = "use: take outputs that are kept, and keep new ones (default where "
+                              "the\ntask has a cache_version); refresh: only keep; off: neither"},
+    [OPTION_CACHE_VERSION] = {.name = "--cache-version",
+                              .value = VALUE_REQUIRED,
+                              .group = GROUP_CACHE,
+                              .verbs = BIT(VERB_MAP),
+                              .argument = "TEXT",
+                              .help = "keep outputs under this version of the task; default: the "
+                                      "task's"},
+    [OPTION_CACHE_DIR] = {.name = "--cache-dir",
+                          .value = VALUE_REQUIRED,
+                          .group = GROUP_CACHE,
+                          .verbs = BIT(VERB_MAP) | BIT(VERB_CACHE),
+                          .argument = "PATH",
+                          .help = "where outputs are kept; default: $XDG_CACHE_HOME/mapfleet, or\n"
+                                  "~/.cache/mapfleet"},
+    [OPTION_OLDER_THAN] = {.name = "--older-than",
+                           .value = VALUE_REQUIRED,
+                           .group = GROUP_CACHE,
+                           .verbs = BIT(VERB_CACHE),
+                           .argument = "TIME",
+                           .help = "prune what was not used for so long (30d, 12h), to the hour"},
+    [OPTION_MAX_SIZE] = {.name = "--max-size",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_CACHE,
+                         .verbs = BIT(VERB_CACHE),
+                         .argument = "SIZE",
+                         .help = "prune what was not used for longest, until the rest takes so "
+                                 "much\n(10G)"},
     [OPTION_SLOTS] = {.name = "--slots",
                       .letter = 'j',
                       .value = VALUE_REQUIRED,
@@ -281,6 +317,7 @@ static const char *const group_titles[GROUP_COUNT] = {
     [GROUP_INPUTS] = "Inputs, from one of --inputs, --range and --files:",
     [GROUP_SUCCESS] = "What counts as success (one of the first three at most):",
     [GROUP_ATTEMPTS] = "Attempts (times: 90, 90s, 15m, 2h; sizes: 600Mi, 1G):",
+    [GROUP_CACHE] = "Memoised outputs:",
     [GROUP_RUN] = "The run:",
     [GROUP_RESULTS] = "Options:",
     [GROUP_HELP] = "Help:",
@@ -320,6 +357,14 @@ static const struct verb_text verbs[VERB_COUNT] = {
                                   "  mapfleet results RUN --table --state failed,timed-out\n",
                       .notes = "RUN is the run's folder. A hole, where an instance has no output, "
                                "prints as null.\n"},
+    [VERB_CACHE] = {.name = "cache",
+                    .arguments = "stats|prune [OPTIONS]",
+                    .summary = "Show, or make smaller, the store of memoised outputs.",
+                    .examples = "  mapfleet cache stats\n"
+                                "  mapfleet cache prune --older-than 30d --max-size 10G\n",
+                    .notes = "An output was last used when it was made or last taken, to the hour. "
+                             "Sizes count whole\n"
+                             "pages of the store.\n"},
 };
 
 const char *verb_name(enum verb verb)

@@ -17,8 +17,8 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_TASKS, VERB_RESULTS };
-enum { VERB_COUNT = VERB_RESULTS + 1 };
+enum verb { VERB_MAP, VERB_TASKS, VERB_RESULTS, VERB_CACHE };
+enum { VERB_COUNT = VERB_CACHE + 1 };
 
 const char *verb_name(enum verb verb);
 bool verb_by_name(const char *name, enum verb *verb_out);
@@ -50,6 +50,10 @@ enum option_id {
     OPTION_CONCURRENCY,
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
+    /* memoised outputs */
+    OPTION_CACHE,
+    OPTION_CACHE_VERSION,
+    OPTION_CACHE_DIR,
     /* the run */
     OPTION_SLOTS,
     OPTION_GPUS_PER_RANK,
@@ -63,9 +67,12 @@ enum option_id {
     OPTION_TABLE,
     OPTION_STATE,
     OPTION_FORMAT,
-    OPTION_MAP
+    OPTION_MAP,
+    /* the cache */
+    OPTION_OLDER_THAN,
+    OPTION_MAX_SIZE
 };
-enum { OPTION_COUNT = OPTION_MAP + 1 };
+enum { OPTION_COUNT = OPTION_MAX_SIZE + 1 };
 
 struct options {
     enum verb verb;

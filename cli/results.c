@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/published.h"
 #include "cli/rows.h"
 #include "master/instances.h"
 #include "master/outputs.h"
@@ -19,6 +18,7 @@
 #include "shared/buffer.h"
 #include "shared/log.h"
 #include "shared/type.h"
+#include "shared/typed_paths.h"
 #include "shared/value.h"
 
 enum { EXIT_PRINTED = 0, EXIT_NOT_PRINTED = 1, EXIT_REFUSED = 2 };
@@ -209,7 +209,7 @@ static MUST_CHECK enum status get_output(struct results *results, uint64_t index
         error_prefix(err, "output of instance %" PRIu64 ": ", index);
         return status;
     }
-    return published_resolve(results->type, results->run_dir, &results->arena, value_out, err);
+    return typed_paths_resolve(results->type, results->run_dir, &results->arena, value_out, err);
 }
 
 static MUST_CHECK enum status put_output(struct results *results, const mf_value *output,
