@@ -6,14 +6,6 @@
 #include "master/cache_store.h"
 #include "shared/key.h"
 
-static const char *const mode_names[] = {
-    [CACHE_OFF] = "off", [CACHE_USE] = "use", [CACHE_REFRESH] = "refresh"};
-
-const char *cache_mode_name(enum cache_mode mode)
-{
-    return mode_names[mode];
-}
-
 static enum cache_mode mode_of(const struct options *options, const char *version)
 {
     const char *mode = options->values[OPTION_CACHE];
@@ -43,7 +35,7 @@ enum status cache_request_check(const struct options *options, const struct task
         return error_set(err, STATUS_INVALID,
                          "--cache %s: task %s has no cache_version: give --cache-version TEXT, and "
                          "another one whenever the task changes",
-                         mode_names[mode], task->name);
+                         cache_mode_name(mode), task->name);
     }
     enum status status = key_check_ignore(task->input, task->cache_ignore, err);
     if (status != STATUS_OK) {

@@ -5,15 +5,10 @@
 #include <stdint.h>
 
 #include "cli/options.h"
+#include "master/cache_mode.h"
 #include "shared/buffer.h"
 #include "shared/error.h"
 #include "shared/job.h"
-
-enum cache_mode {
-    CACHE_OFF,    /* neither read nor write */
-    CACHE_USE,    /* read and write */
-    CACHE_REFRESH /* write only; equal inputs still run once */
-};
 
 struct cache_request {
     enum cache_mode mode;
@@ -33,7 +28,5 @@ void cache_request_free(struct cache_request *request);
 MUST_CHECK enum status cache_request_base(const struct cache_request *request,
                                           const struct job *job, const struct task *task,
                                           uint64_t seed, struct buffer *out);
-
-const char *cache_mode_name(enum cache_mode mode);
 
 #endif

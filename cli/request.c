@@ -1,11 +1,13 @@
 #include "cli/request.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/map_options_cli.h"
+#include "master/cache.h"
 #include "master/criterion.h"
 #include "master/run_dir.h"
 #include "shared/memory.h"
@@ -21,6 +23,7 @@ void request_free(struct request *request)
     inputs_close(request->inputs);
     job_destroy(request->job);
     free(request->run_dir);
+    cache_request_free(&request->cache);
 }
 
 static enum status check_words(const struct options *options, struct error *err)
@@ -168,6 +171,17 @@ static enum status check_isolation(const struct options *options, struct error *
     return STATUS_OK;
 }
 
+static enum status check_cached_size(const struct request *request, struct error *err)
+{
+    const uint64_t size = inputs_count(request->inputs);
+    return request->cache.mode == CACHE_OFF || size <= CACHE_INPUT_COUNT_MAX
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "outputs are kept of maps of up to %" PRIu64
+                           " inputs, and there are %" PRIu64 ": give --cache off",
+                           CACHE_INPUT_COUNT_MAX, size);
+}
+
 static enum status check_minimum(struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
@@ -202,6 +216,10 @@ enum status request_check(struct request *request, struct zygote *zygote, struct
         status = check_gpus_per_rank(request, err);
     }
     if (status == STATUS_OK) {
+        status =
+            cache_request_check(options, request->task, request->launch_dir, &request->cache, err);
+    }
+    if (status == STATUS_OK) {
         status = check_isolation(options, err);
     }
     if (status == STATUS_OK) {
@@ -210,6 +228,9 @@ enum status request_check(struct request *request, struct zygote *zygote, struct
     }
     if (status == STATUS_OK) {
         status = open_inputs(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_cached_size(request, err);
     }
     return status == STATUS_OK ? check_minimum(request, err) : status;
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/cache_options.h"
 #include "cli/options.h"
 #include "master/inputs.h"
 #include "shared/error.h"
@@ -32,6 +33,7 @@ struct request {
     bool has_gpus_per_rank; /* --gpus-per-rank was given: */
     uint64_t gpus_per_rank;
     char *run_dir;
+    struct cache_request cache;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
 };
 

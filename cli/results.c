@@ -248,6 +248,14 @@ static MUST_CHECK enum status write_error(struct results *results, const struct 
     return status == STATUS_OK ? buffer_append_byte(&results->text, '\0') : status;
 }
 
+static const char *cache_text(const struct results *results, const struct instance *instance)
+{
+    if (instance->state == INSTANCE_CACHED) {
+        return "hit";
+    }
+    return results->run->cache_mode == CACHE_OFF ? "off" : "miss";
+}
+
 static MUST_CHECK enum status put_instance(struct results *results, uint64_t index,
                                            const struct instance *instance, const mf_value *output,
                                            struct error *err)
@@ -272,7 +280,7 @@ static MUST_CHECK enum status put_instance(struct results *results, uint64_t ind
         text_or_null(class),
         text_or_null(error),
         *output,
-        text_or_null("off"),
+        text_or_null(cache_text(results, instance)),
         instance->has_rank ? value_int(instance->rank) : value_null(),
         instance->has_seconds ? value_float(seconds) : value_null(),
     };

@@ -141,8 +141,12 @@ int session_run(struct transport *transport, struct master *master, struct worke
             waiter_rest(&waiter,
                         worker != NULL && worker_is_fed(worker) ? WAITER_LONG_US : WAITER_REST_US);
         } else if (status == STATUS_OK && !is_over(&session)) {
-            struct pollfd fds[POOL_FD_COUNT_MAX];
-            const size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;
+            struct pollfd fds[POOL_FD_COUNT_MAX + 1];
+            size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;
+            if (master != NULL && master_descriptor(master) >= 0) {
+                fds[fd_count++] =
+                    (struct pollfd){.fd = master_descriptor(master), .events = POLLIN};
+            }
             (void)waiter_pause(&waiter, fds, fd_count, wait_us(&session));
         }
     }

@@ -62,6 +62,16 @@ void cache_files_destroy(struct cache_files *files)
     free(files);
 }
 
+void cache_files_use_store(struct cache_files *files, struct cache_store *store)
+{
+    files->store = store;
+}
+
+bool cache_files_has_learned(const struct cache_files *files)
+{
+    return files->store != NULL && files->count > 0;
+}
+
 uint64_t cache_files_read_count(const struct cache_files *files)
 {
     return files->read_count;

@@ -30,6 +30,11 @@ void cache_files_destroy(struct cache_files *files); /* NULL is allowed */
 MUST_CHECK enum status cache_files_digest(void *files, bool is_folder, const char *path,
                                           uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err);
 
+/* Another store from here on; NULL: none. */
+void cache_files_use_store(struct cache_files *files, struct cache_store *store);
+/* Is there anything to save? */
+bool cache_files_has_learned(const struct cache_files *files);
+
 /* How many files were read, rather than remembered. */
 uint64_t cache_files_read_count(const struct cache_files *files);
 

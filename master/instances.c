@@ -177,20 +177,21 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     if (text == NULL) {
         return STATUS_NO_MEMORY;
     }
-    /* An attempt that we ended is none of those that ended by themselves. */
+    /* What is shared is no attempt of its own, and one that we ended did not end by itself. */
+    const bool is_shared = record->kind == RECORD_CACHED;
     const unsigned ended = reported->class == FAILURE_ABORTED ? 0 : 1;
     *failure = (struct failure){
-        .task_failures = outcome->task_failures,
-        .system_failures = outcome->system_failures,
+        .task_failures = is_shared ? 0 : outcome->task_failures,
+        .system_failures = is_shared ? 0 : outcome->system_failures,
         .attempt_number = outcome->task_failures + outcome->system_failures + (1 - ended),
         .attempts_max = outcome->attempts_max,
         .text = text,
         .class = reported->class,
     };
-    fact->attempts = saturated(reported->attempt + ended);
+    fact->attempts = is_shared ? fact->attempts : saturated(reported->attempt + ended);
     fact->state = (uint8_t)(outcome->is_final ? outcome->state : INSTANCE_ABORTED);
     fact->rank = record->rank;
-    fact->flags = FACT_RANK;
+    fact->flags = is_shared ? 0 : FACT_RANK;
     return STATUS_OK;
 }
 
@@ -209,6 +210,14 @@ static void apply_to_instance(struct fact *fact, const struct record *record, ui
     fact->flags |= FACT_RANK | FACT_SECONDS;
 }
 
+static void apply_hit(struct fact *fact)
+{
+    if (!instance_state_is_success((enum instance_state)fact->state)) {
+        fact->state = INSTANCE_CACHED;
+        fact->flags = 0;
+    }
+}
+
 static MUST_CHECK enum status apply_batch(struct instances *instances, const struct record *record,
                                           const struct report_batch *batch)
 {
@@ -220,6 +229,10 @@ static MUST_CHECK enum status apply_batch(struct instances *instances, const str
     for (size_t i = 0; i < batch->span_count; i++) {
         const struct span *span = &batch->spans[i];
         for (uint64_t j = 0; j < span->count; j++, bit++) {
+            if (record->kind == RECORD_CACHED) {
+                apply_hit(&instances->facts[span->start + j]);
+                continue;
+            }
             apply_to_instance(&instances->facts[span->start + j], record, span->attempt,
                               report_batch_succeeded(batch, bit), seconds);
         }
@@ -251,7 +264,8 @@ static MUST_CHECK enum status apply_record(struct instances *instances, const st
     if (record->kind == RECORD_START && record->revives_failed) {
         apply_revival(instances);
     }
-    if (record->kind != RECORD_REPORT || record->map != instances->map) {
+    if ((record->kind != RECORD_REPORT && record->kind != RECORD_CACHED) ||
+        record->map != instances->map) {
         return STATUS_OK;
     }
     for (size_t i = 0; i < record->report.failure_count && status == STATUS_OK; i++) {

@@ -57,6 +57,9 @@ enum status master_create(const struct master_options *options, struct master **
     if (status == STATUS_OK) {
         status = failures_create(&master->failures);
     }
+    if (status == STATUS_OK) {
+        status = master_cache_create(master);
+    }
     if (status != STATUS_OK) {
         master_destroy(master);
         return status;
@@ -70,6 +73,7 @@ void master_destroy(struct master *master)
     if (master == NULL) {
         return;
     }
+    cache_destroy(master->cache);
     scheduler_destroy(master->scheduler);
     failures_destroy(master->failures);
     run_log_close(master->log);
@@ -280,7 +284,8 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
     struct scheduler_action action;
     struct error reason;
     enum status status = STATUS_OK;
-    if (run_log_flush(master->log, &reason) != STATUS_OK) {
+    if (master_cache_turn(master, did_something, &reason) != STATUS_OK ||
+        run_log_flush(master->log, &reason) != STATUS_OK) {
         return master_give_up(master, reason.text, now_us, err);
     }
     while (status == STATUS_OK && master->state == MASTER_RUNNING &&
@@ -331,6 +336,11 @@ uint64_t master_deadline_us(const struct master *master)
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;
+}
+
+int master_descriptor(const struct master *master)
+{
+    return master->cache != NULL ? cache_descriptor(master->cache) : -1;
 }
 
 bool master_is_over(const struct master *master)

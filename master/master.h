@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "master/cache.h"
 #include "master/inputs.h"
 #include "master/run_file.h"
 #include "shared/error.h"
@@ -44,6 +45,7 @@ struct master_options {
     uint64_t gpus_per_rank;
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
+    const struct cache_options *cache; /* NULL: outputs are not kept */
 };
 
 MUST_CHECK enum status master_create(const struct master_options *options,
@@ -61,6 +63,8 @@ MUST_CHECK enum status master_take_message(struct master *master, uint32_t rank,
 MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us, bool *did_something_out,
                                    struct error *err);
 uint64_t master_deadline_us(const struct master *master);
+/* Readable when a turn has something to do; -1: there is none. */
+int master_descriptor(const struct master *master);
 
 bool master_is_over(const struct master *master);
 /* Did every rank say BYE? Valid once it is over. */

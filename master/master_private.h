@@ -3,6 +3,7 @@
  *     master.c         life; messages in, turns, units out
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
+ *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_end.c     the verdict, STOP, and giving up
  */
 #ifndef MASTER_MASTER_PRIVATE_H
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master/cache.h"
 #include "master/failures.h"
 #include "master/ledger.h"
 #include "master/master.h"
@@ -36,6 +38,7 @@ struct master {
     struct scheduler *scheduler;
     struct failures *failures;
     struct run_log *log;
+    struct cache *cache; /* NULL: none */
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
     uint32_t *slots;            /* by rank, as READY said */
@@ -81,6 +84,24 @@ void master_heard_from(struct master *master, uint32_t rank);
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
                                        struct error *err);
+
+/* Those that are ready may be given work. */
+void master_join_workers(struct master *master);
+
+/* ---- master_cache.c ---- All do nothing where outputs are not kept. */
+
+MUST_CHECK enum status master_cache_create(struct master *master);
+/* Look up all inputs; the workers join when that is done. False where there is nothing to wait
+ * for. */
+MUST_CHECK bool master_cache_start(struct master *master);
+/* Take what the cache has found. Fails where the log does. */
+MUST_CHECK enum status master_cache_turn(struct master *master, bool *did_something,
+                                         struct error *err);
+void master_cache_take_batch(struct master *master, const struct report_batch *batch);
+/* To be told of every failure. Fails where the log does. */
+MUST_CHECK enum status master_cache_take_failure(struct master *master,
+                                                 const struct report_failure *failure,
+                                                 const struct ledger_fate *fate, struct error *err);
 
 /* ---- master_report.c ---- */
 

@@ -72,6 +72,7 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
         } else {
             master->taken[taken_count++] = *batch;
             count_attempts(master, batch, failures, failed);
+            master_cache_take_batch(master, batch);
             for (size_t k = 0; k < failed; k++) {
                 keep_failure(master, &failures[k], &master->fates[k], failure_count++);
             }
@@ -90,7 +91,15 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                    .failure_count = failure_count},
         .outcomes = master->outcomes,
     };
-    return taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    enum status status = taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    for (size_t i = 0; i < failure_count && status == STATUS_OK; i++) {
+        const struct ledger_fate fate = {.is_final = master->outcomes[i].is_final,
+                                         .task_failures = master->outcomes[i].task_failures,
+                                         .system_failures = master->outcomes[i].system_failures,
+                                         .attempts_max = master->outcomes[i].attempts_max};
+        status = master_cache_take_failure(master, &master->taken_failures[i], &fate, err);
+    }
+    return status;
 }
 
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,

@@ -20,13 +20,16 @@
 /* The longest data that offsets within a file can name. */
 #define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
 
-static const char *const kind_names[] = {
-    [RECORD_START] = "start", [RECORD_REPORT] = "report", [RECORD_END] = "end"};
+static const char *const kind_names[] = {[RECORD_START] = "start",
+                                         [RECORD_REPORT] = "report",
+                                         [RECORD_END] = "end",
+                                         [RECORD_CACHED] = "cached"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {[RECORD_START] = 6, [RECORD_REPORT] = 8, [RECORD_END] = 6};
+static const uint32_t pair_counts[] = {
+    [RECORD_START] = 6, [RECORD_REPORT] = 8, [RECORD_END] = 6, [RECORD_CACHED] = 8};
 
-enum { KIND_COUNT = RECORD_END + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum { KIND_COUNT = RECORD_CACHED + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -127,6 +130,7 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
         pack_bool(&out, record->revives_failed);
         break;
     case RECORD_REPORT:
+    case RECORD_CACHED:
         pack_report(&out, record);
         break;
     case RECORD_END:
@@ -152,7 +156,9 @@ enum status record_encode(const struct record *record, struct buffer *out)
 {
     static const struct report no_report;
     static const uint8_t no_header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE];
-    const struct report *report = record->kind == RECORD_REPORT ? &record->report : &no_report;
+    const struct report *report = record->kind == RECORD_REPORT || record->kind == RECORD_CACHED
+                                      ? &record->report
+                                      : &no_report;
     const size_t start = out->size;
 
     enum status status = buffer_append(out, no_header, sizeof(no_header));
@@ -390,6 +396,7 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         record->revives_failed = unpack_bool(&parser->in);
         break;
     case RECORD_REPORT:
+    case RECORD_CACHED:
         parse_report(parser, record);
         break;
     case RECORD_END:

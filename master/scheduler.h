@@ -88,6 +88,13 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker, const uint64_t
                     size_t running_count, scheduler_charged *on_charged, void *context,
                     uint64_t now_us);
 
+/* Instances that need not run (ledger.h): from outputs that were kept; or they wait for one with an
+ * equal input, until they share its output or its permanent failure, or are to run themselves. */
+void scheduler_cache(struct scheduler *scheduler, uint64_t start, uint64_t count, bool were_held);
+void scheduler_hold(struct scheduler *scheduler, uint64_t start, uint64_t count);
+void scheduler_fail_held(struct scheduler *scheduler, uint64_t index);
+void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t count);
+
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);
 
