@@ -158,6 +158,37 @@ Test(instances, a_revived_one_has_fresh_budgets_and_keeps_its_attempts)
     finish(instances);
 }
 
+Test(instances, a_hit_has_no_attempts_and_a_shared_failure_has_the_text_of_the_one_that_ran)
+{
+    struct run_log *log = log_create();
+    struct buffer frame = {0};
+    const struct span span = {.start = 2, .count = 2};
+    const struct report_batch batch = make_batch(&span, 1, NULL, &frame);
+    const struct report_failure failure = make_failure(5, 0, FAILURE_ERROR, "never");
+    const struct record_outcome outcome = ended(INSTANCE_FAILED, 1);
+    struct record record = make_report(&batch, 1);
+    record.kind = RECORD_CACHED;
+    record.report.failures = &failure;
+    record.report.failure_count = 1;
+    record.outcomes = &outcome;
+    OK(run_log_append(log, &record, NULL));
+    struct instances *instances = log_finish(log);
+    const struct instance hit = instances_get(instances, 3);
+    cr_expect(eq(int, hit.state, INSTANCE_CACHED));
+    cr_expect(eq(u64, hit.attempts, 0));
+    cr_expect(hit.has_rank == false && hit.has_seconds == false);
+    const struct instance shared = instances_get(instances, 5);
+    cr_expect(eq(int, shared.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, shared.attempts, 0));
+    cr_expect(eq(u64, shared.task_failures, 0));
+    cr_expect(eq(u64, shared.attempt_number, 1));
+    cr_expect(eq(u64, shared.attempts_max, 3));
+    cr_expect(strcmp(shared.error, "never") == 0);
+    cr_expect(shared.has_rank == false);
+    buffer_free(&frame);
+    finish(instances);
+}
+
 Test(instances, texts_are_held_once_and_are_utf8)
 {
     struct run_log *log = log_create();

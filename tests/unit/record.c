@@ -154,6 +154,24 @@ Test(record, starts_and_ends_come_back)
     fixture_destroy(&f);
 }
 
+Test(record, what_was_cached_comes_back_as_a_report_does)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    struct record record = f.record;
+    record.kind = RECORD_CACHED;
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, f.bytes.size));
+    cr_expect(eq(int, back.kind, RECORD_CACHED));
+    cr_expect(eq(sz, back.report.batch_count, 3));
+    cr_expect(eq(sz, back.report.failure_count, 3));
+    fixture_destroy(&f);
+}
+
 Test(record, a_record_of_a_range_that_all_succeeded_is_small)
 {
     struct fixture f;
