@@ -415,9 +415,9 @@ void cache_event_free(struct cache_event *event)
 
 void cache_spans_add(struct span *spans, size_t *span_count, uint64_t index)
 {
-    struct span *last = *span_count > 0 ? &spans[*span_count - 1] : NULL;
-    if (last != NULL && last->start + last->count == index) {
-        last->count++;
+    const size_t last = *span_count - 1;
+    if (*span_count > 0 && spans[last].start + spans[last].count == index) {
+        spans[last].count++;
     } else {
         spans[(*span_count)++] = (struct span){.start = index, .count = 1};
     }

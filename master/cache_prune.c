@@ -245,7 +245,7 @@ static enum status fill_histogram(struct cache_store *store,
                                   struct histogram *histogram, struct error *err)
 {
     const uint32_t hour = (uint32_t)(options->now_ms / CACHE_HOUR_MS);
-    struct cache_store_sizes sizes;
+    struct cache_store_sizes sizes = {0};
     enum status status = measure(store, &sizes, err);
     histogram->store = store;
     histogram->page_size = sizes.page_size;

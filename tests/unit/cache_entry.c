@@ -6,32 +6,48 @@
 #include "cache_support.h"
 #include "shared/value.h"
 
-TestSuite(cache_entry, .init = folder_create, .fini = folder_remove);
-
 static struct arena arena;
 static struct buffer packed;
 static struct buffer bytes;
+static struct type *types[2];
+static struct cache_files *files[2];
+static size_t made_count;
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < made_count; i++) {
+        type_destroy(types[i]);
+        cache_files_destroy(files[i]);
+    }
+    arena_free(&arena);
+    buffer_free(&packed);
+    buffer_free(&bytes);
+    folder_remove();
+}
+
+TestSuite(cache_entry, .init = folder_create, .fini = tear_down);
 
 static struct cache_entry_options options_of(const char *type_text)
 {
     struct cache_entry_options options = {.run_dir = folder, .arena = &arena};
-    struct type *type;
-    OK(type_parse(type_text, &type, NULL));
-    OK(cache_files_create(NULL, &options.files));
-    options.output = type;
+    OK(type_parse(type_text, &types[made_count], NULL));
+    OK(cache_files_create(NULL, &files[made_count]));
+    options.output = types[made_count];
+    options.files = files[made_count++];
     return options;
 }
 
 static void encode(const struct cache_entry_options *options, const struct key *key,
                    const char *json)
 {
-    static struct arena values;
+    struct arena values = {0};
     mf_value value;
     struct error err;
     OK(value_from_json(&values, json, strlen(json), &value, NULL));
     buffer_clear(&packed);
     buffer_clear(&bytes);
     OK(value_encode(&value, &packed));
+    arena_free(&values);
     const enum status status =
         cache_entry_encode(options, key, 1234, packed.data, packed.size, &bytes, &err);
     cr_assert(eq(int, status, STATUS_OK), "%s", err.text);

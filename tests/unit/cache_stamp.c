@@ -61,15 +61,20 @@ Test(cache_stamp, is_shared_by_processes_of_a_host_and_the_last_one_removes_it)
     const struct cache_stamp_options options = options_of(5000, 30000);
     struct cache_stamp *stamp;
     int status;
-    OK(cache_stamp_take(&options, &stamp, NULL));
-    const pid_t child = fork();
+    int go[2];
+    char byte = 0;
+    cr_assert(eq(int, pipe(go), 0));
+    const pid_t child = fork(); /* before there is a second thread */
     if (child == 0) {
         struct cache_stamp *second;
+        (void)!read(go[0], &byte, 1);
         OK(cache_stamp_take(&options, &second, NULL));
         cr_assert(not(cache_stamp_make_exclusive(second)));
         cache_stamp_release(second);
         _exit(0);
     }
+    OK(cache_stamp_take(&options, &stamp, NULL));
+    (void)!write(go[1], "x", 1);
     cr_assert(eq(int, (int)waitpid(child, &status, 0), (int)child));
     cr_assert(eq(int, status, 0));
     cr_assert(eq(int, access(in_folder(CACHE_STAMP_NAME), F_OK), 0));

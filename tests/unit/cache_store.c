@@ -262,17 +262,21 @@ Test(cache_store, that_another_host_uses_is_left_alone)
 
 Test(cache_store, is_chosen_by_option_then_environment_then_home)
 {
-    char *path;
+    char *path = NULL;
     OK(cache_store_choose("/a/b", "/launch", &path, NULL));
     cr_assert(eq(str, path, "/a/b"));
+    free(path);
     OK(cache_store_choose("b", "/launch", &path, NULL));
     cr_assert(eq(str, path, "/launch/b"));
+    free(path);
     (void)setenv("XDG_CACHE_HOME", "/cache", 1);
     OK(cache_store_choose(NULL, "/launch", &path, NULL));
     cr_assert(eq(str, path, "/cache/mapfleet"));
+    free(path);
     (void)unsetenv("XDG_CACHE_HOME");
     (void)setenv("HOME", "/home/someone", 1);
     OK(cache_store_choose(NULL, "/launch", &path, NULL));
     cr_assert(eq(str, path, "/home/someone/.cache/mapfleet"));
+    free(path);
     STATUS_IS(STATUS_INVALID, cache_store_choose("", "/launch", &path, NULL));
 }

@@ -5,23 +5,42 @@
 #include "cache_support.h"
 #include "shared/value.h"
 
-TestSuite(key, .init = folder_create, .fini = folder_remove);
-
 static struct arena arena;
+static struct type *types[8];
+static struct key_maker *makers[8];
+static size_t type_count;
+static size_t maker_count;
+
+static struct type *parse(const char *text)
+{
+    OK(type_parse(text, &types[type_count], NULL));
+    return types[type_count++];
+}
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < maker_count; i++) {
+        key_maker_destroy(makers[i]);
+    }
+    for (size_t i = 0; i < type_count; i++) {
+        type_destroy(types[i]);
+    }
+    arena_free(&arena);
+    folder_remove();
+}
+
+TestSuite(key, .init = folder_create, .fini = tear_down);
 
 static struct key_maker *maker_of(const char *version, const char *type_text, const char *ignore)
 {
     const char *const texts[] = {"job", "task", version, type_text, "any"};
     struct buffer base = {0};
-    struct type *type;
-    struct key_maker *maker;
     OK(key_base_make(texts, 5, 0, &base));
-    OK(type_parse(type_text, &type, NULL));
     const struct key_options options = {
-        .base = base.data, .base_size = base.size, .input = type, .ignore = ignore};
-    OK(key_maker_create(&options, &maker));
+        .base = base.data, .base_size = base.size, .input = parse(type_text), .ignore = ignore};
+    OK(key_maker_create(&options, &makers[maker_count]));
     buffer_free(&base);
-    return maker;
+    return makers[maker_count++];
 }
 
 static struct key make(struct key_maker *maker, const char *json)
@@ -78,6 +97,9 @@ Test(key, differs_with_each_text_and_with_the_seed)
     OK(key_base_make(one, 2, 1, &c));
     cr_assert(not(is_same(&a, &b)));
     cr_assert(not(is_same(&a, &c)));
+    buffer_free(&a);
+    buffer_free(&b);
+    buffer_free(&c);
     cr_assert(not(
         is_equal(make(maker_of("1", "int", NULL), "5"), make(maker_of("2", "int", NULL), "5"))));
 }
@@ -113,14 +135,13 @@ Test(key, leaves_out_the_fields_that_are_to_be_ignored_at_the_top_only)
 
 Test(key, names_to_ignore_must_be_fields_of_the_input)
 {
-    struct type *type;
+    const struct type *type = parse("{a: int, b: int}");
     struct error err;
-    OK(type_parse("{a: int, b: int}", &type, NULL));
     OK(key_check_ignore(type, "a, b", &err));
     OK(key_check_ignore(type, NULL, &err));
     STATUS_IS(STATUS_INVALID, key_check_ignore(type, "a,c", &err));
     cr_assert(ne(ptr, strstr(err.text, "\"c\""), NULL));
-    OK(type_parse("int", &type, NULL));
+    type = parse("int");
     STATUS_IS(STATUS_INVALID, key_check_ignore(type, "a", &err));
 }
 
