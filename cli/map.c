@@ -8,26 +8,18 @@
 #include "cli/ranks.h"
 #include "cli/request.h"
 #include "cli/results.h"
+#include "cli/resume.h"
 #include "cli/session.h"
+#include "cli/signals.h"
 #include "master/master.h"
 #include "master/run_file.h"
+#include "master/slurm_end.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 
 #define EXIT_REFUSED 2
 #define EXIT_INTERNAL 70
-
-static char *type_text(const struct type *type)
-{
-    struct buffer text = {0};
-    if (type_format(type, &text) != STATUS_OK || buffer_append_byte(&text, '\0') != STATUS_OK) {
-        buffer_free(&text);
-        return memory_copy_text("any");
-    }
-    size_t size;
-    return (char *)buffer_take(&text, &size);
-}
 
 static bool is_printing(const struct options *options)
 {
@@ -53,8 +45,13 @@ static int run_session(struct transport *transport, struct zygote *zygote,
     struct worker *worker = NULL;
     struct error err;
     int exit_status = EXIT_INTERNAL;
-    if (master_create(options, &master) != STATUS_OK ||
-        (options->rank_0_works && worker_create(transport, zygote, &worker) != STATUS_OK)) {
+    if (master_create(options, &master) != STATUS_OK) {
+        log_error("no memory to start with");
+        run_lock_release(options->lock);
+        failures_destroy(options->failures);
+        goto done;
+    }
+    if (options->rank_0_works && worker_create(transport, zygote, &worker) != STATUS_OK) {
         log_error("no memory to start with");
         goto done;
     }
@@ -62,7 +59,10 @@ static int run_session(struct transport *transport, struct zygote *zygote,
         log_error("%s", err.text);
         goto done;
     }
+    slurm_end_start();
+    signals_listen(!options->is_isolated); /* what runs in the rank can be ended with it only */
     exit_status = session_run(transport, master, worker);
+    signals_close();
     *is_clean_out = master_is_clean(master);
 
 done:
@@ -95,25 +95,24 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
     return true;
 }
 
-static int run_request(struct transport *transport, struct zygote *zygote, struct request *request,
-                       int argc, char **argv, bool *is_clean_out)
+/* What a session of this request writes into run.json. What was there first stays. */
+static struct run_description describe(const struct request *request, struct transport *transport)
 {
-    const char *isolation = request->options.values[OPTION_ISOLATION];
-    const char *progress = request->options.values[OPTION_PROGRESS];
+    const struct run_description *recorded = request->recorded;
     struct run_description run = {
         .version = (char *)(uintptr_t)MAPFLEET_VERSION,
         .verb = (char *)(uintptr_t)verb_name(VERB_MAP),
         .state = RUN_RUNNING,
         .created_s = (int64_t)(clock_day_ms() / 1000),
-        .launch_dir = request->launch_dir,
-        .arguments = argv - 1, /* with the program's name, which stands before the verb */
-        .argument_count = (size_t)argc + 1,
+        .launch_dir = (char *)(uintptr_t)request->launch_dir,
+        .arguments = request->argv - 1, /* with the program's name, which stands before the verb */
+        .argument_count = (size_t)request->argc + 1,
         .job = request->job->name,
         .job_path = request->job->path,
-        .job_digest = request->job_digest,
+        .job_digest = (char *)(uintptr_t)request->job_digest,
         .task = request->task->name,
-        .input_type = type_text(request->task->input),
-        .output_type = type_text(request->task->output),
+        .input_type = request->input_type,
+        .output_type = request->output_type,
         .options = request->map,
         .formula = *inputs_formula(request->inputs),
         .input_count = inputs_count(request->inputs),
@@ -123,20 +122,52 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .ranks = transport_size(transport),
     };
     inputs_digest(request->inputs, run.input_digest);
+    run.given = resume_words(&request->options, &run.given_count);
+    if (recorded != NULL) {
+        run.created_s = recorded->created_s;
+        run.launch_dir = recorded->launch_dir;
+        run.arguments = recorded->arguments;
+        run.argument_count = recorded->argument_count;
+    }
+    return run;
+}
+
+static void free_words(char **words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
+/* What the master takes over is no longer the request's. */
+static int run_request(struct transport *transport, struct zygote *zygote, struct request *request,
+                       bool *is_clean_out)
+{
+    const char *isolation = request->options.values[OPTION_ISOLATION];
+    const char *progress = request->options.values[OPTION_PROGRESS];
     struct buffer key_base = {0};
     struct cache_options cache;
     if (!fill_cache(request, &key_base, &cache)) {
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
+    struct run_description run = describe(request, transport);
     const struct master_options options = {
         .transport = transport,
         .run_dir = request->run_dir,
         .run = &run,
         .inputs = request->inputs,
+        .start_us = request->start_us,
         .minimum = request->minimum,
         .rank_0_works = transport_local_size(transport) == 1,
         .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
+        .lock = request->lock,
+        .replay = request->recorded != NULL ? &request->replay : NULL,
+        .failures = request->failures,
+        .revives_failed = request->revives_failed,
+        .sync = request->sync,
+        .patience_us = request->patience_us,
         .report_interval_us = MASTER_REPORT_INTERVAL_US,
         .slots = request->slots,
         .has_gpus_per_rank = request->has_gpus_per_rank,
@@ -145,46 +176,69 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };
+    request->lock = NULL;
+    request->failures = NULL;
     const int exit_status = run_session(transport, zygote, &options, is_clean_out);
     buffer_free(&key_base);
-    free(run.input_type);
-    free(run.output_type);
+    free_words(run.given, run.given_count);
     return exit_status;
+}
+
+/* A run that has its verdict answers with it. */
+static int answer(const struct request *request)
+{
+    const struct run_description *run = request->recorded;
+    log_info("run directory %s: %s already, nothing runs", request->run_dir,
+             run_state_name(run->state));
+    return run->verdict.exit_status;
 }
 
 /* The words of the command line. */
 struct words {
+    enum verb verb;
     int argc;
     char **argv;
+    uint64_t start_us; /* when they were given */
 };
+
+static enum status check(const struct words *words, struct request *request, struct error *err)
+{
+    request->start_us = words->start_us;
+    request->argc = words->argc;
+    request->argv = words->argv;
+    return words->verb == VERB_RESUME ? resume_check(request, err) : request_check(request, err);
+}
 
 static int run_master(void *context, struct transport *transport, struct zygote *zygote,
                       bool *is_clean_out)
 {
     const struct words *words = context;
-    struct request request = {.minimum = 0};
+    struct request request = {.zygote = zygote};
     struct error err;
     int exit_status = EXIT_REFUSED;
-    enum status status = options_parse(VERB_MAP, words->argc, words->argv, &request.options, &err);
+    const enum status status =
+        options_parse(words->verb, words->argc, words->argv, &request.options, &err);
     if (status == STATUS_OK && options_has(&request.options, OPTION_HELP)) {
-        options_print_help(VERB_MAP);
+        options_print_help(words->verb);
         session_dismiss(transport);
         exit_status = 0;
-    } else if (status != STATUS_OK || request_check(&request, zygote, &err) != STATUS_OK) {
+    } else if (status != STATUS_OK || check(words, &request, &err) != STATUS_OK) {
         log_error("%s", err.text);
         session_dismiss(transport);
+    } else if (request.is_finished) {
+        session_dismiss(transport);
+        exit_status = print_results(&request, answer(&request));
     } else {
         *is_clean_out = false;
-        exit_status =
-            run_request(transport, zygote, &request, words->argc, words->argv, is_clean_out);
+        exit_status = run_request(transport, zygote, &request, is_clean_out);
         exit_status = print_results(&request, exit_status);
     }
     request_free(&request);
     return exit_status;
 }
 
-int map_main(int argc, char **argv)
+int map_main(enum verb verb, int argc, char **argv)
 {
-    struct words words = {.argc = argc, .argv = argv};
+    struct words words = {.verb = verb, .argc = argc, .argv = argv, .start_us = clock_us()};
     return ranks_run(run_master, &words);
 }

@@ -38,6 +38,9 @@ static enum status apply_quantities(const struct options *options, struct map_op
         {OPTION_CPUS, quantity_parse_count, &merged->cpus},
         {OPTION_GPUS, quantity_parse_count, &merged->gpus},
         {OPTION_CONCURRENCY, quantity_parse_count, &merged->concurrency},
+        {OPTION_DELAY, quantity_parse_time, &merged->delay_ns},
+        {OPTION_GRACE, quantity_parse_time, &merged->grace_ns},
+        {OPTION_TIME_LIMIT, quantity_parse_time, &merged->time_limit_ns},
         {OPTION_MAX_OUTPUT, quantity_parse_size, &merged->output_size_max},
         {OPTION_SEED, quantity_parse_count, &merged->seed},
     };

@@ -24,8 +24,9 @@ enum option_group {
 enum { GROUP_COUNT = GROUP_HELP + 1 };
 
 struct option {
-    const char *name; /* with its dashes */
-    char letter;      /* `-x`; 0: none */
+    const char *name;  /* with its dashes */
+    char letter;       /* `-x`; 0: none */
+    bool is_forgotten; /* of one start of a run: a resume does not take it up */
     enum option_value value;
     enum option_group group;
     unsigned verbs;       /* bits: BIT(VERB_MAP), ... */
@@ -176,6 +177,12 @@ static const struct option table[OPTION_COUNT] = {
                             .argument = "COUNT",
                             .help = "attempts that run at once, over all ranks; default: 0, no "
                                     "cap"},
+    [OPTION_DELAY] = {.name = "--delay",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_ATTEMPTS,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "TIME",
+                      .help = "least time between two starts, over all ranks; default: 0, none"},
     [OPTION_MAX_OUTPUT] = {.name = "--max-output",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_ATTEMPTS,
@@ -261,19 +268,52 @@ static const struct option table[OPTION_COUNT] = {
                           .argument = "COUNT",
                           .help = "instances that a rank is given at a time; default: auto, by "
                                   "their speed"},
+    [OPTION_TIME_LIMIT] = {.name = "--time-limit",
+                           .value = VALUE_REQUIRED,
+                           .group = GROUP_RUN,
+                           .verbs = BIT(VERB_MAP),
+                           .argument = "TIME",
+                           .help = "end in time, to be resumed (exit 75), so long after the start; "
+                                   "0:\nno limit; default: none, but for the end of a Slurm job"},
+    [OPTION_GRACE] = {.name = "--grace",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RUN,
+                      .verbs = BIT(VERB_MAP),
+                      .argument = "TIME",
+                      .help = "time that attempts have to end: after an interruption, and between\n"
+                              "SIGTERM and SIGKILL elsewhere; default: 10s"},
     [OPTION_RUN_DIR] = {.name = "--run-dir",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,
                         .verbs = BIT(VERB_MAP),
                         .argument = "DIR",
+                        .is_forgotten = true,
                         .help = "the folder that keeps the run's record; it must not exist.\n"
                                 "Default: a new one in mapfleet-runs/"},
+    [OPTION_RESUME] = {.name = "--resume",
+                       .value = VALUE_OPTIONAL,
+                       .group = GROUP_RUN,
+                       .verbs = BIT(VERB_MAP),
+                       .argument = "failed",
+                       .choices = "failed",
+                       .is_forgotten = true,
+                       .help = "go on with the run in --run-dir, if there is one; failed: and run\n"
+                               "again what failed in one that has ended"},
+    [OPTION_SYNC] = {.name = "--sync",
+                     .value = VALUE_REQUIRED,
+                     .group = GROUP_RUN,
+                     .verbs = BIT(VERB_MAP),
+                     .argument = "WHEN",
+                     .choices = "interval|always|none",
+                     .help = "when results reach the disk: interval (default), so that a power\n"
+                             "cut costs those of a second; always, before they count; none"},
     [OPTION_PRINT] = {.name = "--print",
                       .value = VALUE_OPTIONAL,
                       .group = GROUP_RUN,
                       .verbs = BIT(VERB_MAP),
                       .argument = "FORM",
                       .choices = "json|none",
+                      .is_forgotten = true,
                       .refused = "live|ordered",
                       .reason = "is about what commands print, and a map runs none",
                       .help = "write the outputs to standard output at the end, in order: json\n"
@@ -284,7 +324,13 @@ static const struct option table[OPTION_COUNT] = {
                          .verbs = BIT(VERB_MAP),
                          .argument = "FORM",
                          .choices = "plain|none",
+                         .is_forgotten = true,
                          .help = "plain: lines on standard error now and then (default); none"},
+    [OPTION_FAILED] = {.name = "--failed",
+                       .group = GROUP_RUN,
+                       .verbs = BIT(VERB_RESUME),
+                       .is_forgotten = true,
+                       .help = "run again what failed or timed out, with fresh budgets"},
     [OPTION_TABLE] = {.name = "--table",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_RESULTS),
@@ -311,6 +357,15 @@ static const struct option table[OPTION_COUNT] = {
                     .verbs = BIT(VERB_RESULTS),
                     .argument = "NUMBER",
                     .help = "the map to print, from 0 in the order started; default: the first"},
+    [OPTION_WATCH] = {.name = "--watch",
+                      .group = GROUP_RESULTS,
+                      .verbs = BIT(VERB_STATUS),
+                      .help = "again every second, until the run ends: in place on a terminal, "
+                              "else\na line whenever something has changed"},
+    [OPTION_JSON] = {.name = "--json",
+                     .group = GROUP_RESULTS,
+                     .verbs = BIT(VERB_STATUS),
+                     .help = "one JSON object on a line"},
 };
 
 static const char *const group_titles[GROUP_COUNT] = {
@@ -334,7 +389,7 @@ struct verb_text {
 #define EXIT_STATUS_TEXT                                                                           \
     "Exit status:\n"                                                                               \
     "  0 succeeded; 1 failed by its own criterion; 2 refused, and nothing was started;\n"          \
-    "  75 the record of the run could not be written; 70 an internal fault.\n"
+    "  75 interrupted, and can be resumed; 70 an internal fault.\n"
 
 static const struct verb_text verbs[VERB_COUNT] = {
     [VERB_MAP] = {.name = "map",
@@ -344,6 +399,15 @@ static const struct verb_text verbs[VERB_COUNT] = {
                               "  mpirun -n 4 mapfleet map basics:square --range 0:1000 --print\n",
                   .notes = "JOB is a path to a .so, or the name of one in $MAPFLEET_JOBS or among "
                            "those installed.\n\n" EXIT_STATUS_TEXT},
+    [VERB_RESUME] = {.name = "resume",
+                     .arguments = "RUN [OPTIONS]",
+                     .summary = "Go on with a run that did not finish.",
+                     .examples = "  mapfleet resume mapfleet-runs/basics-square-...\n"
+                                 "  mpirun -n 8 mapfleet resume RUN --retries 3\n",
+                     .notes =
+                         "RUN is the run's folder. What it was started with holds, but for the "
+                         "options given now.\nWhat has succeeded is not run again; a run that has "
+                         "ended exits as it did.\n\n" EXIT_STATUS_TEXT},
     [VERB_TASKS] = {.name = "tasks",
                     .arguments = "JOB",
                     .summary = "Show a job's tasks: names, types, defaults.",
@@ -365,6 +429,15 @@ static const struct verb_text verbs[VERB_COUNT] = {
                     .notes = "An output was last used when it was made or last taken, to the hour. "
                              "Sizes count whole\n"
                              "pages of the store.\n"},
+    [VERB_STATUS] = {.name = "status",
+                     .arguments = "RUN [OPTIONS]",
+                     .summary = "Show where a run stands, while it runs or after.",
+                     .examples = "  mapfleet status mapfleet-runs/basics-square-...\n"
+                                 "  mapfleet status RUN --watch\n"
+                                 "  mapfleet status RUN --json | jq .counts\n",
+                     .notes = "RUN is the run's folder, and all that is asked.\n\n"
+                              "Exit status: as the run's, 0 or 1; 75 while it runs, where it was "
+                              "interrupted\nand where it was cut off; 2 where RUN is no run.\n"},
 };
 
 const char *verb_name(enum verb verb)
@@ -386,6 +459,29 @@ bool verb_by_name(const char *name, enum verb *verb_out)
 const char *option_name(enum option_id id)
 {
     return table[id].name;
+}
+
+/* `resume` takes what a map was asked for, but for its inputs and where it is. */
+static bool is_option_of(const struct option *option, enum verb verb)
+{
+    const bool is_of_maps = (option->verbs & BIT(VERB_MAP)) != 0;
+    const bool is_fixed = option->group == GROUP_INPUTS || option == &table[OPTION_RUN_DIR] ||
+                          option == &table[OPTION_RESUME];
+    return (option->verbs & BIT(verb)) != 0 || (verb == VERB_RESUME && is_of_maps && !is_fixed);
+}
+
+bool option_is_remembered(enum option_id id)
+{
+    return is_option_of(&table[id], VERB_RESUME) && !table[id].is_forgotten && id != OPTION_HELP;
+}
+
+char *option_word(enum option_id id, const char *value)
+{
+    const bool is_bare = *value == '\0' && table[id].value != VALUE_REQUIRED;
+    const size_t size = strlen(table[id].name) + strlen(value) + 2;
+    char *word = memory_take(size, 1);
+    (void)snprintf(word, size, "%s%s%s", table[id].name, is_bare ? "" : "=", value);
+    return word;
 }
 
 /* ---- Parsing -------------------------------------------------------------------------------- */
@@ -430,7 +526,7 @@ static const char *nearest_option(enum verb verb, const char *name, size_t name_
         const size_t allowed = name_size / 3 > 2 ? name_size / 3 : 2;
         const bool is_beginning = name_size > 2 && strncmp(name, table[i].name, name_size) == 0;
         const size_t order = distance + (is_beginning ? 0 : NAME_SIZE_MAX); /* these come first */
-        if ((table[i].verbs & BIT(verb)) != 0 && order < order_min &&
+        if (is_option_of(&table[i], verb) && order < order_min &&
             (distance <= allowed || is_beginning)) {
             nearest = table[i].name;
             order_min = order;
@@ -455,7 +551,7 @@ static enum status other_verbs_option(enum verb verb, const struct option *optio
                                       struct error *err)
 {
     enum verb owner = VERB_MAP;
-    while ((option->verbs & BIT(owner)) == 0) {
+    while (!is_option_of(option, owner)) {
         owner++;
     }
     return error_set(err, STATUS_INVALID,
@@ -587,7 +683,7 @@ static enum status parse_option(struct options *options, struct cursor *cursor, 
     if (option == NULL) {
         return unknown_option(options->verb, word, word[1] == '-' ? name_size : strlen(word), err);
     }
-    if ((option->verbs & BIT(options->verb)) == 0) {
+    if (!is_option_of(option, options->verb)) {
         return other_verbs_option(options->verb, option, err);
     }
     const char *value;
@@ -666,7 +762,7 @@ static void print_group(enum verb verb, enum option_group group)
 {
     bool is_first = true;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (table[i].group != group || (table[i].verbs & BIT(verb)) == 0) {
+        if (table[i].group != group || !is_option_of(&table[i], verb)) {
             continue;
         }
         if (is_first) {

@@ -17,7 +17,7 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_TASKS, VERB_RESULTS, VERB_CACHE };
+enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS, VERB_STATUS, VERB_CACHE };
 enum { VERB_COUNT = VERB_CACHE + 1 };
 
 const char *verb_name(enum verb verb);
@@ -48,6 +48,7 @@ enum option_id {
     OPTION_CPUS,
     OPTION_GPUS,
     OPTION_CONCURRENCY,
+    OPTION_DELAY,
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
     /* memoised outputs */
@@ -60,14 +61,23 @@ enum option_id {
     OPTION_ISOLATION,
     OPTION_KEEP_WORKDIRS,
     OPTION_UNIT_SIZE,
+    OPTION_TIME_LIMIT,
+    OPTION_GRACE,
     OPTION_RUN_DIR,
+    OPTION_RESUME,
+    OPTION_SYNC,
     OPTION_PRINT,
     OPTION_PROGRESS,
+    /* resume */
+    OPTION_FAILED,
     /* results */
     OPTION_TABLE,
     OPTION_STATE,
     OPTION_FORMAT,
     OPTION_MAP,
+    /* status */
+    OPTION_WATCH,
+    OPTION_JSON,
     /* the cache */
     OPTION_OLDER_THAN,
     OPTION_MAX_SIZE
@@ -94,6 +104,11 @@ static inline bool options_has(const struct options *options, enum option_id id)
 {
     return options->values[id] != NULL;
 }
+
+/* Is it one that a run keeps for when it is resumed? */
+bool option_is_remembered(enum option_id id);
+/* The option as one word, "--name=value"; to be freed. */
+char *option_word(enum option_id id, const char *value);
 
 /* The name with its dashes, as in "--retries". */
 const char *option_name(enum option_id id);

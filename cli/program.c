@@ -8,6 +8,7 @@
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/results.h"
+#include "cli/status.h"
 #include "cli/tasks.h"
 #include "shared/job.h"
 #include "shared/log.h"
@@ -23,9 +24,12 @@ static int run_parsed(const struct options *options)
         return tasks_main(options);
     case VERB_RESULTS:
         return results_main(options);
+    case VERB_STATUS:
+        return status_main(options);
     case VERB_CACHE:
         return cache_main(options);
     case VERB_MAP:
+    case VERB_RESUME:
         break;
     }
     return EXIT_REFUSED;
@@ -78,14 +82,14 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     }
     if (!verb_by_name(argv[1], &verb)) {
         if (is_speaker) {
-            log_error(
-                "unknown verb \"%s\": expected map, tasks, results or cache (mapfleet --help)",
-                argv[1]);
+            log_error("unknown verb \"%s\": expected map, resume, tasks, results, status or cache "
+                      "(mapfleet --help)",
+                      argv[1]);
         }
         return EXIT_REFUSED;
     }
-    if (verb == VERB_MAP) {
-        return map_main(argc - 1, argv + 1);
+    if (verb == VERB_MAP || verb == VERB_RESUME) {
+        return map_main(verb, argc - 1, argv + 1);
     }
     return is_speaker ? run_alone(verb, argc - 1, argv + 1) : 0;
 }

@@ -1,6 +1,8 @@
 #include "cli/ranks.h"
 
 #include "cli/session.h"
+#include "cli/signals.h"
+#include "master/slurm_end.h"
 #include "shared/log.h"
 #include "worker/cores.h"
 #include "worker/executor.h"
@@ -18,10 +20,21 @@ static int run_worker(struct transport *transport, struct zygote *zygote, bool *
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
+    signals_listen(false);
     const int exit_status = session_run(transport, NULL, worker);
+    signals_close();
     *is_clean_out = exit_status == 0;
     worker_destroy(worker);
     return exit_status;
+}
+
+/* What must be there before MPI starts, beside the zygote. */
+static enum status open_rank(struct error *err)
+{
+    if (transport_rank_of_environment() == 0) {
+        slurm_end_open();
+    }
+    return signals_open(err);
 }
 
 int ranks_run(ranks_master *run_master, void *context)
@@ -39,9 +52,10 @@ int ranks_run(ranks_master *run_master, void *context)
     }
     cores_unbind();
     const struct zygote_duties duties = executor_duties();
-    if (zygote_create(&duties, &zygote, &err) != STATUS_OK ||
+    if (zygote_create(&duties, &zygote, &err) != STATUS_OK || open_rank(&err) != STATUS_OK ||
         transport_open(is_parallel, &transport, &err) != STATUS_OK) {
         log_error("%s", err.text);
+        slurm_end_close();
         zygote_destroy(zygote);
         return EXIT_INTERNAL;
     }
@@ -49,6 +63,7 @@ int ranks_run(ranks_master *run_master, void *context)
     const int exit_status = transport_rank(transport) == 0
                                 ? run_master(context, transport, zygote, &is_clean)
                                 : run_worker(transport, zygote, &is_clean);
+    slurm_end_close();
     zygote_destroy(zygote);
     executor_remove_workdirs(); /* where the zygote was killed, or runs nothing */
     if (!is_clean && transport_size(transport) > 1) {

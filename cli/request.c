@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "cli/map_options_cli.h"
-#include "master/cache.h"
+#include "cli/resume.h"
+#include "cli/slurm.h"
 #include "master/criterion.h"
+#include "master/master.h"
 #include "master/run_dir.h"
 #include "shared/memory.h"
 #include "shared/quantity.h"
@@ -16,12 +18,23 @@
 
 #define SLOT_COUNT_MAX 4096
 #define GPU_COUNT_MAX 4096
+#define PATIENCE_VARIABLE "MAPFLEET_WRITE_PATIENCE"
 
 void request_free(struct request *request)
 {
     options_free(&request->options);
     inputs_close(request->inputs);
     job_destroy(request->job);
+    run_lock_release(request->lock);
+    replay_free(&request->replay);
+    failures_destroy(request->failures);
+    run_description_destroy(request->recorded);
+    for (size_t i = 0; i < request->word_count; i++) {
+        free(request->words[i]);
+    }
+    free(request->words);
+    free(request->input_type);
+    free(request->output_type);
     free(request->run_dir);
     cache_request_free(&request->cache);
 }
@@ -47,7 +60,39 @@ static bool is_isolated(const struct options *options)
     return isolation == NULL || strcmp(isolation, "none") != 0;
 }
 
-static enum status open_task(struct request *request, struct zygote *zygote, struct error *err)
+static char *type_text(const struct type *type)
+{
+    struct buffer text = {0};
+    if (type_format(type, &text) != STATUS_OK || buffer_append_byte(&text, '\0') != STATUS_OK) {
+        buffer_free(&text);
+        return memory_copy_text("any");
+    }
+    size_t size;
+    return (char *)buffer_take(&text, &size);
+}
+
+enum status request_open_task(struct request *request, const char *job, const char *task,
+                              struct error *err)
+{
+    const enum status status = is_isolated(&request->options)
+                                   ? describe_job(request->zygote, job, 0, &request->job, err)
+                                   : job_open(job, &request->job, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    request->task = job_task(request->job, task, err);
+    for (size_t i = 0; i < JOB_DIGEST_SIZE; i++) {
+        (void)snprintf(&request->job_digest[2 * i], 3, "%02x", request->job->digest[i]);
+    }
+    if (request->task == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    request->input_type = type_text(request->task->input);
+    request->output_type = type_text(request->task->output);
+    return STATUS_OK;
+}
+
+static enum status open_task(struct request *request, struct error *err)
 {
     const char *words = request->options.words[0];
     const char *colon = strrchr(words, ':');
@@ -56,18 +101,9 @@ static enum status open_task(struct request *request, struct zygote *zygote, str
     }
     char *job = memory_copy_text(words);
     job[colon - words] = '\0';
-    enum status status = is_isolated(&request->options)
-                             ? describe_job(zygote, job, 0, &request->job, err)
-                             : job_open(job, &request->job, err);
+    const enum status status = request_open_task(request, job, colon + 1, err);
     free(job);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    request->task = job_task(request->job, colon + 1, err);
-    for (size_t i = 0; i < JOB_DIGEST_SIZE; i++) {
-        (void)snprintf(&request->job_digest[2 * i], 3, "%02x", request->job->digest[i]);
-    }
-    return request->task != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    return status;
 }
 
 static enum status choose_source(const struct request *request, struct inputs_source *source,
@@ -171,7 +207,7 @@ static enum status check_isolation(const struct options *options, struct error *
     return STATUS_OK;
 }
 
-static enum status check_cached_size(const struct request *request, struct error *err)
+enum status request_check_cached_size(const struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
     return request->cache.mode == CACHE_OFF || size <= CACHE_INPUT_COUNT_MAX
@@ -182,7 +218,7 @@ static enum status check_cached_size(const struct request *request, struct error
                            CACHE_INPUT_COUNT_MAX, size);
 }
 
-static enum status check_minimum(struct request *request, struct error *err)
+enum status request_check_minimum(struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
     const enum status status =
@@ -195,20 +231,36 @@ static enum status check_minimum(struct request *request, struct error *err)
     return status;
 }
 
-enum status request_check(struct request *request, struct zygote *zygote, struct error *err)
+/* How long a run waits for a run directory that can't be written. */
+static enum status check_patience(struct request *request, struct error *err)
+{
+    const char *text = getenv(PATIENCE_VARIABLE);
+    uint64_t patience_ns = 0;
+    request->patience_us = MASTER_PATIENCE_US;
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    const enum status status = quantity_parse_time(text, &patience_ns, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, PATIENCE_VARIABLE ": ");
+    }
+    request->patience_us = patience_ns / 1000;
+    return status;
+}
+
+static enum sync_mode sync_mode(const struct options *options)
+{
+    const char *mode = options->values[OPTION_SYNC];
+    return mode == NULL                  ? SYNC_INTERVAL
+           : strcmp(mode, "always") == 0 ? SYNC_ALWAYS
+           : strcmp(mode, "none") == 0   ? SYNC_NONE
+                                         : SYNC_INTERVAL;
+}
+
+enum status request_check_options(struct request *request, struct error *err)
 {
     const struct options *options = &request->options;
-    if (getcwd(request->launch_dir, sizeof(request->launch_dir)) == NULL) {
-        return error_set(err, STATUS_IO, "the current folder cannot be told");
-    }
-    enum status status = check_words(options, err);
-    if (status == STATUS_OK) {
-        status = open_task(request, zygote, err);
-    }
-    if (status == STATUS_OK) {
-        request->map = request->task->options;
-        status = map_options_apply(options, &request->map, err);
-    }
+    enum status status = map_options_apply(options, &request->map, err);
     if (status == STATUS_OK) {
         status = check_slots(request, err);
     }
@@ -223,14 +275,71 @@ enum status request_check(struct request *request, struct zygote *zygote, struct
         status = check_isolation(options, err);
     }
     if (status == STATUS_OK) {
-        status = run_dir_choose(options->values[OPTION_RUN_DIR], request->launch_dir,
-                                request->job->name, request->task->name, &request->run_dir, err);
+        status = check_patience(request, err);
+    }
+    request->sync = sync_mode(options);
+    return status;
+}
+
+static enum status choose_run_dir(struct request *request, struct error *err)
+{
+    const bool is_slurm = slurm_is_batch();
+    char *tail = is_slurm ? slurm_run_dir_tail(request->argc, request->argv) : NULL;
+    const struct run_dir_choice choice = {
+        .given = request->options.values[OPTION_RUN_DIR],
+        .launch_dir = request->launch_dir,
+        .job = request->job->name,
+        .task = request->task->name,
+        .tail = tail,
+        .may_exist = request->is_resume,
+    };
+    enum status status = STATUS_OK;
+    if (request->is_resume && choice.given == NULL && !is_slurm) {
+        status =
+            error_set(err, STATUS_INVALID, "--resume needs --run-dir DIR: which run is to go on?");
+    }
+    if (status == STATUS_OK) {
+        status = run_dir_choose(&choice, &request->run_dir, err);
+    }
+    free(tail);
+    return status;
+}
+
+static enum status join_run(struct request *request, struct error *err)
+{
+    enum status status = resume_find(request, err);
+    if (status == STATUS_OK) {
+        status = resume_compare(request, err);
+    }
+    return status == STATUS_OK ? resume_take(request, err) : status;
+}
+
+enum status request_check(struct request *request, struct error *err)
+{
+    const struct options *options = &request->options;
+    if (getcwd(request->launch_dir, sizeof(request->launch_dir)) == NULL) {
+        return error_set(err, STATUS_IO, "the current folder cannot be told");
+    }
+    request->is_resume = options_has(options, OPTION_RESUME) || slurm_is_restarted();
+    enum status status = check_words(options, err);
+    if (status == STATUS_OK) {
+        status = open_task(request, err);
+    }
+    if (status == STATUS_OK) {
+        request->map = request->task->options;
+        status = request_check_options(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = choose_run_dir(request, err);
     }
     if (status == STATUS_OK) {
         status = open_inputs(request, err);
     }
     if (status == STATUS_OK) {
-        status = check_cached_size(request, err);
+        status = request_check_cached_size(request, err);
     }
-    return status == STATUS_OK ? check_minimum(request, err) : status;
+    if (status == STATUS_OK) {
+        status = request_check_minimum(request, err);
+    }
+    return status == STATUS_OK && request->is_resume ? join_run(request, err) : status;
 }

@@ -14,7 +14,12 @@
 
 #include "cli/cache_options.h"
 #include "cli/options.h"
+#include "master/failures.h"
 #include "master/inputs.h"
+#include "master/log_sync.h"
+#include "master/replay.h"
+#include "master/run_file.h"
+#include "master/run_lock.h"
 #include "shared/error.h"
 #include "shared/job.h"
 #include "shared/map_options.h"
@@ -23,24 +28,50 @@
 /* All that rank 0 has checked before anything starts. */
 struct request {
     struct options options;
+    struct zygote *zygote; /* the caller's */
+    int argc;              /* the words that were parsed; argv[0] is the verb */
+    char **argv;
+    uint64_t start_us; /* when they were given, by clock_us() */
     char launch_dir[PATH_MAX];
     struct job *job;
     const struct task *task;
+    char *input_type;
+    char *output_type;
     struct map_options map;
     struct inputs *inputs;
     uint64_t minimum;
     uint64_t slots;         /* of each rank; 0: by the machine */
     bool has_gpus_per_rank; /* --gpus-per-rank was given: */
     uint64_t gpus_per_rank;
+    enum sync_mode sync;
+    uint64_t patience_us; /* see master.h */
     char *run_dir;
     struct cache_request cache;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
+    /* Of a run that is there already: */
+    bool is_resume;    /* it was asked for */
+    bool is_dir_there; /* the folder is */
+    bool is_finished;  /* it has a verdict: nothing runs */
+    bool revives_failed;
+    struct run_description *recorded; /* NULL: nothing has begun yet */
+    char **words;                     /* that it has recorded, and `options` may point at */
+    size_t word_count;
+    struct run_lock *lock; /* NULL where the folder is not there, or the run is finished */
+    struct replay replay;
+    struct failures *failures;
 };
 
-/* `options` are parsed; all the rest is filled in. The zygote loads the job, and this process does
- * not, unless attempts run in it too. */
-MUST_CHECK enum status request_check(struct request *request, struct zygote *zygote,
-                                     struct error *err);
+/* `options` are parsed, `zygote` and the words are set; all the rest is filled in. The zygote loads
+ * the job, and this process does not, unless attempts run in it too. */
+MUST_CHECK enum status request_check(struct request *request, struct error *err);
+/* Parts of it: the job at a path or by its name, and its task; the options of attempts and of the
+ * run, where `map` holds those that they overlay; where the inputs are open, the minimum, and
+ * whether they are few enough to keep outputs of. */
+MUST_CHECK enum status request_open_task(struct request *request, const char *job, const char *task,
+                                         struct error *err);
+MUST_CHECK enum status request_check_options(struct request *request, struct error *err);
+MUST_CHECK enum status request_check_minimum(struct request *request, struct error *err);
+MUST_CHECK enum status request_check_cached_size(const struct request *request, struct error *err);
 void request_free(struct request *request);
 
 #endif

@@ -3,7 +3,11 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <string.h>
+#include <time.h>
 
+#include "cli/signals.h"
+#include "master/slurm_end.h"
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -13,12 +17,17 @@
 #define EXIT_INTERNAL 70
 #define DISMISS_US_MAX 10000000
 #define MESSAGES_A_TURN_MAX 64
+/* timeout(1) and batch systems send a signal twice, to the process and to its group. */
+#define SAME_SIGNAL_US 300000
+#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 3)
 
 struct session {
     struct transport *transport;
     struct master *master;
     struct worker *worker;
     struct arena arena; /* of the message in hand */
+    int last_signal;    /* that asked for an end; 0: none has */
+    uint64_t last_signal_us;
 };
 
 static enum status hand_over(struct session *session, uint32_t rank,
@@ -72,12 +81,70 @@ static enum status take_messages(struct session *session, bool *did_something, s
     return STATUS_OK;
 }
 
+/* ---- Signals, and the job's end ---------------------------------------------------------------
+ */
+
+/* Rank 0 decides for all. The others take the signals that a launcher passes on and do nothing, but
+ * for mpirun's last word, after which there is no time to wait for rank 0. */
+static enum status on_signal(struct session *session, const struct signal_event *event,
+                             struct error *err)
+{
+    const uint64_t now_us = clock_us();
+    const bool is_same =
+        event->number == session->last_signal && now_us - session->last_signal_us < SAME_SIGNAL_US;
+    const bool is_first = session->last_signal == 0;
+    char why[16] = "SIG";
+    if (session->master == NULL) {
+        return event->is_last_word ? worker_end_attempts(session->worker, now_us, err) : STATUS_OK;
+    }
+    if (is_same && !event->is_last_word) {
+        return STATUS_OK;
+    }
+    session->last_signal = event->number;
+    session->last_signal_us = now_us;
+    (void)strncat(why, sigabbrev_np(event->number), sizeof(why) - sizeof("SIG"));
+    return master_interrupt(session->master,
+                            is_first && !event->is_last_word ? MASTER_WITH_GRACE : MASTER_AT_ONCE,
+                            why, now_us, err);
+}
+
+static enum status take_signals(struct session *session, bool *did_something, struct error *err)
+{
+    struct signal_event event;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && signals_take(&event)) {
+        *did_something = true;
+        status = on_signal(session, &event, err);
+    }
+    return status;
+}
+
+/* The job's end is a time of day, and the loop's clock is another. */
+static void take_job_end(struct session *session)
+{
+    int64_t end_s;
+    if (session->master == NULL || !slurm_end_take(&end_s)) {
+        return;
+    }
+    const uint64_t now_ms = clock_day_ms();
+    const uint64_t end_ms = end_s > 0 ? (uint64_t)end_s * 1000 : 0;
+    const uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
+    master_set_job_end(session->master, clock_us() + left_ms * 1000);
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------
+ */
+
 static enum status turn(struct session *session, bool *is_message, bool *did_something,
                         struct error *err)
 {
     bool did_part = false;
-    enum status status = take_messages(session, is_message, err);
-    *did_something = *is_message;
+    take_job_end(session);
+    enum status status = take_signals(session, did_something, err);
+    if (status == STATUS_OK) {
+        status = take_messages(session, is_message, err);
+        *did_something = *did_something || *is_message;
+    }
     if (status == STATUS_OK && session->master != NULL) {
         status = master_turn(session->master, clock_us(), &did_part, err);
         *did_something = *did_something || did_part;
@@ -124,6 +191,17 @@ static void flush(struct session *session)
     }
 }
 
+static size_t descriptors(const struct session *session, struct pollfd fds[FD_COUNT_MAX])
+{
+    size_t count = session->worker != NULL ? worker_descriptors(session->worker, fds) : 0;
+    fds[count++] = (struct pollfd){.fd = signals_descriptor(), .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = slurm_end_descriptor(), .events = POLLIN};
+    if (session->master != NULL) {
+        fds[count++] = (struct pollfd){.fd = master_descriptor(session->master), .events = POLLIN};
+    }
+    return count;
+}
+
 int session_run(struct transport *transport, struct master *master, struct worker *worker)
 {
     struct session session = {.transport = transport, .master = master, .worker = worker};
@@ -141,12 +219,8 @@ int session_run(struct transport *transport, struct master *master, struct worke
             waiter_rest(&waiter,
                         worker != NULL && worker_is_fed(worker) ? WAITER_LONG_US : WAITER_REST_US);
         } else if (status == STATUS_OK && !is_over(&session)) {
-            struct pollfd fds[POOL_FD_COUNT_MAX + 1];
-            size_t fd_count = worker != NULL ? worker_descriptors(worker, fds) : 0;
-            if (master != NULL && master_descriptor(master) >= 0) {
-                fds[fd_count++] =
-                    (struct pollfd){.fd = master_descriptor(master), .events = POLLIN};
-            }
+            struct pollfd fds[FD_COUNT_MAX];
+            const size_t fd_count = descriptors(&session, fds);
             (void)waiter_pause(&waiter, fds, fd_count, wait_us(&session));
         }
     }

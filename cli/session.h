@@ -7,6 +7,7 @@
 #include "worker/worker.h"
 
 /* Run until the master is over, or, where there is none, the worker has left. Either may be NULL.
+ * Signals are taken as they come (signals.h), and what is told of the job's end (slurm_end.h).
  * Gives the rank's exit status; the transport has nothing left to send after it. */
 int session_run(struct transport *transport, struct master *master, struct worker *worker);
 

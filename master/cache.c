@@ -219,6 +219,7 @@ void cache_destroy(struct cache *cache)
     (void)pthread_cond_destroy(&cache->has_room);
     (void)close(cache->bell);
     cache_equal_free(&cache->equal);
+    index_set_free(&cache->skipped);
     cache_files_destroy(cache->files);
     key_maker_destroy(cache->maker);
     arena_free(&cache->arena);
@@ -257,6 +258,12 @@ static bool is_backlog(struct cache *cache)
         log_warning("cache: %s is too slow: some outputs are not kept", cache->options.dir);
     }
     return is_too_much;
+}
+
+void cache_skip(struct cache *cache, uint64_t start, uint64_t count)
+{
+    assert(!cache->has_thread);
+    index_set_put(&cache->skipped, start, count);
 }
 
 enum status cache_look_up(struct cache *cache, struct error *err)
@@ -333,6 +340,7 @@ void cache_take_batch(struct cache *cache, const struct report_batch *batch, con
                     cache->options.task);
     }
     add_shares(cache, job, batch);
+    cache->sharing += job->held_count;
     if (job->share_count == 0 && (batch->reads_place || is_backlog(cache))) {
         free_job(job);
         return;
@@ -391,12 +399,18 @@ struct cache_event *cache_next_event(struct cache *cache)
         cache->events_end = cache->events == NULL ? &cache->events : cache->events_end;
         cache->event_bytes -= size_of_event(event);
         event->next = NULL;
+        cache->sharing -= event->were_held ? event->count : 0;
         (void)pthread_cond_signal(&cache->has_room);
     } else {
         (void)!read(cache->bell, &count, sizeof(count));
     }
     (void)pthread_mutex_unlock(&cache->mutex);
     return event;
+}
+
+bool cache_is_sharing(const struct cache *cache)
+{
+    return cache->sharing > 0;
 }
 
 int cache_descriptor(const struct cache *cache)

@@ -1,7 +1,7 @@
 /* cache.h - memoised outputs in one map: hits before anything starts, new outputs kept as they
  * come.
  *
- *     cache_create --> events: HITS and HOLD ..., LOOKED_UP
+ *     cache_create --> cache_skip ..., cache_look_up --> events: HITS and HOLD ..., LOOKED_UP
  *                  --> cache_take_batch ..., events: HITS (of those held), RUN
  *                  --> cache_destroy, which keeps what is left to keep
  *
@@ -57,6 +57,9 @@ MUST_CHECK enum status cache_create(const struct cache_options *options, struct 
 #define CACHE_END_S_MAX 30
 void cache_destroy(struct cache *cache);
 
+/* These have ended before: they are neither looked up, nor equal to any. Before cache_look_up(). */
+void cache_skip(struct cache *cache, uint64_t start, uint64_t count);
+
 /* Begin to make keys and to look them up. */
 MUST_CHECK enum status cache_look_up(struct cache *cache, struct error *err);
 
@@ -95,5 +98,9 @@ void cache_take_batch(struct cache *cache, const struct report_batch *batch, con
 /* An instance has failed for good, or cannot share its output: take off the next one that was held
  * for it, with the rest now held for that one. False where there is none. */
 bool cache_take_equal(struct cache *cache, uint64_t index, uint64_t *next_out);
+
+/* Is there any that was held, and whose HITS or RUN is yet to be taken, though what it was held for
+ * has succeeded? */
+bool cache_is_sharing(const struct cache *cache);
 
 #endif

@@ -182,15 +182,35 @@ static void decide(struct cache *cache, uint64_t index)
     }
 }
 
+/* Those of a part that have not ended before, run by run. */
+static enum status look_at(struct cache *cache, uint64_t start, uint64_t count, struct error *err)
+{
+    const uint64_t end = start + count;
+    enum status status = STATUS_OK;
+    while (start < end && status == STATUS_OK) {
+        uint64_t skipped = end;
+        uint64_t skipped_count = 0;
+        if (!index_set_next_run(&cache->skipped, start, end - start, &skipped, &skipped_count) ||
+            skipped > end) {
+            skipped = end;
+        }
+        if (skipped > start) {
+            status = make_keys(cache, start, skipped - start, err);
+        }
+        for (uint64_t index = start; index < skipped && status == STATUS_OK; index++) {
+            decide(cache, index);
+        }
+        start = skipped + skipped_count;
+    }
+    return status;
+}
+
 static enum status run_part(struct cache *cache, uint64_t start, uint64_t count, struct error *err)
 {
     if (cache->store != NULL && cache_store_begin_read(cache->store, err) != STATUS_OK) {
         cache_drop_store(cache, err->text);
     }
-    const enum status status = make_keys(cache, start, count, err);
-    for (uint64_t index = start; index < start + count && status == STATUS_OK; index++) {
-        decide(cache, index);
-    }
+    const enum status status = look_at(cache, start, count, err);
     if (cache->store != NULL) {
         cache_store_end_read(cache->store);
     }

@@ -15,6 +15,7 @@
 #include "master/cache_equal.h"
 #include "master/cache_files.h"
 #include "master/cache_store.h"
+#include "master/index_set.h"
 #include "shared/key.h"
 
 /* One that has succeeded, and those that were held for it. */
@@ -58,6 +59,8 @@ struct cache {
     int bell;                 /* readable while there are events */
     pthread_t thread;
     bool has_thread;
+    struct index_set skipped; /* the caller's until it starts the thread, the thread's then */
+    uint64_t sharing;         /* the caller's: held ones that jobs have and no event yet named */
     /* the caller's, once all is looked up; the thread's until then */
     struct cache_equal equal;
     bool has_warned_of_place;

@@ -98,6 +98,16 @@ uint64_t counters_raise(struct counters *counters, uint64_t index)
     return value + 1;
 }
 
+void counters_set(struct counters *counters, uint64_t index, uint64_t value)
+{
+    if (value == 0 && counters_get(counters, index) == 0) {
+        return;
+    }
+    uint8_t *block = block_to_fill(counters, (size_t)(index / COUNTERS_BLOCK_SIZE));
+    write_at(counters, block, place_of(counters, index),
+             value < counters->value_max ? value : counters->value_max);
+}
+
 uint64_t counters_next_block(const struct counters *counters, uint64_t index)
 {
     for (uint64_t block = index / COUNTERS_BLOCK_SIZE; block < counters->block_count; block++) {

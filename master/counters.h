@@ -28,6 +28,8 @@ void counters_free(struct counters *counters);
 uint64_t counters_get(const struct counters *counters, uint64_t index);
 /* Add one; gives the new value, which is at most value_max. */
 uint64_t counters_raise(struct counters *counters, uint64_t index);
+/* Replace it; what is above value_max becomes value_max. */
+void counters_set(struct counters *counters, uint64_t index, uint64_t value);
 
 /* The first index at or after `index` whose counter may be above 0, in steps of whole blocks:
  * UINT64_MAX where none is left. Lets a walk over runs of instances skip what never failed. */

@@ -229,6 +229,15 @@ static enum status print_rest(const struct failures *failures, const struct grou
         attempt_count == 1 ? "attempt" : "attempts");
 }
 
+static void sort_groups(const struct failures *failures,
+                        const struct group *groups_out[FAILURES_GROUP_COUNT_MAX])
+{
+    for (size_t i = 0; i < failures->group_count; i++) {
+        groups_out[i] = &failures->groups[i];
+    }
+    qsort(groups_out, failures->group_count, sizeof(const struct group *), compare_groups);
+}
+
 enum status failures_print(const struct failures *failures, size_t group_max, size_t range_max,
                            struct buffer *out)
 {
@@ -236,11 +245,7 @@ enum status failures_print(const struct failures *failures, size_t group_max, si
     const size_t size_before = out->size;
     const size_t printed = failures->group_count < group_max ? failures->group_count : group_max;
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < failures->group_count; i++) {
-        groups[i] = &failures->groups[i];
-    }
-    qsort(groups, failures->group_count, sizeof(const struct group *), compare_groups);
-
+    sort_groups(failures, groups);
     for (size_t i = 0; i < printed && status == STATUS_OK; i++) {
         status = print_group(groups[i], range_max, out);
     }
@@ -250,5 +255,29 @@ enum status failures_print(const struct failures *failures, size_t group_max, si
     if (status != STATUS_OK) {
         out->size = size_before;
     }
+    return status;
+}
+
+enum status failures_each(const struct failures *failures, size_t range_max, failures_visit *visit,
+                          void *context)
+{
+    const struct group *groups[FAILURES_GROUP_COUNT_MAX];
+    struct buffer instances = {0};
+    struct buffer text = {0};
+    enum status status = STATUS_OK;
+    sort_groups(failures, groups);
+    for (size_t i = 0; i < failures->group_count && status == STATUS_OK; i++) {
+        buffer_clear(&instances);
+        buffer_clear(&text);
+        status = print_ranges(&groups[i]->indices, range_max, &instances);
+        if (status == STATUS_OK) {
+            status = print_text(groups[i]->text, groups[i]->text_size, &text);
+        }
+        if (status == STATUS_OK) {
+            status = visit(context, groups[i]->class, groups[i]->count, &instances, &text);
+        }
+    }
+    buffer_free(&instances);
+    buffer_free(&text);
     return status;
 }

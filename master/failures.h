@@ -35,6 +35,14 @@ void failures_share(struct failures *failures, uint64_t index, enum failure_clas
 /* Failed attempts of all groups, and those beyond them. */
 uint64_t failures_count(const struct failures *failures);
 
+/* Each group, most frequent first: how many attempts, index ranges in brackets (at most range_max
+ * of them, then "..."), and the text with line breaks as " | ", which may be any bytes. Ends with
+ * the first status that is not OK. */
+typedef enum status failures_visit(void *context, enum failure_class class, uint64_t count,
+                                   const struct buffer *instances, const struct buffer *text);
+MUST_CHECK enum status failures_each(const struct failures *failures, size_t range_max,
+                                     failures_visit *visit, void *context);
+
 /* Append one line a group, most frequent first: index ranges in brackets (at most range_max of
  * them, then "..."), class and text, and at the end of a cut list "N more groups (M attempts)".
  * Line breaks within a text become " | ". */

@@ -86,6 +86,45 @@ void index_set_remove(struct index_set *set, uint64_t start, uint64_t count)
     }
 }
 
+void index_set_put(struct index_set *set, uint64_t start, uint64_t count)
+{
+    const uint64_t there = set->count > 0 ? index_set_count_in(set, start, count) : 0;
+    index_set_add(set, start, count);
+    set->count -= there;
+}
+
+void index_set_drop(struct index_set *set, uint64_t start, uint64_t count)
+{
+    struct part part;
+    set->count -= set->count > 0 ? index_set_count_in(set, start, count) : 0;
+    while (next_part(&start, &count, &part) && part.block < set->block_count) {
+        if (set->blocks[part.block] != NULL) {
+            roaring_bitmap_remove_range_closed(set->blocks[part.block], part.first, part.last);
+        }
+    }
+}
+
+void index_set_subtract(struct index_set *set, const struct index_set *other)
+{
+    for (size_t i = 0; i < set->block_count && i < other->block_count; i++) {
+        if (set->blocks[i] != NULL && other->blocks[i] != NULL) {
+            set->count -= roaring_bitmap_and_cardinality(set->blocks[i], other->blocks[i]);
+            roaring_bitmap_andnot_inplace(set->blocks[i], other->blocks[i]);
+        }
+    }
+}
+
+uint64_t index_set_end(const struct index_set *set)
+{
+    for (size_t i = set->block_count; i > 0; i--) {
+        const roaring_bitmap_t *block = set->blocks[i - 1];
+        if (block != NULL && !roaring_bitmap_is_empty(block)) {
+            return ((uint64_t)(i - 1) << BLOCK_BITS) + roaring_bitmap_maximum(block) + 1;
+        }
+    }
+    return 0;
+}
+
 bool index_set_contains(const struct index_set *set, uint64_t index)
 {
     const roaring_bitmap_t *block = block_at(set, (size_t)(index >> BLOCK_BITS));

@@ -28,9 +28,17 @@ void index_set_free(struct index_set *set); /* the set is empty after */
 /* Ranges must be new to the set, or wholly in it: the count is kept by their length. */
 void index_set_add(struct index_set *set, uint64_t start, uint64_t count);
 void index_set_remove(struct index_set *set, uint64_t start, uint64_t count);
+/* Any ranges: those that are not in it yet, or those that are. */
+void index_set_put(struct index_set *set, uint64_t start, uint64_t count);
+void index_set_drop(struct index_set *set, uint64_t start, uint64_t count);
+/* Take out all that `other` holds. */
+void index_set_subtract(struct index_set *set, const struct index_set *other);
 bool index_set_contains(const struct index_set *set, uint64_t index);
 /* How many of the range's indices are members. */
 uint64_t index_set_count_in(const struct index_set *set, uint64_t start, uint64_t count);
+
+/* One more than the highest member; 0 where there is none. */
+uint64_t index_set_end(const struct index_set *set);
 
 /* The lowest member that is at least `from`. False when there is none. */
 bool index_set_next(const struct index_set *set, uint64_t from, uint64_t *index_out);

@@ -10,12 +10,11 @@
 #include "master/log_reader.h"
 #include "shared/arena.h"
 #include "shared/buffer.h"
-#include "shared/value.h"
+#include "shared/clean_text.h"
 
 #define TEXT_SLOTS_MIN 64u
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-enum { FACT_RANK = 1, FACT_SECONDS = 2 };
+enum { FACT_RANK = 1, FACT_SECONDS = 2, FACT_BEGUN = 4 /* an attempt */ };
 
 struct fact {
     double seconds;
@@ -96,31 +95,6 @@ static const char *text_set_add(struct text_set *set, const char *text, size_t s
     return *slot;
 }
 
-/* Length of the character that begins here; 0 where the bytes are none. */
-static size_t character_size(const char *text, size_t size)
-{
-    for (size_t length = 1; length <= 4 && length <= size && text[0] != '\0'; length++) {
-        if (value_is_utf8(text, length)) {
-            return length;
-        }
-    }
-    return 0;
-}
-
-/* What an attempt said may be any bytes; what is printed is UTF-8. */
-static MUST_CHECK enum status clean_text(const char *text, size_t size, struct buffer *out)
-{
-    enum status status = STATUS_OK;
-    buffer_clear(out);
-    for (size_t i = 0; i < size && status == STATUS_OK;) {
-        const size_t length = character_size(text + i, size - i);
-        status = length > 0 ? buffer_append(out, text + i, length)
-                            : buffer_append(out, REPLACEMENT, strlen(REPLACEMENT));
-        i += length > 0 ? length : 1;
-    }
-    return status == STATUS_OK ? buffer_append_byte(out, '\0') : status;
-}
-
 /* ---- Replay --------------------------------------------------------------------------------- */
 
 static struct failure *failures_of(const struct instances *instances)
@@ -167,7 +141,11 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     struct failure *failure = NULL;
     enum status status = take_failure(instances, fact, &failure);
     if (status == STATUS_OK) {
+        buffer_clear(&instances->clean);
         status = clean_text(reported->text, reported->text_size, &instances->clean);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append_byte(&instances->clean, '\0');
     }
     if (status != STATUS_OK) {
         return status;
@@ -180,18 +158,25 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     /* What is shared is no attempt of its own, and one that we ended did not end by itself. */
     const bool is_shared = record->kind == RECORD_CACHED;
     const unsigned ended = reported->class == FAILURE_ABORTED ? 0 : 1;
+    const bool is_counted = ended && !is_shared;
+    const uint64_t task_failures = is_counted ? outcome->task_failures : failure->task_failures;
+    const uint64_t system_failures =
+        is_counted ? outcome->system_failures : failure->system_failures;
+    const uint64_t number = is_shared ? outcome->task_failures + outcome->system_failures
+                                      : task_failures + system_failures + (1 - ended);
     *failure = (struct failure){
-        .task_failures = is_shared ? 0 : outcome->task_failures,
-        .system_failures = is_shared ? 0 : outcome->system_failures,
-        .attempt_number = outcome->task_failures + outcome->system_failures + (1 - ended),
-        .attempts_max = outcome->attempts_max,
+        .task_failures = task_failures,
+        .system_failures = system_failures,
+        .attempt_number = number,
+        .attempts_max =
+            ended || failure->attempts_max == 0 ? outcome->attempts_max : failure->attempts_max,
         .text = text,
         .class = reported->class,
     };
     fact->attempts = is_shared ? fact->attempts : saturated(reported->attempt + ended);
     fact->state = (uint8_t)(outcome->is_final ? outcome->state : INSTANCE_ABORTED);
     fact->rank = record->rank;
-    fact->flags = is_shared ? 0 : FACT_RANK;
+    fact->flags = is_shared ? fact->flags & FACT_BEGUN : FACT_RANK | FACT_BEGUN;
     return STATUS_OK;
 }
 
@@ -249,10 +234,29 @@ static void apply_revival(struct instances *instances)
         if (fact->state != INSTANCE_FAILED && fact->state != INSTANCE_TIMED_OUT) {
             continue;
         }
-        fact->state = INSTANCE_ABORTED;
-        if (fact->failure > 0) {
+        const bool has_begun = (fact->flags & FACT_BEGUN) != 0;
+        fact->state = has_begun ? INSTANCE_ABORTED : INSTANCE_NOT_STARTED;
+        if (!has_begun) {
+            fact->failure = 0; /* it was another's */
+        } else if (fact->failure > 0) {
             failures_of(instances)[fact->failure - 1].task_failures = 0;
             failures_of(instances)[fact->failure - 1].system_failures = 0;
+        }
+    }
+}
+
+/* What is between attempts and has used more than the session's budgets has ended with its last. */
+static void apply_budgets(struct instances *instances, const struct record *start)
+{
+    for (uint64_t i = 0; instances->failures.size > 0 && i < instances->size; i++) {
+        struct fact *fact = &instances->facts[i];
+        if (fact->failure == 0 || fact->state != INSTANCE_ABORTED) {
+            continue;
+        }
+        const struct failure *failure = &failures_of(instances)[fact->failure - 1];
+        if (failure->task_failures > start->retries ||
+            failure->system_failures > start->system_retries) {
+            fact->state = failure->class == FAILURE_TIMEOUT ? INSTANCE_TIMED_OUT : INSTANCE_FAILED;
         }
     }
 }
@@ -263,6 +267,9 @@ static MUST_CHECK enum status apply_record(struct instances *instances, const st
     enum status status = STATUS_OK;
     if (record->kind == RECORD_START && record->revives_failed) {
         apply_revival(instances);
+    }
+    if (record->kind == RECORD_START) {
+        apply_budgets(instances, record);
     }
     if ((record->kind != RECORD_REPORT && record->kind != RECORD_CACHED) ||
         record->map != instances->map) {

@@ -23,8 +23,10 @@ struct ledger {
     struct index_set aborted;
     struct counters task_failures;
     struct counters system_failures;
-    struct counters memory_failures; /* a part of the task's; only where memory is growing */
-    struct index_map last_worker;    /* of instances that failed and are to be retried */
+    struct counters memory_failures;  /* a part of the task's; only where memory is growing */
+    struct counters earlier_attempts; /* under budgets that were renewed since */
+    struct index_set begun;           /* an attempt of it was ended in an earlier session */
+    struct index_map last_worker;     /* of instances that failed and are to be retried */
     uint64_t leased;
     uint64_t waiting;
 };
@@ -63,6 +65,8 @@ void ledger_destroy(struct ledger *ledger)
     counters_free(&ledger->task_failures);
     counters_free(&ledger->system_failures);
     counters_free(&ledger->memory_failures);
+    counters_free(&ledger->earlier_attempts);
+    index_set_free(&ledger->begun);
     index_map_free(&ledger->last_worker);
     free(ledger);
 }
@@ -90,7 +94,21 @@ uint64_t ledger_ended(const struct ledger *ledger)
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
 {
     return counters_get(&ledger->task_failures, index) +
-           counters_get(&ledger->system_failures, index);
+           counters_get(&ledger->system_failures, index) +
+           counters_get(&ledger->earlier_attempts, index);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The first index at or after this one whose instance may have used an attempt. */
+static uint64_t next_tried_block(const struct ledger *ledger, uint64_t index)
+{
+    return smaller(counters_next_block(&ledger->earlier_attempts, index),
+                   smaller(counters_next_block(&ledger->task_failures, index),
+                           counters_next_block(&ledger->system_failures, index)));
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
@@ -135,17 +153,11 @@ static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t
     return index_map_get(&ledger->last_worker, index, &last_worker) && last_worker == worker;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* How many instances from `start` on are returned and lie in no block in which anything has failed:
  * they are all at their first attempt, and none has a last worker. */
 static uint64_t untried_run(const struct ledger *ledger, uint64_t start, uint64_t count_max)
 {
-    const uint64_t end = smaller(counters_next_block(&ledger->task_failures, start),
-                                 counters_next_block(&ledger->system_failures, start));
+    const uint64_t end = next_tried_block(ledger, start);
     uint64_t run_start;
     uint64_t count = 0;
     if (index_set_next_run(&ledger->returned, start, smaller(end - start, count_max), &run_start,
@@ -340,13 +352,74 @@ static bool has_ended(const struct ledger *ledger, uint64_t index)
 uint64_t ledger_begun(const struct ledger *ledger)
 {
     uint64_t begun = 0;
+    uint64_t ended_by_us;
+    for (uint64_t from = 0; index_set_next(&ledger->begun, from, &ended_by_us);
+         from = ended_by_us + 1) {
+        const bool is_counted_below = ledger_attempts(ledger, ended_by_us) > 0;
+        begun += !is_counted_below && !has_ended(ledger, ended_by_us) ? 1 : 0;
+    }
     for (uint64_t index = 0; index < ledger->options.size; index++) {
-        index = smaller(counters_next_block(&ledger->task_failures, index),
-                        counters_next_block(&ledger->system_failures, index));
+        index = next_tried_block(ledger, index);
         if (index >= ledger->options.size) {
             break;
         }
         begun += ledger_attempts(ledger, index) > 0 && !has_ended(ledger, index) ? 1 : 0;
     }
     return begun;
+}
+
+/* ---- From a log ------------------------------------------------------------------------------ */
+
+/* The present budgets may be smaller than what was used of earlier ones: counted up to their end.
+ */
+static void take_counters(struct counters *to, const struct counters *from)
+{
+    const uint64_t end = (uint64_t)from->block_count * COUNTERS_BLOCK_SIZE;
+    for (uint64_t at = counters_next_block(from, 0); at < end;
+         at = counters_next_block(from, at + 1)) {
+        counters_set(to, at, counters_get(from, at));
+    }
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Everything at or above this is as if it had never been taken. */
+static uint64_t end_of_known(const struct ledger *ledger)
+{
+    const struct counters *const counters[] = {&ledger->task_failures, &ledger->system_failures,
+                                               &ledger->earlier_attempts};
+    uint64_t end = larger(index_set_end(&ledger->succeeded), index_set_end(&ledger->begun));
+    end = larger(end, index_set_end(&ledger->cached));
+    end = larger(end, larger(index_set_end(&ledger->failed), index_set_end(&ledger->timed_out)));
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        end = larger(end, (uint64_t)counters[i]->block_count * COUNTERS_BLOCK_SIZE);
+    }
+    return smaller(end, ledger->options.size);
+}
+
+void ledger_restore(struct ledger *ledger, struct history *history)
+{
+    assert(ledger->fresh == 0 && ledger_ended(ledger) == 0);
+    ledger->succeeded = history->succeeded;
+    ledger->cached = history->cached;
+    ledger->failed = history->failed;
+    ledger->timed_out = history->timed_out;
+    ledger->begun = history->begun;
+    ledger->earlier_attempts = history->earlier_attempts;
+    take_counters(&ledger->task_failures, &history->task_failures);
+    take_counters(&ledger->system_failures, &history->system_failures);
+    counters_free(&history->task_failures);
+    counters_free(&history->system_failures);
+    index_set_free(&history->last_timed_out);
+    *history = history_start(); /* moved */
+
+    ledger->fresh = end_of_known(ledger);
+    index_set_add(&ledger->returned, 0, ledger->fresh);
+    index_set_subtract(&ledger->returned, &ledger->succeeded);
+    index_set_subtract(&ledger->returned, &ledger->cached);
+    index_set_subtract(&ledger->returned, &ledger->failed);
+    index_set_subtract(&ledger->returned, &ledger->timed_out);
 }

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master/history.h"
 #include "shared/attempt.h"
 #include "shared/error.h"
 #include "shared/span.h"
@@ -96,6 +97,10 @@ void ledger_fail_held(struct ledger *ledger, uint64_t index);
 
 /* An attempt was ended by us, and the instance will not run again in this session. */
 void ledger_abort(struct ledger *ledger, uint64_t index);
+
+/* Take up what a log says, before anything is taken; the sets are moved out of the history. Who has
+ * ended stays so, everybody else is READY, with the attempts that it has used. */
+void ledger_restore(struct ledger *ledger, struct history *history);
 
 /* Instances that have not ended, but of which an attempt has. Walks every block of 2^16 instances
  * in which something failed: for the end of a run. */

@@ -469,6 +469,17 @@ static MUST_CHECK enum status load(const char *run_dir, struct builder *builder)
     return status;
 }
 
+bool log_index_is_current(const char *run_dir)
+{
+    struct builder builder;
+    if (builder_create(&builder, NULL) != STATUS_OK) {
+        return false;
+    }
+    const bool is_current = load(run_dir, &builder) == STATUS_OK;
+    builder_free(&builder);
+    return is_current;
+}
+
 enum status log_index_open(const char *run_dir, struct log_index **index_out, struct error *err)
 {
     struct builder builder;

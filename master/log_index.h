@@ -10,6 +10,7 @@
 #ifndef MASTER_LOG_INDEX_H
 #define MASTER_LOG_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,9 @@ struct log_index {
 MUST_CHECK enum status log_index_open(const char *run_dir, struct log_index **index_out,
                                       struct error *err);
 void log_index_destroy(struct log_index *index); /* NULL is allowed */
+
+/* Is there an index, and was it made of the log as it is? Then the log is whole. */
+bool log_index_is_current(const char *run_dir);
 
 /* Scan the log and replace the file `index`, atomically. */
 MUST_CHECK enum status log_index_write(const char *run_dir, struct error *err);

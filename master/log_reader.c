@@ -130,9 +130,12 @@ static MUST_CHECK enum status read_ahead(struct log_reader *reader, uint64_t nee
     return STATUS_OK;
 }
 
-static enum status set_torn(const struct log_reader *reader, const struct error *reason,
-                            struct error *err)
+/* What is torn may be on its way: the next call reads it anew. */
+static enum status look_again(struct log_reader *reader, const struct error *reason,
+                              struct error *err)
 {
+    reader->buffer.size = 0;
+    reader->buffer_start = reader->good_size;
     return error_set(err, STATUS_INVALID, "%s: record at byte %" PRIu64 ": %s", reader->path,
                      reader->good_size, reason->text);
 }
@@ -156,7 +159,7 @@ enum status log_reader_next(struct log_reader *reader, struct record *record_out
         }
         if (status != STATUS_LIMIT) {
             return status == STATUS_INVALID
-                       ? set_torn(reader, &reason, err)
+                       ? look_again(reader, &reason, err)
                        : error_set(err, status, "%s: %s", reader->path, status_text(status));
         }
         status = read_ahead(reader, used, err);
@@ -167,7 +170,7 @@ enum status log_reader_next(struct log_reader *reader, struct record *record_out
             return STATUS_NOT_FOUND;
         }
         if (size_at_hand(reader) < used) {
-            return set_torn(reader, &reason, err);
+            return look_again(reader, &reason, err);
         }
     }
 }

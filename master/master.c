@@ -11,6 +11,10 @@
 /* Inputs of a unit that are smaller than this are sent as they are. */
 #define COMPRESS_SIZE_MIN 1024
 #define PROGRESS_EVERY_US 10000000
+/* How long the end waits for outputs that are being shared. */
+#define SETTLE_US_MAX 1000000
+/* However little happens, the loop looks so often whether the run is still its own. */
+#define LOCK_LOOK_US ((uint64_t)RUN_LOCK_RENEW_MS * 1000)
 
 /* ---- Life -------------------------------------------------------------------------------------
  */
@@ -36,6 +40,7 @@ static enum status create_scheduler(struct master *master)
         .minimum = master->options.minimum,
         .policy = map->policy,
         .concurrency = map->concurrency,
+        .delay_us = map->delay_ns / 1000,
         .retry_delay_us = map->retry_delay_ns / 1000,
         .worker_count = transport_size(master->options.transport),
     };
@@ -50,11 +55,19 @@ enum status master_create(const struct master_options *options, struct master **
         return STATUS_NO_MEMORY;
     }
     master->options = *options;
+    master->leave_us_max = MASTER_LEAVE_US_MAX;
+    const struct map_options *map = &options->run->options;
+    master->cancel.grace_us = map->grace_ns / 1000;
+    deadline_init(&master->deadline,
+                  &(struct deadline_options){.start_us = options->start_us,
+                                             .limit_us = map->time_limit_ns / 1000,
+                                             .grace_us = map->grace_ns / 1000,
+                                             .timeout_us = map->timeout_ns / 1000});
     master->is_waited_for = memory_take(ranks, sizeof(*master->is_waited_for));
     master->has_left = memory_take(ranks, sizeof(*master->has_left));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     enum status status = create_scheduler(master);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && options->failures == NULL) {
         status = failures_create(&master->failures);
     }
     if (status == STATUS_OK) {
@@ -64,6 +77,8 @@ enum status master_create(const struct master_options *options, struct master **
         master_destroy(master);
         return status;
     }
+    master->lock = options->lock;
+    master_take_up(master);
     *master_out = master;
     return STATUS_OK;
 }
@@ -76,7 +91,9 @@ void master_destroy(struct master *master)
     cache_destroy(master->cache);
     scheduler_destroy(master->scheduler);
     failures_destroy(master->failures);
+    log_sync_destroy(master->sync);
     run_log_close(master->log);
+    run_lock_release(master->lock);
     free(master->is_waited_for);
     free(master->has_left);
     free(master->slots);
@@ -142,11 +159,9 @@ void master_heard_from(struct master *master, uint32_t rank)
 /* ---- Messages ---------------------------------------------------------------------------------
  */
 
-static void ignore_charge(void *context, uint64_t index, struct ledger_fate fate)
+static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
 {
-    (void)context;
-    (void)index;
-    (void)fate;
+    master_cache_take_loss(context, index, &fate);
 }
 
 /* A rank that leaves by itself has given back what it held. */
@@ -156,13 +171,22 @@ static enum status on_bye(struct master *master, uint32_t rank, uint64_t now_us,
     if (master->state == MASTER_ENDING) {
         master_heard_from(master, rank);
     } else if (master->state == MASTER_RUNNING) {
-        scheduler_lose(master->scheduler, rank, NULL, 0, ignore_charge, NULL, now_us);
+        scheduler_lose(master->scheduler, rank, NULL, 0, on_charged, master, now_us);
         master->present_count--;
         return master->present_count > 0
                    ? STATUS_OK
                    : master_give_up(master, "no rank is left to work", now_us, err);
     }
     return STATUS_OK;
+}
+
+static void on_beat(struct master *master, uint32_t rank, const struct wire_beat *beat,
+                    uint64_t now_us)
+{
+    for (size_t i = 0; i < beat->running_count; i++) {
+        scheduler_begun(master->scheduler, rank, beat->running[i].index, now_us);
+        master->has_begun = true;
+    }
 }
 
 enum status master_take_message(struct master *master, uint32_t rank,
@@ -186,7 +210,10 @@ enum status master_take_message(struct master *master, uint32_t rank,
         }
         return STATUS_OK;
     case WIRE_BEAT:
-        return STATUS_OK; /* being heard is all that it does */
+        if (is_running) {
+            on_beat(master, rank, &message->as.beat, now_us);
+        }
+        return STATUS_OK;
     case WIRE_BYE:
         return on_bye(master, rank, now_us, err);
     case WIRE_START:
@@ -248,6 +275,26 @@ static enum status send_unit(struct master *master, const struct scheduler_actio
     return status == STATUS_OK ? master_send(master, action->worker, &message, err) : status;
 }
 
+/* Outputs may have come that others are to share, and these are not to end without. */
+static void on_done(struct master *master, uint64_t now_us)
+{
+    const uint64_t settle_us = now_us + SETTLE_US_MAX;
+    if (!master_cache_is_sharing(master)) {
+        master_conclude(master, now_us);
+        return;
+    }
+    master->is_settling = true;
+    master->settle_us =
+        master->is_stopped && master->give_up_us < settle_us ? master->give_up_us : settle_us;
+}
+
+static void settle(struct master *master, uint64_t now_us)
+{
+    if (!master_cache_is_sharing(master) || now_us >= master->settle_us) {
+        master_conclude(master, now_us);
+    }
+}
+
 static enum status act(struct master *master, const struct scheduler_action *action,
                        uint64_t now_us, struct error *err)
 {
@@ -260,9 +307,11 @@ static enum status act(struct master *master, const struct scheduler_action *act
         message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
+        message.as.cancel = master->cancel;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
-        return master_conclude(master, now_us, err);
+        on_done(master, now_us);
+        return STATUS_OK;
     }
     return STATUS_OK;
 }
@@ -283,15 +332,21 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
 {
     struct scheduler_action action;
     struct error reason;
-    enum status status = STATUS_OK;
-    if (master_cache_turn(master, did_something, &reason) != STATUS_OK ||
-        run_log_flush(master->log, &reason) != STATUS_OK) {
+    bool may_act = false;
+    if (master_cache_turn(master, did_something, &reason) != STATUS_OK) {
         return master_give_up(master, reason.text, now_us, err);
     }
-    while (status == STATUS_OK && master->state == MASTER_RUNNING &&
+    enum status status = master_write_out(master, now_us, &may_act, err);
+    if (status == STATUS_OK && master->state == MASTER_RUNNING) {
+        master_mind_the_time(master, now_us);
+    }
+    while (may_act && status == STATUS_OK && master->state == MASTER_RUNNING &&
            scheduler_next(master->scheduler, now_us, &action)) {
         *did_something = true;
         status = act(master, &action, now_us, err);
+    }
+    if (may_act && master->state == MASTER_RUNNING && master->is_settling) {
+        settle(master, now_us);
     }
     if (master->state == MASTER_RUNNING) {
         print_progress(master, now_us);
@@ -302,7 +357,7 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
 static void end_turn(struct master *master, uint64_t now_us)
 {
     master->is_clean = master->waited_count == 0;
-    if (master->is_clean || now_us - master->ending_us >= MASTER_LEAVE_US_MAX) {
+    if (master->is_clean || now_us - master->ending_us >= master->leave_us_max) {
         master->state = MASTER_OVER;
     }
 }
@@ -311,12 +366,15 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
                         struct error *err)
 {
     *did_something_out = false;
+    master->turn_us = now_us;
     switch (master->state) {
     case MASTER_STARTING:
     case MASTER_OVER:
         return STATUS_OK;
     case MASTER_RUNNING:
         return run_turn(master, now_us, did_something_out, err);
+    case MASTER_CONCLUDING:
+        return master_conclude_turn(master, now_us, err);
     case MASTER_ENDING:
         end_turn(master, now_us);
         return STATUS_OK;
@@ -327,20 +385,25 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
 uint64_t master_deadline_us(const struct master *master)
 {
     if (master->state == MASTER_ENDING) {
-        return master->ending_us + MASTER_LEAVE_US_MAX;
+        return master->ending_us + master->leave_us_max;
+    }
+    if (master->state == MASTER_CONCLUDING || master->wake_us != UINT64_MAX) {
+        return master->wake_us;
     }
     if (master->state != MASTER_RUNNING) {
         return UINT64_MAX;
     }
-    const uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
+    const uint64_t look_us = master->turn_us + LOCK_LOOK_US;
+    const uint64_t time_us = master_time_us(master);
+    uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
+    deadline_us = look_us < deadline_us ? look_us : deadline_us;
+    deadline_us = time_us < deadline_us ? time_us : deadline_us;
+    if (master->is_settling && master->settle_us < deadline_us) {
+        deadline_us = master->settle_us;
+    }
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;
-}
-
-int master_descriptor(const struct master *master)
-{
-    return master->cache != NULL ? cache_descriptor(master->cache) : -1;
 }
 
 bool master_is_over(const struct master *master)

@@ -1,7 +1,8 @@
 /* master.h - the loop of rank 0: joins inputs, scheduler, log and transport.
  *
- *     STARTING --all READY--> RUNNING --DONE--> ENDING --all BYE--> OVER
- *        +------ a rank refuses, or the run directory can't be made ----^
+ *     STARTING --all READY--> RUNNING --DONE--> CONCLUDING --verdict--> ENDING --all BYE--> OVER
+ *        +------ a rank refuses, or the run directory can't be made ------^
+ *        +------ master_interrupt()
  *
  * Every rank is told what will run, and answers that it can, before anything is written or
  * started. A turn takes what has come in, writes the accepted batches to the log, then sends out
@@ -9,8 +10,9 @@
  *
  * Ownership: what the options point at belongs to the caller and outlives the master.
  * Threads:   one.
- * Failure:   a log that cannot be written ends the run, resumable (exit 75). A malformed or late
- *            message is logged with the reason, and ignored.
+ * Failure:   while the log cannot be written, nothing is handed out; after patience_us the run
+ * ends, resumable (exit 75), as it does at once where another process has taken it over. A
+ *            malformed or late message is logged with the reason, and ignored.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -19,8 +21,12 @@
 #include <stdint.h>
 
 #include "master/cache.h"
+#include "master/failures.h"
 #include "master/inputs.h"
+#include "master/log_sync.h"
+#include "master/replay.h"
 #include "master/run_file.h"
+#include "master/run_lock.h"
 #include "shared/error.h"
 #include "shared/transport.h"
 #include "shared/wire.h"
@@ -28,6 +34,9 @@
 #define MASTER_REPORT_INTERVAL_US 100000
 /* How long a rank has to leave once it was told to. */
 #define MASTER_LEAVE_US_MAX 10000000
+#define MASTER_PATIENCE_US 60000000
+/* The same where nothing is to be waited for. */
+#define MASTER_LEAVE_AT_ONCE_US_MAX 1000000
 
 struct master; /* fields: master.c */
 
@@ -36,9 +45,16 @@ struct master_options {
     const char *run_dir;         /* absolute; made when every rank is ready */
     struct run_description *run; /* all but state and verdict are filled in */
     struct inputs *inputs;
-    uint64_t minimum;       /* successes that the map needs */
-    bool rank_0_works;      /* beside being the master */
-    bool is_progress_plain; /* lines on standard error while it runs */
+    uint64_t start_us;         /* when the session began, by the clock of now_us */
+    uint64_t minimum;          /* successes that the map needs */
+    bool rank_0_works;         /* beside being the master */
+    bool is_progress_plain;    /* lines on standard error while it runs */
+    struct run_lock *lock;     /* of a run directory that is there already; moved to the master */
+    struct replay *replay;     /* of a run that goes on; what it holds is moved to the master */
+    struct failures *failures; /* what has failed in earlier sessions; moved to the master */
+    bool revives_failed;       /* failed and timed-out instances get fresh budgets */
+    enum sync_mode sync;
+    uint64_t patience_us; /* how long a run directory that can't be written is waited for */
     uint64_t report_interval_us;
     uint64_t slots;         /* of each rank, as the user asked; 0: by the machine */
     bool has_gpus_per_rank; /* the user said how many: */
@@ -65,6 +81,15 @@ MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us, bool 
 uint64_t master_deadline_us(const struct master *master);
 /* Readable when a turn has something to do; -1: there is none. */
 int master_descriptor(const struct master *master);
+
+/* End the run early, to be resumed. With grace, attempts that run have the run's grace to end by
+ * themselves; at once, they are killed. May come in any state, and again. `why` is for people. */
+enum master_urgency { MASTER_WITH_GRACE, MASTER_AT_ONCE };
+MUST_CHECK enum status master_interrupt(struct master *master, enum master_urgency urgency,
+                                        const char *why, uint64_t now_us, struct error *err);
+
+/* The job that this session runs in ends then, by the clock of now_us. May be told again. */
+void master_set_job_end(struct master *master, uint64_t end_us);
 
 bool master_is_over(const struct master *master);
 /* Did every rank say BYE? Valid once it is over. */

@@ -1,5 +1,6 @@
 #include "master/master_private.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "shared/clock.h"
@@ -14,6 +15,26 @@ enum status master_cache_create(struct master *master)
 {
     return master->options.cache == NULL ? STATUS_OK
                                          : cache_create(master->options.cache, &master->cache);
+}
+
+static void skip(struct cache *cache, const struct index_set *ended)
+{
+    uint64_t start;
+    uint64_t count;
+    for (uint64_t from = 0; index_set_next_run(ended, from, UINT64_MAX, &start, &count);
+         from = start + count) {
+        cache_skip(cache, start, count);
+    }
+}
+
+void master_cache_skip(struct master *master, const struct history *history)
+{
+    if (master->cache != NULL) {
+        skip(master->cache, &history->succeeded);
+        skip(master->cache, &history->cached);
+        skip(master->cache, &history->failed);
+        skip(master->cache, &history->timed_out);
+    }
 }
 
 bool master_cache_start(struct master *master)
@@ -70,7 +91,7 @@ static enum status on_event(struct master *master, const struct cache_event *eve
         return on_hits(master, event, err);
     case CACHE_EVENT_HOLD:
         for (size_t i = 0; i < event->span_count; i++) {
-            scheduler_hold(master->scheduler, event->spans[i].start, event->spans[i].count);
+            scheduler_hold_equal(master->scheduler, event->spans[i].start, event->spans[i].count);
         }
         return STATUS_OK;
     case CACHE_EVENT_RUN:
@@ -88,8 +109,8 @@ static enum status on_event(struct master *master, const struct cache_event *eve
 enum status master_cache_turn(struct master *master, bool *did_something, struct error *err)
 {
     enum status status = STATUS_OK;
-    if (master->cache == NULL) {
-        return STATUS_OK;
+    if (master->cache == NULL || master->paused_us != 0) {
+        return STATUS_OK; /* what it finds cannot be written now, and waits with it */
     }
     struct cache_event *event = cache_next_event(master->cache);
     while (event != NULL && status == STATUS_OK) {
@@ -99,6 +120,17 @@ enum status master_cache_turn(struct master *master, bool *did_something, struct
         event = status == STATUS_OK ? cache_next_event(master->cache) : NULL;
     }
     return status;
+}
+
+bool master_cache_is_sharing(const struct master *master)
+{
+    return master->cache != NULL && cache_is_sharing(master->cache);
+}
+
+int master_descriptor(const struct master *master)
+{
+    const bool is_heard = master->state == MASTER_RUNNING && master->paused_us == 0;
+    return master->cache != NULL && is_heard ? cache_descriptor(master->cache) : -1;
 }
 
 /* ---- What workers report ----------------------------------------------------------------------
@@ -154,4 +186,12 @@ enum status master_cache_take_failure(struct master *master, const struct report
         status = share_failure(master, failure, fate, index, err);
     }
     return status;
+}
+
+void master_cache_take_loss(struct master *master, uint64_t index, const struct ledger_fate *fate)
+{
+    const struct report_failure lost = {.index = index, .class = FAILURE_LOST};
+    struct error none;
+    const enum status status = master_cache_take_failure(master, &lost, fate, &none);
+    assert(status == STATUS_OK); /* it is never shared, so that nothing is recorded */
 }

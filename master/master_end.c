@@ -5,38 +5,61 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
+/* How often the loop asks whether a sync is done. */
+#define LOOK_AGAIN_US 1000
+
 enum status master_end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
 {
     const struct wire_message message = {.kind = WIRE_STOP};
     master->state = MASTER_ENDING;
     master->exit_status = exit_status;
     master->ending_us = now_us;
+    master->wake_us = UINT64_MAX;
     master_wait_for_all(master);
     return master_send_to_workers(master, &message, err);
 }
 
+static bool has_verdict(const struct master *master)
+{
+    return !master->is_stopped || scheduler_has_verdict(master->scheduler);
+}
+
+/* Of a run without one, the totals so far. What is still leased is with ranks that do not answer.
+ */
 static void fill_verdict(struct master *master, uint64_t now_us)
 {
     const struct ledger_counts counts = scheduler_counts(master->scheduler);
     const uint64_t begun = ledger_begun(scheduler_ledger(master->scheduler));
     struct run_verdict *verdict = &master->options.run->verdict;
     *verdict = (struct run_verdict){
-        .exit_status = scheduler_has_minimum(master->scheduler) ? 0 : 1,
+        .exit_status = !has_verdict(master)                       ? EXIT_RESUMABLE
+                       : scheduler_has_minimum(master->scheduler) ? 0
+                                                                  : EXIT_FAILED,
         .ended_s = (int64_t)(clock_day_ms() / 1000),
-        .wall_seconds = (double)(now_us - master->started_us) / 1e6,
-        .attempts = master->attempts,
-        .retries = master->retries,
+        .wall_seconds =
+            (double)master->wall_ms_before / 1e3 + (double)(now_us - master->started_us) / 1e6,
+        .attempts = master->tally.attempts,
+        .retries = master->tally.retries,
     };
     verdict->counts[INSTANCE_SUCCEEDED] = counts.succeeded;
     verdict->counts[INSTANCE_CACHED] = counts.cached;
     verdict->counts[INSTANCE_FAILED] = counts.failed;
     verdict->counts[INSTANCE_TIMED_OUT] = counts.timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts.aborted + begun;
-    verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting - begun;
-    master->options.run->state = verdict->exit_status == 0 ? RUN_SUCCEEDED : RUN_FAILED;
+    verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting + counts.leased - begun;
+    master->options.run->state = !has_verdict(master)        ? RUN_INTERRUPTED
+                                 : verdict->exit_status == 0 ? RUN_SUCCEEDED
+                                                             : RUN_FAILED;
 }
 
-static enum status write_verdict(struct master *master, struct error *err)
+void master_conclude(struct master *master, uint64_t now_us)
+{
+    fill_verdict(master, now_us);
+    master->state = MASTER_CONCLUDING;
+    master->wake_us = now_us;
+}
+
+static MUST_CHECK enum status record_end(struct master *master, struct error *err)
 {
     const struct record record = {
         .kind = RECORD_END,
@@ -44,25 +67,41 @@ static enum status write_verdict(struct master *master, struct error *err)
         .time_ms = clock_day_ms(),
         .exit_status = master->options.run->verdict.exit_status,
     };
-    enum status status = run_log_append(master->log, &record, err);
-    if (status == STATUS_OK) {
-        status = run_log_sync(master->log, err);
-    }
-    if (status == STATUS_OK) {
-        status = run_file_write(master->options.run_dir, master->options.run, err);
-    }
+    const enum status status =
+        master->is_end_recorded ? STATUS_OK : run_log_append(master->log, &record, err);
+    master->is_end_recorded = status == STATUS_OK;
     return status;
 }
 
-enum status master_conclude(struct master *master, uint64_t now_us, struct error *err)
+/* Is the whole log on disk? With --sync none nobody asked for that. */
+static bool is_log_safe(struct master *master, uint64_t now_us)
+{
+    const uint64_t size = run_log_written(master->log);
+    if (master->options.sync == SYNC_NONE || log_sync_is_done(master->sync, size)) {
+        return true;
+    }
+    log_sync_hurry(master->sync);
+    master->wake_us = now_us + LOOK_AGAIN_US;
+    return false;
+}
+
+enum status master_conclude_turn(struct master *master, uint64_t now_us, struct error *err)
 {
     struct error reason;
-    fill_verdict(master, now_us);
-    if (write_verdict(master, &reason) != STATUS_OK) {
-        log_error("the verdict cannot be recorded: %s", reason.text);
-        return master_end(master, EXIT_RESUMABLE, now_us, err);
+    bool is_written = false;
+    enum status status = record_end(master, &reason);
+    if (status != STATUS_OK) {
+        return master_give_up(master, reason.text, now_us, err);
     }
-    if (log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
+    status = master_write_out(master, now_us, &is_written, err);
+    if (status != STATUS_OK || master->state != MASTER_CONCLUDING || !is_written ||
+        !is_log_safe(master, now_us)) {
+        return status;
+    }
+    if (run_file_write(master->options.run_dir, master->options.run, &reason) != STATUS_OK) {
+        return master_pause(master, reason.text, now_us, err);
+    }
+    if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
     summary_print(master->options.run, master->failures, master->options.run_dir);

@@ -4,6 +4,8 @@
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
+ *     master_record.c  what was recorded, on its way to the disk
+ *     master_stop.c    ending early: signals, the time limit
  *     master_end.c     the verdict, STOP, and giving up
  */
 #ifndef MASTER_MASTER_PRIVATE_H
@@ -14,6 +16,7 @@
 #include <stdint.h>
 
 #include "master/cache.h"
+#include "master/deadline.h"
 #include "master/failures.h"
 #include "master/ledger.h"
 #include "master/master.h"
@@ -21,6 +24,7 @@
 #include "master/record.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
+#include "master/tally.h"
 #include "shared/buffer.h"
 #include "shared/report.h"
 
@@ -30,7 +34,13 @@
 #define PROGRESS_FIRST_US 2000000
 #define MAP_NUMBER 0
 
-enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_ENDING, MASTER_OVER };
+enum master_state {
+    MASTER_STARTING,
+    MASTER_RUNNING,
+    MASTER_CONCLUDING,
+    MASTER_ENDING,
+    MASTER_OVER
+};
 
 struct master {
     struct master_options options;
@@ -38,7 +48,15 @@ struct master {
     struct scheduler *scheduler;
     struct failures *failures;
     struct run_log *log;
-    struct cache *cache; /* NULL: none */
+    struct cache *cache;   /* NULL: none */
+    struct log_sync *sync; /* of the log */
+    struct run_lock *lock; /* of the run directory */
+    uint64_t paused_us;    /* since when the record can't be written; 0: it can */
+    uint64_t turn_us;      /* of the last turn */
+    uint64_t wake_us;      /* when to look again; UINT64_MAX: at the next message */
+    uint64_t sync_mark;    /* --sync always: so much of the log has to be on disk ... */
+    bool is_sync_awaited;  /* ... before anything is acted upon */
+    bool is_end_recorded;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
     uint32_t *slots;            /* by rank, as READY said */
@@ -49,11 +67,20 @@ struct master {
     uint32_t present_count;     /* workers that are in the run */
     int exit_status;
     bool is_clean;
+    bool is_stopped;     /* early: see master_stop.c */
+    bool has_begun;      /* an attempt, in this session, as far as was heard */
+    bool is_held;        /* the deadline is near, and nothing has begun yet */
+    bool is_settling;    /* the map is done, but for outputs that the cache shares */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
+    uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
+    struct wire_cancel cancel; /* how attempts are ended when the map ends */
+    uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
+    uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
+    struct deadline deadline;
     uint64_t progress_us; /* when the next line of progress is due */
-    uint64_t attempts;
-    uint64_t retries;
+    struct tally tally;
+    uint64_t wall_ms_before;   /* of earlier sessions */
     struct buffer packed;      /* inputs of the unit being sent */
     struct buffer frame;       /* the same, compressed */
     struct ledger_fate *fates; /* of the report being taken */
@@ -81,6 +108,9 @@ void master_heard_from(struct master *master, uint32_t rank);
 
 /* ---- master_start.c ---- */
 
+/* Take up what earlier sessions of the run have left. */
+void master_take_up(struct master *master);
+
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
                                        struct error *err);
@@ -91,17 +121,23 @@ void master_join_workers(struct master *master);
 /* ---- master_cache.c ---- All do nothing where outputs are not kept. */
 
 MUST_CHECK enum status master_cache_create(struct master *master);
+/* Those that ended in earlier sessions are not looked up: to be told before the start. */
+void master_cache_skip(struct master *master, const struct history *history);
 /* Look up all inputs; the workers join when that is done. False where there is nothing to wait
  * for. */
 MUST_CHECK bool master_cache_start(struct master *master);
 /* Take what the cache has found. Fails where the log does. */
 MUST_CHECK enum status master_cache_turn(struct master *master, bool *did_something,
                                          struct error *err);
+/* Are outputs that have come yet to be shared with those that were held for them? */
+bool master_cache_is_sharing(const struct master *master);
 void master_cache_take_batch(struct master *master, const struct report_batch *batch);
-/* To be told of every failure. Fails where the log does. */
+/* To be told of every failure that a worker reports. Fails where the log does. */
 MUST_CHECK enum status master_cache_take_failure(struct master *master,
                                                  const struct report_failure *failure,
                                                  const struct ledger_fate *fate, struct error *err);
+/* To be told of every failure that comes of the loss of a worker. */
+void master_cache_take_loss(struct master *master, uint64_t index, const struct ledger_fate *fate);
 
 /* ---- master_report.c ---- */
 
@@ -112,13 +148,34 @@ MUST_CHECK enum status master_on_report(struct master *master, uint32_t rank,
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us);
 
+/* ---- master_record.c ---- */
+
+/* Write out what was recorded. *may_act_out: it is where it has to be before anything is done that
+ * builds on it. While it can't be, the run pauses, and at last gives up. */
+MUST_CHECK enum status master_write_out(struct master *master, uint64_t now_us, bool *may_act_out,
+                                        struct error *err);
+/* The run directory can't be written, for this reason: wait, or give up. */
+MUST_CHECK enum status master_pause(struct master *master, const char *reason, uint64_t now_us,
+                                    struct error *err);
+/* It can. */
+void master_go_on(struct master *master);
+
+/* ---- master_stop.c ---- */
+
+/* Stop where the deadline is near, conclude where a stop has lasted for too long. */
+void master_mind_the_time(struct master *master, uint64_t now_us);
+/* When it has something to do without any event. */
+uint64_t master_time_us(const struct master *master);
+
 /* ---- master_end.c ---- */
 
 /* Tell every worker to leave. Nothing that follows can change the exit status. */
 MUST_CHECK enum status master_end(struct master *master, int exit_status, uint64_t now_us,
                                   struct error *err);
-/* The map is done: the verdict is on disk before anybody hears of it. */
-MUST_CHECK enum status master_conclude(struct master *master, uint64_t now_us, struct error *err);
+/* The map is done, or was stopped: the verdict is on disk before anybody hears of it. */
+void master_conclude(struct master *master, uint64_t now_us);
+MUST_CHECK enum status master_conclude_turn(struct master *master, uint64_t now_us,
+                                            struct error *err);
 /* The run cannot go on here: it ends without a verdict, and can be resumed. */
 MUST_CHECK enum status master_give_up(struct master *master, const char *reason, uint64_t now_us,
                                       struct error *err);

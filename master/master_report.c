@@ -23,20 +23,6 @@ static void reserve_for(struct master *master, const struct report *report)
     }
 }
 
-static void count_attempts(struct master *master, const struct report_batch *batch,
-                           const struct report_failure *failures, size_t failure_count)
-{
-    master->attempts += batch->instance_count;
-    for (size_t i = 0; i < batch->span_count; i++) {
-        master->retries += batch->spans[i].attempt > 0 ? batch->spans[i].count : 0;
-    }
-    for (size_t i = 0; i < failure_count; i++) {
-        const bool is_aborted = failures[i].class == FAILURE_ABORTED;
-        master->attempts -= is_aborted ? 1 : 0;
-        master->retries -= is_aborted && failures[i].attempt > 0 ? 1 : 0;
-    }
-}
-
 static void keep_failure(struct master *master, const struct report_failure *failure,
                          const struct ledger_fate *fate, size_t at)
 {
@@ -71,7 +57,9 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                         report->lease);
         } else {
             master->taken[taken_count++] = *batch;
-            count_attempts(master, batch, failures, failed);
+            master->has_begun = true;
+            tally_batch(&master->tally, batch, failures, failed);
+            deadline_observe(&master->deadline, batch->success_count, tally_success_us(batch));
             master_cache_take_batch(master, batch);
             for (size_t k = 0; k < failed; k++) {
                 keep_failure(master, &failures[k], &master->fates[k], failure_count++);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "master/file.h"
 #include "master/run_dir.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -62,35 +63,106 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
 /* ---- Starting ---------------------------------------------------------------------------------
  */
 
-static enum status fill_run(struct master *master, struct error *err)
+static struct record start_record(const struct master *master)
 {
-    enum status status = inputs_save(master->options.inputs, master->options.run_dir, err);
-    if (status == STATUS_OK) {
-        status = run_file_write(master->options.run_dir, master->options.run, err);
+    const struct map_options *map = &master->options.run->options;
+    return (struct record){.kind = RECORD_START,
+                           .map = MAP_NUMBER,
+                           .time_ms = clock_day_ms(),
+                           .revives_failed = master->options.revives_failed,
+                           .retries = map->retries,
+                           .system_retries = map->system_retries};
+}
+
+void master_take_up(struct master *master)
+{
+    struct replay *replay = master->options.replay;
+    const struct record start = start_record(master);
+    master->wake_us = UINT64_MAX;
+    if (master->options.failures != NULL) {
+        master->failures = master->options.failures;
     }
-    if (status == STATUS_OK) {
-        status = run_log_create(master->options.run_dir, &master->log, err);
+    if (replay != NULL) {
+        history_begin_session(&replay->history, &start);
+        master_cache_skip(master, &replay->history);
+        scheduler_restore(master->scheduler, &replay->history);
+        master->tally = replay->tally;
+        deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
+        master->wall_ms_before = replay->wall_ms;
     }
+}
+
+/* The session's first record, and the thread that gets the log onto the disk. */
+static enum status begin_session(struct master *master, struct error *err)
+{
+    const struct record record = start_record(master);
+    enum status status =
+        log_sync_create(run_log_descriptor(master->log), run_log_written(master->log),
+                        master->options.sync, &master->sync, err);
     if (status == STATUS_OK) {
-        const struct record record = {
-            .kind = RECORD_START, .map = MAP_NUMBER, .time_ms = clock_day_ms()};
         status = run_log_append(master->log, &record, err);
     }
     return status;
 }
 
+static enum status fill_run(struct master *master, struct error *err)
+{
+    const char *run_dir = master->options.run_dir;
+    enum status status = inputs_save(master->options.inputs, run_dir, err);
+    if (status == STATUS_OK) {
+        status = run_file_write(run_dir, master->options.run, err);
+    }
+    if (status == STATUS_OK) {
+        status = run_log_create(run_dir, &master->log, err);
+    }
+    if (status == STATUS_OK) {
+        status = file_sync_directory(run_dir, err);
+    }
+    return status == STATUS_OK ? begin_session(master, err) : status;
+}
+
 /* Whole, or not at all. */
 static enum status make_run(struct master *master, struct error *err)
 {
-    enum status status = run_dir_make(master->options.run_dir, err);
-    if (status != STATUS_OK) {
-        return status;
+    const bool is_there = master->lock != NULL;
+    enum status status = is_there ? STATUS_OK : run_dir_make(master->options.run_dir, err);
+    if (status == STATUS_OK && !is_there) {
+        status = run_lock_take(master->options.run_dir, &master->lock, err);
+    }
+    if (master->lock == NULL) {
+        return status; /* nothing was made, or somebody else is in it */
     }
     status = fill_run(master, err);
     if (status != STATUS_OK) {
         run_dir_remove(master->options.run_dir);
     }
     return status;
+}
+
+/* Behind the whole records of the log; what a crash left of the last one is cut off. A run that
+ * ended before its first record has no log. */
+static enum status open_log(struct master *master, struct error *err)
+{
+    const struct replay *replay = master->options.replay;
+    const enum status status =
+        run_log_append_to(master->options.run_dir, replay->good_size, &master->log, err);
+    if (status == STATUS_NOT_FOUND && replay->good_size == 0) {
+        return run_log_create(master->options.run_dir, &master->log, err);
+    }
+    if (status == STATUS_OK && replay->torn != NULL) {
+        log_warning("%s; what follows there, %" PRIu64 " bytes, is cut off, and runs again",
+                    replay->torn, replay->cut_size);
+    }
+    return status;
+}
+
+static enum status continue_run(struct master *master, struct error *err)
+{
+    enum status status = run_file_write(master->options.run_dir, master->options.run, err);
+    if (status == STATUS_OK) {
+        status = open_log(master, err);
+    }
+    return status == STATUS_OK ? begin_session(master, err) : status;
 }
 
 /* Those that are too small, or on which the job's setup failed, have no slots, and stay out. */
@@ -139,7 +211,9 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
     if (master->setup_failure != NULL) {
         log_warning("%s; the run goes on without it", master->setup_failure);
     }
-    if (make_run(master, &reason) != STATUS_OK) {
+    const enum status status =
+        master->options.replay != NULL ? continue_run(master, &reason) : make_run(master, &reason);
+    if (status != STATUS_OK) {
         log_error("%s", reason.text);
         return master_end(master, EXIT_REFUSED, now_us, err);
     }
@@ -155,6 +229,9 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
 enum status master_on_ready(struct master *master, uint32_t rank, const struct wire_ready *ready,
                             uint64_t now_us, struct error *err)
 {
+    if (master->state == MASTER_ENDING) {
+        return STATUS_OK; /* it was under way when the run was interrupted */
+    }
     if (master->state != MASTER_STARTING || !master->is_waited_for[rank]) {
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
         return STATUS_OK;

@@ -45,7 +45,11 @@ struct record {
     struct report report;                  /* RECORD_REPORT, RECORD_CACHED */
     const struct record_outcome *outcomes; /* one for each failure */
     bool revives_failed; /* RECORD_START: failed and timed-out instances got fresh budgets */
-    int exit_status;     /* RECORD_END: 0 to 255 */
+    /* RECORD_START: the budgets of the session. An instance between attempts that has used more
+     * than these has ended with it, as failed or timed-out by its last attempt. */
+    uint64_t retries;
+    uint64_t system_retries;
+    int exit_status; /* RECORD_END: 0 to 255 */
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

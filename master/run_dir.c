@@ -1,5 +1,6 @@
 #include "master/run_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -26,48 +27,100 @@ static void random_suffix(char suffix_out[SUFFIX_SIZE + 1])
     suffix_out[SUFFIX_SIZE] = '\0';
 }
 
-static int default_path(char path_out[PATH_MAX], const char *launch_dir, const char *job,
-                        const char *task)
+static int default_path(char path_out[PATH_MAX], const struct run_dir_choice *choice)
 {
     char suffix[SUFFIX_SIZE + 1];
     char stamp[32];
     struct tm utc;
     const time_t now = time(NULL);
+    if (choice->tail != NULL) {
+        return snprintf(path_out, PATH_MAX, "%s/" RUN_DIR_PARENT "/%s-%s-%s", choice->launch_dir,
+                        choice->job, choice->task, choice->tail);
+    }
     random_suffix(suffix);
     (void)gmtime_r(&now, &utc);
     (void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc);
-    return snprintf(path_out, PATH_MAX, "%s/" RUN_DIR_PARENT "/%s-%s-%s-%s", launch_dir, job, task,
-                    stamp, suffix);
+    return snprintf(path_out, PATH_MAX, "%s/" RUN_DIR_PARENT "/%s-%s-%s-%s", choice->launch_dir,
+                    choice->job, choice->task, stamp, suffix);
 }
 
-enum status run_dir_choose(const char *given, const char *launch_dir, const char *job,
-                           const char *task, char **path_out, struct error *err)
+static enum status refuse_existing(const struct run_dir_choice *choice, const char *path,
+                                   struct error *err)
+{
+    if (choice->given == NULL && choice->tail != NULL) {
+        return error_set(err, STATUS_EXISTS,
+                         "run directory %s exists already: a second run of the same line within "
+                         "one Slurm job needs --run-dir (and --resume goes on with the first)",
+                         path);
+    }
+    return error_set(err, STATUS_EXISTS,
+                     "run directory %s exists already: choose another, or go on with --resume",
+                     path);
+}
+
+enum status run_dir_choose(const struct run_dir_choice *choice, char **path_out, struct error *err)
 {
     char path[PATH_MAX];
     struct stat about;
     int length;
-    if (given == NULL) {
-        length = default_path(path, launch_dir, job, task);
-    } else if (given[0] == '/') {
-        length = snprintf(path, sizeof(path), "%s", given);
+    if (choice->given == NULL) {
+        length = default_path(path, choice);
+    } else if (choice->given[0] == '/') {
+        length = snprintf(path, sizeof(path), "%s", choice->given);
     } else {
-        length = snprintf(path, sizeof(path), "%s/%s", launch_dir, given);
+        length = snprintf(path, sizeof(path), "%s/%s", choice->launch_dir, choice->given);
     }
-    if (given != NULL && *given == '\0') {
+    if (choice->given != NULL && *choice->given == '\0') {
         return error_set(err, STATUS_INVALID, "--run-dir: expected a path, found nothing");
     }
     if (length < 0 || (size_t)length >= sizeof(path)) {
         return error_set(err, STATUS_LIMIT, "run directory %s: the path is too long",
-                         given != NULL ? given : launch_dir);
+                         choice->given != NULL ? choice->given : choice->launch_dir);
     }
     while (length > 1 && path[length - 1] == '/') {
         path[--length] = '\0';
     }
-    if (lstat(path, &about) == 0) {
-        return error_set(err, STATUS_EXISTS, "run directory %s exists already: choose another",
-                         path);
+    if (!choice->may_exist && lstat(path, &about) == 0) {
+        return refuse_existing(choice, path, err);
     }
     *path_out = memory_copy_text(path);
+    return STATUS_OK;
+}
+
+/* Ours, and there before run.json is. */
+static bool is_of_a_beginning(const char *name)
+{
+    static const char *const beginnings[] = {"lock", "inputs.lz4", "inputs.lz4.new", ".run.json."};
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        const bool is_prefix = beginnings[i][0] == '.';
+        if (is_prefix ? strncmp(name, beginnings[i], strlen(beginnings[i])) == 0
+                      : strcmp(name, beginnings[i]) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+enum status run_dir_look(const char *path, enum run_dir_content *content_out, struct error *err)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        *content_out = errno == ENOENT ? RUN_DIR_ABSENT : RUN_DIR_OTHER;
+        return errno == ENOENT || errno == ENOTDIR
+                   ? STATUS_OK
+                   : error_set(err, STATUS_IO, "run directory %s: %s", path, strerror(errno));
+    }
+    *content_out = RUN_DIR_EMPTY;
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (strcmp(entry->d_name, "run.json") == 0) {
+            *content_out = RUN_DIR_RUN;
+            break;
+        }
+        if (!is_of_a_beginning(entry->d_name)) {
+            *content_out = RUN_DIR_OTHER;
+        }
+    }
+    (void)closedir(dir);
     return STATUS_OK;
 }
 
@@ -95,7 +148,7 @@ enum status run_dir_make(const char *path, struct error *err)
 
 void run_dir_remove(const char *path)
 {
-    static const char *const names[] = {"inputs.lz4", "run.json", "log.lz4"};
+    static const char *const names[] = {"inputs.lz4", "run.json", "log.lz4", "lock"};
     char file[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (snprintf(file, sizeof(file), "%s/%s", path, names[i]) < (int)sizeof(file)) {

@@ -48,6 +48,8 @@ static const struct {
     {"gpus", offsetof(struct map_options, gpus), 0},
     {"concurrency", offsetof(struct map_options, concurrency), 0},
     {"delay_ns", offsetof(struct map_options, delay_ns), 0},
+    {"grace_ns", offsetof(struct map_options, grace_ns), 0},
+    {"time_limit_ns", offsetof(struct map_options, time_limit_ns), 0},
     {"unit_size", offsetof(struct map_options, unit_size), 0},
     {"seed", offsetof(struct map_options, seed), 0},
     {"output_size_max", offsetof(struct map_options, output_size_max), 0},
@@ -157,11 +159,11 @@ static void put_time(struct encoder *encoder, json_t *object, const char *name, 
     put_text(encoder, object, name, text);
 }
 
-static json_t *arguments_value(const struct run_description *run)
+static json_t *words_value(char *const *words, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < run->argument_count; i++) {
-        if (json_array_append_new(list, text_value(run->arguments[i])) != 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (json_array_append_new(list, text_value(words[i])) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -260,7 +262,8 @@ enum status run_fields_encode(const struct run_description *run, json_t **root_o
     put_text(&encoder, root, "state", run_state_name(run->state));
     put_time(&encoder, root, "created", run->created_s);
     put_text(&encoder, root, "launch_dir", run->launch_dir);
-    put(&encoder, root, "arguments", arguments_value(run));
+    put(&encoder, root, "arguments", words_value(run->arguments, run->argument_count));
+    put(&encoder, root, "given", words_value(run->given, run->given_count));
     put_text(&encoder, root, "job", run->job);
     put_text(&encoder, root, "job_path", run->job_path);
     put_text(&encoder, root, "job_digest", run->job_digest);
@@ -482,18 +485,19 @@ static char *get_type(struct decoder *decoder, struct scope scope, const char *n
     return text;
 }
 
-static void get_arguments(struct decoder *decoder, struct scope scope, struct run_description *run)
+static void get_words(struct decoder *decoder, struct scope scope, const char *name,
+                      char ***words_out, size_t *count_out)
 {
-    const json_t *list = get(decoder, scope, "arguments", is_array, "a list");
+    const json_t *list = get(decoder, scope, name, is_array, "a list");
     const size_t count = json_array_size(list);
-    run->arguments = memory_take(count + 1, sizeof(*run->arguments));
+    *words_out = memory_take(count + 1, sizeof(**words_out));
     for (size_t i = 0; i < count; i++) {
         char *text = text_copy(json_array_get(list, i));
         if (text == NULL) {
-            fail(decoder, scope, "arguments", "strings", type_name(json_array_get(list, i)));
+            fail(decoder, scope, name, "strings", type_name(json_array_get(list, i)));
             return;
         }
-        run->arguments[run->argument_count++] = text;
+        (*words_out)[(*count_out)++] = text;
     }
 }
 
@@ -622,7 +626,8 @@ enum status run_fields_decode(const json_t *root, struct run_description *run, s
     run->state = (enum run_state)get_choice(&decoder, scope, "state", state_names, RUN_STATE_COUNT);
     run->created_s = get_time(&decoder, scope, "created");
     run->launch_dir = get_text(&decoder, scope, "launch_dir");
-    get_arguments(&decoder, scope, run);
+    get_words(&decoder, scope, "arguments", &run->arguments, &run->argument_count);
+    get_words(&decoder, scope, "given", &run->given, &run->given_count);
     get_job(&decoder, scope, run);
     get_options(&decoder, scope, &run->options);
     get_inputs(&decoder, scope, run);

@@ -102,5 +102,9 @@ void run_description_destroy(struct run_description *run)
         free(run->arguments[i]);
     }
     free(run->arguments);
+    for (size_t i = 0; i < run->given_count; i++) {
+        free(run->given[i]);
+    }
+    free(run->given);
     free(run);
 }

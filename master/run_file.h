@@ -56,6 +56,8 @@ struct run_description {
     char *launch_dir;  /* absolute */
     char **arguments;  /* the command line, program included */
     size_t argument_count;
+    char **given; /* the options in force, as words: those that a resume takes up */
+    size_t given_count;
     char *job;        /* name */
     char *job_path;   /* absolute */
     char *job_digest; /* hexadecimal */

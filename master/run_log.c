@@ -21,6 +21,7 @@ struct run_log {
     char *run_dir;
     uint64_t written;         /* bytes of the file that are whole records */
     struct buffer gathered;   /* goes behind them */
+    bool is_stuck;            /* the last flush failed */
     bool is_directory_synced; /* does the file's name outlive a power cut? */
 };
 
@@ -101,18 +102,14 @@ enum status run_log_append_to(const char *run_dir, uint64_t good_size, struct ru
 
 enum status run_log_append(struct run_log *log, const struct record *record, struct error *err)
 {
-    const size_t before = log->gathered.size;
-    enum status status = record_encode(record, &log->gathered);
+    const enum status status = record_encode(record, &log->gathered);
     if (status != STATUS_OK) {
         return error_set(err, status, "%s: record: %s", log->path, status_text(status));
     }
-    if (log->gathered.size >= GATHER_SIZE_MAX) {
-        status = run_log_flush(log, err);
-        if (status != STATUS_OK) {
-            log->gathered.size = before;
-        }
+    if (log->gathered.size >= GATHER_SIZE_MAX && !log->is_stuck) {
+        (void)!run_log_flush(log, NULL); /* the next one says why, if it still fails */
     }
-    return status;
+    return STATUS_OK;
 }
 
 /* Everything that gathered goes out behind the good part of the file, in one call where the system
@@ -132,11 +129,13 @@ enum status run_log_flush(struct run_log *log, struct error *err)
             errno = count == 0 ? ENOSPC : errno;
             const enum status status = set_io_error(log, err, "write");
             (void)!ftruncate(log->file, (off_t)log->written);
+            log->is_stuck = true;
             return status;
         }
         done += (size_t)count;
     }
     log->written += log->gathered.size;
+    log->is_stuck = false;
     buffer_clear(&log->gathered);
     return STATUS_OK;
 }
@@ -160,6 +159,11 @@ enum status run_log_sync(struct run_log *log, struct error *err)
 uint64_t run_log_size(const struct run_log *log)
 {
     return log->written + log->gathered.size;
+}
+
+uint64_t run_log_written(const struct run_log *log)
+{
+    return log->written;
 }
 
 int run_log_descriptor(const struct run_log *log)

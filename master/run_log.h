@@ -3,7 +3,8 @@
  *     run_log_create / run_log_append_to --> run_log_append ... run_log_flush --> run_log_close
  *
  * Records gather in memory and reach the file at run_log_flush(), or by themselves past 1 MiB; the
- * master flushes at the end of each turn of its loop, before it acts on what it recorded.
+ * master flushes at the end of each turn of its loop, before it acts on what it recorded. While the
+ * file can't be written, records go on gathering: run_log_flush() alone tells.
  *
  * Ownership: the log owns its file and what gathers.
  * Threads:   one; run_log_descriptor() may be synced from another while the log is open.
@@ -35,8 +36,9 @@ MUST_CHECK enum status run_log_append(struct run_log *log, const struct record *
 MUST_CHECK enum status run_log_flush(struct run_log *log, struct error *err);
 /* Flush, and have the file on disk. */
 MUST_CHECK enum status run_log_sync(struct run_log *log, struct error *err);
-uint64_t run_log_size(const struct run_log *log);  /* bytes, with those that gather */
-int run_log_descriptor(const struct run_log *log); /* for a sync by another thread */
-void run_log_close(struct run_log *log);           /* without flushing; NULL is allowed */
+uint64_t run_log_size(const struct run_log *log);    /* bytes, with those that gather */
+uint64_t run_log_written(const struct run_log *log); /* bytes, without them */
+int run_log_descriptor(const struct run_log *log);   /* for a sync by another thread */
+void run_log_close(struct run_log *log);             /* without flushing; NULL is allowed */
 
 #endif

@@ -60,6 +60,12 @@ void scheduler_destroy(struct scheduler *scheduler)
     free(scheduler);
 }
 
+void scheduler_restore(struct scheduler *scheduler, struct history *history)
+{
+    assert(scheduler->slots_all == 0 && scheduler->lease_count_ever == 0);
+    ledger_restore(scheduler->ledger, history);
+}
+
 struct ledger_counts scheduler_counts(const struct scheduler *scheduler)
 {
     return ledger_counts(scheduler->ledger);
@@ -103,6 +109,17 @@ static void lease_shrink(struct worker *worker, struct lease *lease, struct span
     lease_remove(lease, span);
     assert(worker->held >= span.count);
     worker->held -= span.count;
+}
+
+/* The instance that this lease held has begun, or will not here. */
+static void no_longer_awaited(struct scheduler *scheduler, const struct lease *lease,
+                              uint64_t now_us)
+{
+    if (lease->id == scheduler->awaited_lease) {
+        const uint64_t delay_us = scheduler->options.delay_us;
+        scheduler->awaited_lease = 0;
+        scheduler->start_us = delay_us < UINT64_MAX - now_us ? now_us + delay_us : UINT64_MAX;
+    }
 }
 
 /* ---- Events: workers come and go ------------------------------------------------------------- */
@@ -167,6 +184,17 @@ static struct lease *lease_of_index(struct worker *worker, uint64_t index, struc
     return NULL;
 }
 
+void scheduler_begun(struct scheduler *scheduler, uint32_t worker_id, uint64_t index,
+                     uint64_t now_us)
+{
+    assert(worker_id < scheduler->options.worker_count);
+    struct span span;
+    const struct lease *lease = lease_of_index(&scheduler->workers[worker_id], index, &span);
+    if (lease != NULL) {
+        no_longer_awaited(scheduler, lease, now_us);
+    }
+}
+
 void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint64_t *running,
                     size_t running_count, scheduler_charged *on_charged, void *context,
                     uint64_t now_us)
@@ -188,6 +216,7 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint6
     }
     while (worker->leases != NULL) {
         struct lease *lease = worker->leases;
+        no_longer_awaited(scheduler, lease, now_us);
         for (size_t i = 0; i < lease->span_count; i++) {
             ledger_give_back(scheduler->ledger, lease->spans[i].start, lease->spans[i].count);
         }
@@ -207,7 +236,7 @@ void scheduler_cache(struct scheduler *scheduler, uint64_t start, uint64_t count
     ledger_cache(scheduler->ledger, start, count, were_held);
 }
 
-void scheduler_hold(struct scheduler *scheduler, uint64_t start, uint64_t count)
+void scheduler_hold_equal(struct scheduler *scheduler, uint64_t start, uint64_t count)
 {
     ledger_hold(scheduler->ledger, start, count);
 }
@@ -345,6 +374,7 @@ const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker_id
         return reason;
     }
 
+    no_longer_awaited(scheduler, lease, now_us);
     for (size_t i = 0; i < batch->span_count; i++) {
         lease_shrink(worker, lease, batch->spans[i]);
     }
@@ -382,7 +412,6 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
                                     uint64_t lease_id, const struct span *spans, size_t span_count,
                                     uint64_t now_us)
 {
-    (void)now_us;
     if (worker_id >= scheduler->options.worker_count ||
         scheduler->workers[worker_id].state != WORKER_PRESENT) {
         return "worker_not_present";
@@ -397,6 +426,9 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
         return reason;
     }
     lease->is_recalled = false;
+    if (span_count > 0) {
+        no_longer_awaited(scheduler, lease, now_us);
+    }
     worker->has_none_to_give = span_count == 0;
     for (size_t i = 0; i < span_count; i++) {
         lease_shrink(worker, lease, spans[i]);

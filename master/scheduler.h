@@ -40,6 +40,7 @@ struct scheduler_options {
     uint64_t minimum; /* successes that the map needs */
     enum map_policy policy;
     uint64_t concurrency;    /* instances leased at once; 0: no cap */
+    uint64_t delay_us;       /* least time between two starts; 0: none */
     uint64_t retry_delay_us; /* doubled with each failure of an instance, at most 64 times it */
     uint32_t worker_count;   /* workers are named 0 .. worker_count - 1 */
 };
@@ -63,6 +64,9 @@ struct scheduler_action {
 MUST_CHECK enum status scheduler_create(struct scheduler_options options,
                                         struct scheduler **scheduler_out);
 void scheduler_destroy(struct scheduler *scheduler); /* NULL is allowed */
+
+/* Go on where earlier sessions of the run ended: before any worker joins. */
+void scheduler_restore(struct scheduler *scheduler, struct history *history);
 
 /* A worker is ready for units. Again after a loss is a new start with nothing held. */
 void scheduler_join(struct scheduler *scheduler, uint32_t worker, uint32_t slots);
@@ -88,15 +92,22 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker, const uint64_t
                     size_t running_count, scheduler_charged *on_charged, void *context,
                     uint64_t now_us);
 
+/* An attempt has begun on a worker: with a delay between starts, it counts from here, or from the
+ * attempt's result where that comes first. */
+void scheduler_begun(struct scheduler *scheduler, uint32_t worker, uint64_t index, uint64_t now_us);
+
 /* Instances that need not run (ledger.h): from outputs that were kept; or they wait for one with an
  * equal input, until they share its output or its permanent failure, or are to run themselves. */
 void scheduler_cache(struct scheduler *scheduler, uint64_t start, uint64_t count, bool were_held);
-void scheduler_hold(struct scheduler *scheduler, uint64_t start, uint64_t count);
+void scheduler_hold_equal(struct scheduler *scheduler, uint64_t start, uint64_t count);
 void scheduler_fail_held(struct scheduler *scheduler, uint64_t index);
 void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t count);
 
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);
+
+/* Hand out no more than one further instance, and none where any was handed out ever. */
+void scheduler_hold(struct scheduler *scheduler);
 
 /* The next thing to do. False when there is none until another event, or until
  * scheduler_deadline_us(). */
@@ -109,6 +120,8 @@ uint64_t scheduler_deadline_us(const struct scheduler *scheduler);
 /* Is the minimum reached, or out of reach? */
 bool scheduler_has_minimum(const struct scheduler *scheduler);
 bool scheduler_is_out_of_reach(const struct scheduler *scheduler);
+/* Is the map's end known, whatever the instances that have not ended would come to? */
+bool scheduler_has_verdict(const struct scheduler *scheduler);
 struct ledger_counts scheduler_counts(const struct scheduler *scheduler);
 const struct ledger *scheduler_ledger(const struct scheduler *scheduler);
 /* Instances that a worker holds. */

@@ -68,6 +68,11 @@ void scheduler_stop(struct scheduler *scheduler)
     }
 }
 
+void scheduler_hold(struct scheduler *scheduler)
+{
+    scheduler->is_held = true;
+}
+
 static bool is_to_stop(const struct scheduler *scheduler)
 {
     switch (scheduler->options.policy) {
@@ -80,6 +85,13 @@ static bool is_to_stop(const struct scheduler *scheduler)
     }
     assert(false);
     return false;
+}
+
+bool scheduler_has_verdict(const struct scheduler *scheduler)
+{
+    const struct ledger_counts counts = ledger_counts(scheduler->ledger);
+    return is_to_stop(scheduler) ||
+           counts.succeeded + counts.failed + counts.timed_out == scheduler->options.ledger.size;
 }
 
 /* ---- Actions --------------------------------------------------------------------------------- */
@@ -114,7 +126,8 @@ static uint64_t goal_of(const struct scheduler *scheduler, const struct worker *
  */
 static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker *worker)
 {
-    if (worker->state != WORKER_PRESENT) {
+    const bool is_delayed = scheduler->options.delay_us > 0;
+    if (worker->state != WORKER_PRESENT || (is_delayed && worker->held >= worker->slots)) {
         return 0;
     }
     const uint64_t goal = goal_of(scheduler, worker);
@@ -168,6 +181,7 @@ static bool send_unit_to(struct scheduler *scheduler, uint32_t worker_id, uint64
         return false;
     }
     const struct lease *lease = lease_add(scheduler, worker, span_count);
+    scheduler->awaited_lease = scheduler->options.delay_us > 0 ? lease->id : 0;
     *action_out = (struct scheduler_action){.kind = SCHEDULER_SEND_UNIT,
                                             .worker = worker_id,
                                             .lease = lease->id,
@@ -176,14 +190,34 @@ static bool send_unit_to(struct scheduler *scheduler, uint32_t worker_id, uint64
     return true;
 }
 
+/* How many instances may go out now. With a delay between starts they go one by one, each when the
+ * one before it is known to have begun and the delay is over since then: so the least time is kept
+ * where attempts start, however long messages take. */
+static uint64_t handout_max(struct scheduler *scheduler, uint64_t now_us)
+{
+    const uint64_t left = concurrency_left(scheduler, ledger_counts(scheduler->ledger).leased);
+    const bool is_first = scheduler->lease_count_ever == 0;
+    scheduler->is_start_due = false;
+    if (scheduler->is_held) {
+        return is_first ? smaller(left, 1) : 0;
+    }
+    if (scheduler->options.delay_us == 0 || left == 0) {
+        return left;
+    }
+    scheduler->is_start_due = scheduler->awaited_lease == 0 && now_us < scheduler->start_us;
+    return scheduler->awaited_lease == 0 && now_us >= scheduler->start_us ? 1 : 0;
+}
+
 /* Give work to the first in the queue that wants some. Who wants none leaves the queue until its
  * next batch; who is given some goes to the end. */
-static bool next_unit(struct scheduler *scheduler, struct scheduler_action *action_out)
+static bool next_unit(struct scheduler *scheduler, uint64_t now_us,
+                      struct scheduler_action *action_out)
 {
+    scheduler->is_start_due = false;
     for (size_t tries = scheduler->queue_count; tries > 0; tries--) {
-        const struct ledger_counts counts = ledger_counts(scheduler->ledger);
-        const uint64_t left = concurrency_left(scheduler, counts.leased);
-        if (counts.ready == 0 || left == 0) {
+        const bool is_some_ready = ledger_counts(scheduler->ledger).ready > 0;
+        const uint64_t left = is_some_ready ? handout_max(scheduler, now_us) : 0;
+        if (left == 0) {
             return false;
         }
         const uint32_t worker_id = queue_take(scheduler);
@@ -269,8 +303,8 @@ static bool next_recall(struct scheduler *scheduler, struct scheduler_action *ac
     uint32_t victim_id;
     uint32_t idle_slots;
     const bool is_some_left = counts.ready > 0 && concurrency_left(scheduler, counts.leased) > 0;
-    if (is_some_left || counts.leased == 0 || !is_slot_idle(scheduler, &idle_slots) ||
-        !find_victim(scheduler, &victim_id)) {
+    if (is_some_left || scheduler->is_held || counts.leased == 0 ||
+        !is_slot_idle(scheduler, &idle_slots) || !find_victim(scheduler, &victim_id)) {
         return false;
     }
     const struct worker *victim = &scheduler->workers[victim_id];
@@ -316,11 +350,14 @@ bool scheduler_next(struct scheduler *scheduler, uint64_t now_us,
         *action_out = (struct scheduler_action){.kind = SCHEDULER_CANCEL};
         return is_first;
     }
-    return next_unit(scheduler, action_out) || next_recall(scheduler, action_out);
+    return next_unit(scheduler, now_us, action_out) || next_recall(scheduler, action_out);
 }
 
 uint64_t scheduler_deadline_us(const struct scheduler *scheduler)
 {
-    return scheduler->state == SCHEDULER_RUNNING ? retry_queue_due_us(&scheduler->retries)
-                                                 : UINT64_MAX;
+    if (scheduler->state != SCHEDULER_RUNNING) {
+        return UINT64_MAX;
+    }
+    const uint64_t retry_us = retry_queue_due_us(&scheduler->retries);
+    return scheduler->is_start_due ? smaller(retry_us, scheduler->start_us) : retry_us;
 }

@@ -31,6 +31,11 @@ struct scheduler {
     struct scheduler_options options;
     enum scheduler_state state;
     bool is_cancel_sent;
+    bool is_held; /* by scheduler_hold() */
+    /* Where there is a delay between starts: */
+    uint64_t awaited_lease; /* handed out, and not heard to have begun; 0: none */
+    uint64_t start_us;      /* when the next may go out */
+    bool is_start_due;      /* nothing but the time is in its way */
     struct ledger *ledger;
     struct worker *workers;
     uint64_t slots_all; /* of the workers present */

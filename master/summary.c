@@ -1,6 +1,7 @@
 #include "master/summary.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "shared/buffer.h"
@@ -80,6 +81,34 @@ static void put_counts(struct text *text, const struct run_verdict *verdict)
     text_put(text, *separator == '\0' ? "no instances" : "", "");
 }
 
+/* A path as a shell reads it. */
+static void put_word(struct text *text, const char *path)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "/._-+=:,@%";
+    if (path[strspn(path, plain)] == '\0') {
+        text_put(text, path, "");
+        return;
+    }
+    text_put(text, "'", "");
+    for (const char *at = path; *at != '\0'; at++) {
+        const char letter[] = {*at, '\0'};
+        text_put(text, *at == '\'' ? "'\\''" : letter, "");
+    }
+    text_put(text, "'", "");
+}
+
+static void put_run_dir(struct text *text, const struct run_description *run, const char *run_dir)
+{
+    if (run->state == RUN_INTERRUPTED) {
+        text_put(text, "mapfleet: go on with: mapfleet resume ", "");
+        put_word(text, run_dir);
+    } else {
+        text_put(text, "mapfleet: run directory ", run_dir);
+    }
+    text_put(text, "\n", "");
+}
+
 static uint64_t instances_ended(const struct run_verdict *verdict)
 {
     return verdict->counts[INSTANCE_SUCCEEDED] + verdict->counts[INSTANCE_CACHED] +
@@ -109,7 +138,6 @@ void summary_print(const struct run_description *run, const struct failures *fai
             text.status = failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
         }
     }
-    text_put(&text, "mapfleet: run directory ", run_dir);
-    text_put(&text, "\n", "");
+    put_run_dir(&text, run, run_dir);
     text_write(&text);
 }

@@ -11,7 +11,8 @@
 /* One line: done of all, rate, failed, running. */
 void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us);
 
-/* Verdict, counts by state, retries, time, rate, run directory, and the failures, grouped. */
+/* Verdict, counts by state, retries, time, rate, the failures, grouped, and the run directory; of
+ * an interrupted run, how to go on with it. */
 void summary_print(const struct run_description *run, const struct failures *failures,
                    const char *run_dir);
 

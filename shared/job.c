@@ -220,6 +220,11 @@ void job_set_built_in(mf_job_function *function, const char *name)
     built_in_name = name;
 }
 
+const char *job_built_in_name(void)
+{
+    return built_in != NULL ? built_in_name : "";
+}
+
 enum status job_open(const char *job, struct job **job_out, struct error *err)
 {
     char *path = NULL;

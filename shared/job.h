@@ -23,6 +23,7 @@
 
 #define JOB_DIGEST_SIZE 16 /* bytes of XXH3-128 */
 #define JOB_SYSTEM_RETRIES_DEFAULT 3
+#define JOB_GRACE_NS_DEFAULT UINT64_C(10000000000)
 #define JOB_OUTPUT_SIZE_MAX_DEFAULT ((uint64_t)64 << 20)
 
 struct task {
@@ -64,6 +65,7 @@ MUST_CHECK enum status job_build(mf_job_function *function, const char *name, st
 
 /* The function that mf_main() was given, for every place that builds the program's own job. */
 void job_set_built_in(mf_job_function *function, const char *name);
+const char *job_built_in_name(void); /* "" where there is none */
 
 /* By what a user typed, "" being the built-in job. */
 MUST_CHECK enum status job_open(const char *job, struct job **job_out, struct error *err);

@@ -12,7 +12,7 @@
 
 static void put_options(struct pack *pack, const struct map_options *options)
 {
-    pack_array(pack, 17);
+    pack_array(pack, 19);
     pack_uint(pack, options->retries);
     pack_uint(pack, options->system_retries);
     pack_uint(pack, options->retry_delay_ns);
@@ -23,6 +23,8 @@ static void put_options(struct pack *pack, const struct map_options *options)
     pack_uint(pack, options->gpus);
     pack_uint(pack, options->concurrency);
     pack_uint(pack, options->delay_ns);
+    pack_uint(pack, options->grace_ns);
+    pack_uint(pack, options->time_limit_ns);
     pack_uint(pack, options->unit_size);
     pack_uint(pack, options->seed);
     pack_uint(pack, options->output_size_max);
@@ -194,6 +196,11 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         pack_spans(&pack, message->as.returned.spans, message->as.returned.span_count);
         break;
     case WIRE_CANCEL:
+        pack_array(&pack, 3);
+        pack_uint(&pack, WIRE_CANCEL);
+        pack_uint(&pack, message->as.cancel.run_on_us);
+        pack_uint(&pack, message->as.cancel.grace_us);
+        break;
     case WIRE_STOP:
     case WIRE_BYE:
         pack_array(&pack, 1);
@@ -311,7 +318,7 @@ static const struct span *get_spans(struct decoder *decoder, bool has_growth, si
 static void get_options(struct decoder *decoder, struct map_options *options)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 17);
+    unpack_array_of(in, 19);
     options->retries = unpack_uint(in);
     options->system_retries = unpack_uint(in);
     options->retry_delay_ns = unpack_uint(in);
@@ -322,6 +329,8 @@ static void get_options(struct decoder *decoder, struct map_options *options)
     options->gpus = unpack_uint(in);
     options->concurrency = unpack_uint(in);
     options->delay_ns = unpack_uint(in);
+    options->grace_ns = unpack_uint(in);
+    options->time_limit_ns = unpack_uint(in);
     options->unit_size = unpack_uint(in);
     options->seed = unpack_uint(in);
     options->output_size_max = unpack_uint(in);
@@ -482,7 +491,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 
 static const uint32_t item_counts[] = {
     [WIRE_START] = 19, [WIRE_READY] = 11,   [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
-    [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 1, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
+    [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 3, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
 };
 
 static void get_body(struct decoder *decoder, struct wire_message *message)
@@ -512,6 +521,9 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
         message->as.returned.spans = get_spans(decoder, false, &message->as.returned.span_count);
         break;
     case WIRE_CANCEL:
+        message->as.cancel.run_on_us = unpack_uint(&decoder->in);
+        message->as.cancel.grace_us = unpack_uint(&decoder->in);
+        break;
     case WIRE_STOP:
     case WIRE_BYE:
         break;

@@ -8,7 +8,8 @@
  *        <-- BEAT: what each slot is in ----  at a steady pace
  *        --- RECALL: lease, how many ------>
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
- *        --- CANCEL ----------------------->  ends attempts: reports, and RETURNED for each lease
+ *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts: reports, and
+ *                                             RETURNED for each lease; may come again, sooner
  *        --- STOP ------------------------->  leaves
  *        <-- BYE ---------------------------  the last message; without a STOP it leaves by itself
  *
@@ -120,6 +121,12 @@ struct wire_recall {
     uint64_t count;
 };
 
+/* How attempts that run are ended. */
+struct wire_cancel {
+    uint64_t run_on_us; /* what ends by itself within this still counts; then comes SIGTERM */
+    uint64_t grace_us;  /* from there to SIGKILL; both 0: SIGKILL at once */
+};
+
 struct wire_returned {
     uint64_t lease;
     const struct span *spans;
@@ -135,6 +142,7 @@ struct wire_message {
         struct report report;
         struct wire_beat beat;
         struct wire_recall recall;
+        struct wire_cancel cancel;
         struct wire_returned returned;
     } as;
 };

@@ -117,6 +117,7 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
     control->frame_size = 0;
+    atomic_store(&control->is_halted, 0);
     atomic_store(&control->done, 0);
     atomic_store(&control->claim, instance_count);
     atomic_store(&control->batch, atomic_load(&control->batch) + 1);
@@ -136,6 +137,12 @@ uint64_t channel_trim(struct channel *channel)
     } while (next < (claim & UINT32_MAX) &&
              !atomic_compare_exchange_weak(&channel->control->claim, &claim, next << 32 | next));
     return next;
+}
+
+void channel_halt(struct channel *channel)
+{
+    atomic_store(&channel->control->is_halted, 1);
+    (void)channel_trim(channel);
 }
 
 uint64_t channel_claimed(const struct channel *channel)

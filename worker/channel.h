@@ -54,6 +54,7 @@ struct channel_control {
     uint64_t mem; /* bytes that an attempt of the batch may hold; 0: no bound */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     _Atomic uint64_t claim;     /* next << 32 | limit */
+    _Atomic uint32_t is_halted; /* start nothing more, of what was claimed neither */
     _Atomic uint32_t is_closed; /* nothing more will come: the executor may leave */
     struct slot_place place;    /* told once, before the executor is forked */
     /* Written by the executor. */
@@ -97,6 +98,9 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
 bool channel_has_ended(const struct channel *channel);
 /* Take back what has not started: gives how many instances of the batch stay. */
 uint64_t channel_trim(struct channel *channel);
+/* The same, and of what was claimed together nothing more is started either: it comes back with the
+ * batch's end. */
+void channel_halt(struct channel *channel);
 /* Instances that were claimed, and that have a result. Unbelieved. */
 uint64_t channel_claimed(const struct channel *channel);
 uint64_t channel_done(const struct channel *channel);
@@ -158,6 +162,11 @@ static inline void channel_stop(struct channel *channel)
 {
     const uint64_t done = atomic_load_explicit(&channel->control->done, memory_order_relaxed);
     atomic_store(&channel->control->claim, done << 32 | done);
+}
+
+static inline bool channel_is_halted(const struct channel *channel)
+{
+    return atomic_load_explicit(&channel->control->is_halted, memory_order_relaxed) != 0;
 }
 
 /* Tell the rank in which instance the channel was written over. */

@@ -279,6 +279,9 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
     slot->doom = DOOM_NONE;
     slot->is_kill_sent = false;
     slot->is_trimmed = false;
+    slot->is_begin_told = false;
+    slot->term_us = UINT64_MAX;
+    slot->kill_us = UINT64_MAX;
     slot->state = SLOT_BUSY;
     slot->channel.control->mem = slot->mem;
     channel_put_batch(&slot->channel, batch->spans, batch->span_count, batch->instance_count,
@@ -621,6 +624,22 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
     return status == STATUS_OK ? fill_slots(pool, err) : status;
 }
 
+bool pool_has_begun(struct pool *pool, bool *is_about_to_out)
+{
+    bool has_begun = false;
+    *is_about_to_out = false;
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->state != SLOT_BUSY || slot->is_begin_told) {
+            continue;
+        }
+        slot->is_begin_told = channel_claimed(&slot->channel) > 0;
+        has_begun = has_begun || slot->is_begin_told;
+        *is_about_to_out = *is_about_to_out || !slot->is_begin_told;
+    }
+    return has_begun;
+}
+
 /* Instances of the slot's batch that have not started, where it has run for so long that somebody
  * free should take them. */
 static uint64_t trimmable(const struct slot *slot, uint64_t now_us)
@@ -676,7 +695,7 @@ size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_runnin
         const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
         struct span span;
         if (slot->state == SLOT_BUSY && done < slot->instance_count &&
-            slice(slot, done, done + 1, &span) == 1) {
+            channel_claimed(&slot->channel) > done && slice(slot, done, done + 1, &span) == 1) {
             running_out[count++] = (struct wire_running){.map = pool->options.start->map,
                                                          .index = span.start,
                                                          .attempt = span.attempt,

@@ -34,8 +34,6 @@
 #include "worker/zygote.h"
 
 #define POOL_FD_COUNT_MAX 3
-/* Between the TERM and the KILL of an attempt that is ended. */
-#define POOL_GRACE_US 10000000
 
 struct pool; /* fields: pool.c */
 
@@ -91,10 +89,16 @@ MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
  * long. False where none has any. */
 bool pool_trim(struct pool *pool, uint64_t now_us);
 
-/* End all attempts that run; their results say aborted. */
-MUST_CHECK enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err);
+/* Start no further instance of the batches that run, and end the attempts in them; what is ended so
+ * is aborted. Again, to end them sooner. In the rank itself nothing can be ended. */
+MUST_CHECK enum status pool_cancel(struct pool *pool, const struct wire_cancel *how,
+                                   uint64_t now_us, struct error *err);
 
-/* What each slot is in; gives how many, at most pool_slot_count(). Not sorted. */
+/* Has an attempt begun in a slot since it was last asked? And is one about to, so that it is worth
+ * asking again in a moment? Together one look a batch. */
+bool pool_has_begun(struct pool *pool, bool *is_about_to_out);
+
+/* Which instance each slot is in, if any; gives how many, at most pool_slot_count(). Not sorted. */
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out);
 
 /* Nothing more will come: executors run the job's teardown and leave. pool_collect() is called

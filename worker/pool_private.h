@@ -42,10 +42,13 @@ struct slot {
     uint64_t seen_us;   /* and when that number was first seen */
     enum doom doom;
     uint64_t doomed_at; /* number of the instance that is being ended */
-    uint64_t doomed_us;
+    uint64_t term_us;   /* when it gets its SIGTERM, if it still runs; UINT64_MAX: never */
+    uint64_t kill_us;   /* where doomed: when it gets its SIGKILL */
+    uint64_t cancel_grace_us;
     uint64_t held; /* bytes, where DOOM_MEMORY */
     bool is_kill_sent;
     bool is_trimmed;
+    bool is_begin_told; /* by pool_has_begun() */
 };
 
 struct pool {

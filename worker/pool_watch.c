@@ -21,18 +21,23 @@ enum status pool_kill(struct pool *pool, struct slot *slot, struct error *err)
 }
 
 /* The instance with this number in the batch is charged; none after it is started. */
-static void doom(struct slot *slot, enum doom why, uint64_t at, uint64_t now_us)
+static void doom(struct slot *slot, enum doom why, uint64_t at)
 {
     slot->doom = why;
-    slot->doomed_us = now_us;
     (void)channel_trim(&slot->channel);
     slot->doomed_at = at < slot->instance_count ? at : slot->instance_count;
 }
 
-static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom why, uint64_t now_us,
-                               struct error *err)
+static uint64_t later(uint64_t now_us, uint64_t by_us)
 {
-    doom(slot, why, channel_done(&slot->channel), now_us);
+    return by_us < UINT64_MAX - now_us ? now_us + by_us : UINT64_MAX;
+}
+
+static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom why,
+                               uint64_t kill_us, struct error *err)
+{
+    doom(slot, why, channel_done(&slot->channel));
+    slot->kill_us = kill_us;
     return zygote_signal(pool->options.zygote, slot->executor, SIGTERM, err);
 }
 
@@ -70,7 +75,7 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
     }
     if (slot->doom == DOOM_NONE) {
         slot->held = held;
-        doom(slot, DOOM_MEMORY, at, now_us);
+        doom(slot, DOOM_MEMORY, at);
     }
     return pool_kill(pool, slot, err);
 }
@@ -81,11 +86,14 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
 static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now_us,
                               struct error *err)
 {
-    const uint64_t timeout_us = pool->options.start->options.timeout_ns / 1000;
+    const struct map_options *map = &pool->options.start->options;
+    const uint64_t timeout_us = map->timeout_ns / 1000;
     if (slot->doom != DOOM_NONE) {
-        const bool is_over =
-            now_us - slot->doomed_us >= POOL_GRACE_US || channel_has_ended(&slot->channel);
+        const bool is_over = now_us >= slot->kill_us || channel_has_ended(&slot->channel);
         return is_over && !slot->is_kill_sent ? pool_kill(pool, slot, err) : STATUS_OK;
+    }
+    if (now_us >= slot->term_us) {
+        return doom_gently(pool, slot, DOOM_CANCEL, later(now_us, slot->cancel_grace_us), err);
     }
     if (timeout_us == 0) {
         return STATUS_OK;
@@ -95,8 +103,9 @@ static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now
         slot->seen_done = done;
         slot->seen_us = now_us;
     }
-    return now_us - slot->seen_us >= timeout_us ? doom_gently(pool, slot, DOOM_TIMEOUT, now_us, err)
-                                                : STATUS_OK;
+    return now_us - slot->seen_us >= timeout_us
+               ? doom_gently(pool, slot, DOOM_TIMEOUT, later(now_us, map->grace_ns / 1000), err)
+               : STATUS_OK;
 }
 
 enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us, struct error *err)
@@ -108,14 +117,36 @@ enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us, st
 /* ---- The map's end, and when to look again ----------------------------------------------------
  */
 
-enum status pool_cancel(struct pool *pool, uint64_t now_us, struct error *err)
+/* An attempt that is being ended already may be so sooner now, but for the reason that it had. */
+static enum status cancel_slot(struct pool *pool, struct slot *slot, const struct wire_cancel *how,
+                               uint64_t now_us, struct error *err)
+{
+    const uint64_t term_us = later(now_us, how->run_on_us);
+    const uint64_t kill_us = later(term_us, how->grace_us);
+    channel_halt(&slot->channel);
+    slot->is_trimmed = true;
+    if (slot->doom == DOOM_NONE && channel_has_ended(&slot->channel)) {
+        return STATUS_OK;
+    }
+    if (slot->doom == DOOM_NONE && kill_us == now_us) {
+        doom(slot, DOOM_CANCEL, channel_done(&slot->channel));
+    }
+    if (slot->doom == DOOM_NONE && term_us < slot->term_us) {
+        slot->term_us = term_us;
+        slot->cancel_grace_us = how->grace_us;
+    } else if (slot->doom != DOOM_NONE && kill_us < slot->kill_us) {
+        slot->kill_us = kill_us;
+    }
+    return pool_watch(pool, slot, now_us, err);
+}
+
+enum status pool_cancel(struct pool *pool, const struct wire_cancel *how, uint64_t now_us,
+                        struct error *err)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
-        struct slot *slot = &pool->slots[i];
-        if (pool->options.zygote != NULL && slot->state == SLOT_BUSY && slot->doom == DOOM_NONE &&
-            !channel_has_ended(&slot->channel)) {
-            status = doom_gently(pool, slot, DOOM_CANCEL, now_us, err);
+        if (pool->options.zygote != NULL && pool->slots[i].state == SLOT_BUSY) {
+            status = cancel_slot(pool, &pool->slots[i], how, now_us, err);
         }
     }
     return status;
@@ -132,6 +163,9 @@ uint64_t pool_deadline_us(const struct pool *pool)
             continue;
         }
         is_watched = is_watched || slot->doom != DOOM_NONE || map->timeout_ns > 0;
+        if (slot->doom == DOOM_NONE && slot->term_us < deadline_us) {
+            deadline_us = slot->term_us;
+        }
         if (slot->mem > 0 && slot->pid != 0 && !slot->is_kill_sent &&
             slot->weigh_us < deadline_us) {
             deadline_us = slot->weigh_us;

@@ -320,7 +320,8 @@ static bool run_stretch(struct runner *runner, struct batch_walk *walk, uint64_t
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
-        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
+            channel_is_halted(runner->options.channel)) {
             return false;
         }
     }

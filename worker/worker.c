@@ -19,6 +19,8 @@
 #include "worker/unit_queue.h"
 
 #define MASTER_RANK 0
+/* How soon to look again for an attempt that is about to begin. */
+#define BEGIN_LOOK_US 1000
 #define BATCH_GOAL_US 2000.0
 #define BATCH_COUNT_MAX CHANNEL_INSTANCE_COUNT_MAX
 #define LEAVE_US_MAX 1000000
@@ -51,6 +53,8 @@ struct worker {
     uint64_t reported_us; /* when reports last left */
     uint64_t beat_us;     /* when the last beat left */
     uint64_t leaving_us;
+    bool is_begin_told;    /* the first attempt of this rank, by a beat */
+    bool is_begin_awaited; /* a batch was started, and one is to be told when it has begun */
 };
 
 enum status worker_create(struct transport *transport, struct zygote *zygote,
@@ -332,7 +336,8 @@ static enum status give_back(struct worker *worker, uint64_t lease, uint64_t cou
 }
 
 /* Everything that has not started goes back, and what has ended is reported. */
-static enum status on_cancel(struct worker *worker, uint64_t now_us, struct error *err)
+static enum status on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
+                             struct error *err)
 {
     enum status status = STATUS_OK;
     for (const struct unit *unit = worker->queue.first; unit != NULL && status == STATUS_OK;
@@ -342,9 +347,15 @@ static enum status on_cancel(struct worker *worker, uint64_t now_us, struct erro
         }
     }
     if (status == STATUS_OK && worker->pool != NULL) {
-        status = pool_cancel(worker->pool, now_us, err);
+        status = pool_cancel(worker->pool, how, now_us, err);
     }
     return status == STATUS_OK ? send_reports(worker, now_us, err) : status;
+}
+
+enum status worker_end_attempts(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    const struct wire_cancel at_once = {.run_on_us = 0};
+    return worker->state == WORKER_READY ? on_cancel(worker, &at_once, now_us, err) : STATUS_OK;
 }
 
 static enum status say_bye(struct worker *worker, struct error *err)
@@ -401,7 +412,7 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_RECALL:
         return give_back(worker, message->as.recall.lease, message->as.recall.count, err);
     case WIRE_CANCEL:
-        return on_cancel(worker, now_us, err);
+        return on_cancel(worker, &message->as.cancel, now_us, err);
     case WIRE_STOP:
         return on_stop(worker, now_us, err);
     case WIRE_READY:
@@ -563,8 +574,24 @@ static enum status leave_for_setup(struct worker *worker, uint64_t now_us, struc
 {
     log_warning("rank %" PRIu32 " leaves the run: %s", transport_rank(worker->transport),
                 pool_setup_error(worker->pool));
-    const enum status status = on_cancel(worker, now_us, err);
+    const struct wire_cancel at_once = {.run_on_us = 0};
+    const enum status status = on_cancel(worker, &at_once, now_us, err);
     return status == STATUS_OK ? say_bye(worker, err) : status;
+}
+
+/* Where starts must lie apart, the master hears of each; else of the first. */
+static enum status tell_beginnings(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    const bool is_each = worker->start.as.start.options.delay_ns > 0;
+    if (worker->is_begin_told && !is_each) {
+        return STATUS_OK;
+    }
+    if (!pool_has_begun(worker->pool, &worker->is_begin_awaited)) {
+        return STATUS_OK;
+    }
+    worker->is_begin_told = true;
+    worker->is_begin_awaited = worker->is_begin_awaited && is_each;
+    return send_beat(worker, now_us, err);
 }
 
 static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_something,
@@ -587,6 +614,9 @@ static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_
     if (is_report_due(worker, now_us)) {
         *did_something = true;
         status = send_reports(worker, now_us, err);
+    }
+    if (status == STATUS_OK) {
+        status = tell_beginnings(worker, now_us, err);
     }
     if (status == STATUS_OK && now_us - worker->beat_us >= WORKER_BEAT_INTERVAL_US) {
         status = send_beat(worker, now_us, err);
@@ -624,7 +654,8 @@ uint64_t worker_deadline_us(const struct worker *worker)
     const uint64_t report_us = worker->report_count > 0
                                    ? worker->reported_us + worker->start.as.start.report_interval_us
                                    : UINT64_MAX;
-    return smaller(smaller(beat_us, report_us), pool_deadline_us(worker->pool));
+    const uint64_t begin_us = worker->is_begin_awaited ? clock_us() + BEGIN_LOOK_US : UINT64_MAX;
+    return smaller(smaller(beat_us, report_us), smaller(begin_us, pool_deadline_us(worker->pool)));
 }
 
 size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POOL_FD_COUNT_MAX])

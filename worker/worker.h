@@ -39,6 +39,10 @@ MUST_CHECK enum status worker_take_message(struct worker *worker,
 /* A START that this program cannot even read: answer with the reason. */
 MUST_CHECK enum status worker_refuse(struct worker *worker, const char *reason, struct error *err);
 
+/* End all attempts at once, before the master says so: mpirun ends this rank in a moment. */
+MUST_CHECK enum status worker_end_attempts(struct worker *worker, uint64_t now_us,
+                                           struct error *err);
+
 /* *did_something_out is false when the caller may wait, until worker_deadline_us() at most. */
 MUST_CHECK enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
                                    struct error *err);

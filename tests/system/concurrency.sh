@@ -31,6 +31,23 @@ seconds = json.load(open("uneven/run.json"))["verdict"]["wall_seconds"]
 assert seconds < 3.5, seconds  # 2 where they are spread well, 8 on one rank
 PYTHON
 
+rule "--delay lies between all starts over all ranks, retries included, and is no more than that"
+for i in 0 1 2 3 4 5; do echo "{\"value\": $i, \"fail\": true}"; done >fail.jsonl
+for ranks in 0 3; do
+    rm -f starts
+    start=$SECONDS
+    run "$ranks" map "$MAPFLEET_BUILD_DIR/tests/jobs/gate.so:gate" --inputs fail.jsonl --slots 2 \
+        --delay 200ms --retries 1 --policy run-all
+    expect_status 1
+    [ $((SECONDS - start)) -lt 20 ] || fail "it took $((SECONDS - start)) s"
+    python3 - <<'PYTHON' || fail "starts lie too near to each other"
+starts = sorted(float(line.split()[0]) for line in open("starts"))
+gaps = [later - earlier for earlier, later in zip(starts, starts[1:])]
+assert len(starts) == 12, starts
+assert min(gaps) > 0.15, gaps  # an attempt may read the clock a moment after it has begun
+PYTHON
+done
+
 rule "1,000 attempts that all crash end in seconds"
 for _ in $(seq 1000); do echo '{"value": 1, "how": "crash"}'; done >crashes.jsonl
 start=$SECONDS

@@ -55,3 +55,83 @@ expect_in() {
 expect_not_in() {
     ! grep -qF -- "$2" "$1" || fail "\"$2\" in $1"
 }
+
+# wait_for FILE...: until all of them are there.
+wait_for() {
+    local file
+    for file in "$@"; do
+        for _ in $(seq 600); do
+            [ -e "$file" ] && continue 2
+            sleep 0.05
+        done
+        fail "$file never came"
+    done
+}
+
+# wait_for_line FILE TEXT: until some line of it holds the text.
+wait_for_line() {
+    for _ in $(seq 600); do
+        grep -qsF -- "$2" "$1" && return
+        sleep 0.05
+    done
+    fail "\"$2\" never came in $1"
+}
+
+# Processes of this test that are still alive: not zombies, and with our scratch folder as cwd.
+left_behind() {
+    local process
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/cwd" 2>/dev/null)" = "$scratch" ] || continue
+        [ "${process#/proc/}" != $$ ] && [ "$(cut -d' ' -f3 "$process/stat" 2>/dev/null)" != Z ] &&
+            grep -qa mapfleet "$process/cmdline" 2>/dev/null && echo "$process"
+    done
+}
+
+expect_nothing_left() {
+    for _ in $(seq 50); do
+        [ -z "$(left_behind)" ] && return
+        sleep 0.1
+    done
+    fail "processes are left: $(left_behind)"
+}
+
+# start RANKS ARGUMENT...: mapfleet in the background, as $process; leaves out and err.
+start() {
+    local ranks=$1
+    shift
+    if [ "$ranks" -eq 0 ]; then
+        "$mapfleet" "$@" >out 2>err </dev/null &
+    else
+        mpirun -q -n "$ranks" "$mapfleet" "$@" >out 2>err </dev/null &
+    fi
+    process=$!
+}
+
+# begin RANKS ARGUMENT...: the same with a new run directory, run.
+begin() {
+    rm -rf run begun-* open starts err
+    start "$@" --run-dir run
+}
+
+# Until it has ended: leaves $status. What hangs is killed.
+finish() {
+    (for _ in $(seq 600); do kill -0 "$process" 2>/dev/null || exit; sleep 0.1; done
+        kill -KILL "$process") &
+    local watch=$!
+    wait "$process"
+    status=$?
+    kill "$watch" 2>/dev/null
+    wait "$watch" 2>/dev/null
+}
+
+# expect_counts STATE COUNT...: of run.json; all others are 0.
+expect_counts() {
+    python3 - "$@" <<'PYTHON' || fail "the counts are wrong"
+import json, sys
+words = sys.argv[1:]
+expected = dict(zip(words[::2], map(int, words[1::2])))
+counts = json.load(open("run/run.json"))["verdict"]["counts"]
+found = {state: count for state, count in counts.items() if count > 0}
+assert found == expected, (found, expected)
+PYTHON
+}

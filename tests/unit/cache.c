@@ -31,10 +31,10 @@ static struct inputs *open_inputs(const char *lines, const struct type *type)
     return inputs;
 }
 
-static void start_in(struct fixture *f, enum cache_mode mode, const char *lines, const char *dir)
+/* Not yet looked up. */
+static void create_in(struct fixture *f, enum cache_mode mode, const char *lines, const char *dir)
 {
     const char *const texts[] = {"job", "task", "1", "int", "int"};
-    struct error err;
     *f = (struct fixture){0};
     OK(type_parse("int", &f->type, NULL));
     OK(key_base_make(texts, 5, 0, &f->base));
@@ -49,7 +49,18 @@ static void start_in(struct fixture *f, enum cache_mode mode, const char *lines,
                                           .run_dir = folder,
                                           .inputs = f->inputs};
     OK(cache_create(&options, &f->cache));
+}
+
+static void look_up(struct fixture *f)
+{
+    struct error err;
     OK(cache_look_up(f->cache, &err));
+}
+
+static void start_in(struct fixture *f, enum cache_mode mode, const char *lines, const char *dir)
+{
+    create_in(f, mode, lines, dir);
+    look_up(f);
 }
 
 static void start(struct fixture *f, enum cache_mode mode, const char *lines)
@@ -262,6 +273,51 @@ Test(cache, lets_those_run_whose_output_cannot_be_read)
     expect(&f, "looked up");
     cache_take_batch(f.cache, &batch, NULL, 0);
     expect(&f, "held: run 1-2");
+    finish(&f);
+}
+
+Test(cache, what_has_ended_before_is_neither_looked_up_nor_equal_to_any)
+{
+    struct fixture f;
+    start(&f, CACHE_USE, "1\n2\n3\n");
+    expect(&f, "looked up");
+    take(&f, 0, 3, NULL, false);
+    finish(&f);
+    create_in(&f, CACHE_USE, "1\n2\n7\n7\n3\n7\n1\n", in_folder("store"));
+    cache_skip(f.cache, 1, 2);
+    cache_skip(f.cache, 6, 1);
+    look_up(&f);
+    expect(&f, "hits 0,4: 0 20");
+    expect(&f, "hold 5");
+    expect(&f, "looked up");
+    take(&f, 3, 1, NULL, false);
+    expect(&f, "held: hits 5: 30");
+    finish(&f);
+}
+
+Test(cache, of_which_all_have_ended_finds_nothing)
+{
+    struct fixture f;
+    create_in(&f, CACHE_USE, "1\n1\n", in_folder("store"));
+    cache_skip(f.cache, 0, 2);
+    look_up(&f);
+    expect(&f, "looked up");
+    finish(&f);
+}
+
+Test(cache, is_sharing_until_all_that_were_held_have_been_heard_of)
+{
+    struct fixture f;
+    start(&f, CACHE_USE, "5\n6\n5\n6\n6\n");
+    expect(&f, "hold 2-4");
+    expect(&f, "looked up");
+    cr_expect(not(cache_is_sharing(f.cache)));
+    take(&f, 0, 2, NULL, false);
+    cr_expect(cache_is_sharing(f.cache));
+    expect(&f, "held: hits 2: 0");
+    cr_expect(cache_is_sharing(f.cache));
+    expect(&f, "held: hits 3-4: 10 10");
+    cr_expect(not(cache_is_sharing(f.cache)));
     finish(&f);
 }
 

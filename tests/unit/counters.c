@@ -81,3 +81,19 @@ Test(counters, raising_one_past_its_largest_value_is_a_bug_that_asserts, .signal
     (void)counters_raise(&counters, 0);
     (void)counters_raise(&counters, 0);
 }
+
+Test(counters, can_be_set_up_to_their_largest_value)
+{
+    struct counters counters = counters_make(5);
+    counters_set(&counters, 100, 0);
+    cr_expect(eq(sz, counters.block_count, 0), "nothing is taken for a zero");
+    counters_set(&counters, 7, 3);
+    counters_set(&counters, 8, 99);
+    cr_expect(eq(u64, counters_get(&counters, 7), 3));
+    cr_expect(eq(u64, counters_get(&counters, 8), 5));
+    cr_expect(eq(u64, counters_get(&counters, 9), 0));
+    counters_set(&counters, 8, 0);
+    cr_expect(eq(u64, counters_get(&counters, 8), 0));
+    cr_expect(eq(u64, counters_get(&counters, 7), 3));
+    counters_free(&counters);
+}

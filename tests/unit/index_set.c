@@ -180,3 +180,42 @@ Test(index_set, agrees_with_an_array_of_flags)
         index_set_free(&set);
     }
 }
+
+Test(index_set, put_and_drop_take_any_range)
+{
+    struct index_set set = {0};
+    index_set_put(&set, K64 - 5, 10);
+    index_set_put(&set, K64, 10);
+    cr_expect(eq(u64, set.count, 15));
+    index_set_put(&set, G4 - 2, 4);
+    cr_expect(eq(u64, set.count, 19));
+    cr_expect(eq(u64, index_set_end(&set), G4 + 2));
+    index_set_drop(&set, G4, 5 * G4);
+    cr_expect(eq(u64, set.count, 17));
+    cr_expect(eq(u64, index_set_end(&set), G4));
+    index_set_drop(&set, 0, K64);
+    cr_expect(eq(u64, set.count, 12));
+    index_set_drop(&set, 0, 2 * G4);
+    cr_expect(eq(u64, set.count, 0));
+    cr_expect(eq(u64, index_set_end(&set), 0));
+    index_set_free(&set);
+}
+
+Test(index_set, subtract_takes_out_what_the_other_has)
+{
+    struct index_set set = {0};
+    struct index_set other = {0};
+    index_set_add(&set, 0, 2 * K64);
+    index_set_add(&set, G4, 10);
+    index_set_add(&other, 5, 10);
+    index_set_add(&other, 2 * K64 - 1, 100);
+    index_set_add(&other, G4 + 9, 100);
+    index_set_add(&other, 3 * G4, 1);
+    index_set_subtract(&set, &other);
+    cr_expect(eq(u64, set.count, 2 * K64 + 10 - 12));
+    cr_expect(not(index_set_contains(&set, 5)));
+    cr_expect(not(index_set_contains(&set, G4 + 9)));
+    cr_expect(index_set_contains(&set, 15));
+    index_set_free(&set);
+    index_set_free(&other);
+}

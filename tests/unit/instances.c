@@ -189,6 +189,41 @@ Test(instances, a_hit_has_no_attempts_and_a_shared_failure_has_the_text_of_the_o
     finish(instances);
 }
 
+Test(instances, a_shared_failure_that_is_revived_is_as_if_it_had_never_been)
+{
+    const struct record revival = {.kind = RECORD_START, .revives_failed = true, .retries = 9};
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(4, 0, FAILURE_ERROR, "once"), retried(1, 0));
+    append_shared_failure(log, 4, "never");
+    append_shared_failure(log, 5, "never");
+    OK(run_log_append(log, &revival, NULL));
+    struct instances *instances = log_finish(log);
+    struct instance instance = instances_get(instances, 4);
+    cr_expect(eq(int, instance.state, INSTANCE_ABORTED));
+    cr_expect(eq(u64, instance.attempts, 1));
+    instance = instances_get(instances, 5);
+    cr_expect(eq(int, instance.state, INSTANCE_NOT_STARTED));
+    cr_expect(eq(u64, instance.attempts, 0));
+    cr_expect(instance.error == NULL);
+    finish(instances);
+}
+
+Test(instances, a_shared_failure_leaves_the_attempts_of_its_own_as_they_were)
+{
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(4, 0, FAILURE_ERROR, "once"), retried(1, 0));
+    append_failure(log, make_failure(4, 1, FAILURE_ERROR, "twice"), retried(2, 0));
+    append_shared_failure(log, 4, "never");
+    struct instances *instances = log_finish(log);
+    const struct instance instance = instances_get(instances, 4);
+    cr_expect(eq(int, instance.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, instance.attempts, 2));
+    cr_expect(eq(u64, instance.task_failures, 2));
+    cr_expect(eq(u64, instance.attempt_number, 1));
+    cr_expect(strcmp(instance.error, "never") == 0);
+    finish(instances);
+}
+
 Test(instances, texts_are_held_once_and_are_utf8)
 {
     struct run_log *log = log_create();

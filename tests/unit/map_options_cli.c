@@ -23,6 +23,8 @@ static struct map_options own_options(void)
     own.gpus = 7;
     own.concurrency = 8;
     own.delay_ns = 9;
+    own.grace_ns = 14;
+    own.time_limit_ns = 15;
     own.unit_size = 10;
     own.seed = 11;
     own.output_size_max = 12;
@@ -97,6 +99,9 @@ Test(map_options_cli, zero_replaces_a_larger_number)
     cr_expect(eq(u64, applied("--mem 0").mem, 0));
     cr_expect(eq(u64, applied("--gpus 0").gpus, 0));
     cr_expect(eq(u64, applied("--concurrency 0").concurrency, 0));
+    cr_expect(eq(u64, applied("--delay 0").delay_ns, 0));
+    cr_expect(eq(u64, applied("--grace 0").grace_ns, 0));
+    cr_expect(eq(u64, applied("--time-limit 0").time_limit_ns, 0));
     cr_expect(eq(u64, applied("--seed 0").seed, 0));
 }
 
@@ -105,6 +110,9 @@ Test(map_options_cli, each_number_has_its_unit)
     cr_expect(eq(u64, applied("--system-retries 4").system_retries, 4));
     cr_expect(eq(u64, applied("--retry-delay 500ms").retry_delay_ns, 500000000));
     cr_expect(eq(u64, applied("--concurrency 7").concurrency, 7));
+    cr_expect(eq(u64, applied("--delay 20ms").delay_ns, 20000000));
+    cr_expect(eq(u64, applied("--grace 3").grace_ns, UINT64_C(3000000000)));
+    cr_expect(eq(u64, applied("--time-limit 2m").time_limit_ns, UINT64_C(120000000000)));
     cr_expect(eq(u64, applied("--mem 100Mi").mem, UINT64_C(100) << 20));
     cr_expect(eq(dbl, applied("--mem-growth 1.5").mem_growth, 1.5));
     cr_expect(eq(u64, applied("--cpus 8").cpus, 8));

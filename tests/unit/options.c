@@ -5,6 +5,7 @@
 #include <criterion/redirect.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Helpers -------------------------------------------------------------------------------- */
@@ -318,4 +319,46 @@ Test(options, the_overview_names_every_verb, .init = cr_redirect_stdout)
         cr_expect(strstr(overview, usage) != NULL, "no %s", usage);
     }
     expect_narrow(overview);
+}
+
+Test(options, resume_takes_what_a_map_was_asked_for_but_for_its_inputs)
+{
+    cr_expect(option_is_remembered(OPTION_RETRIES));
+    cr_expect(option_is_remembered(OPTION_MIN_SUCCESSES));
+    cr_expect(option_is_remembered(OPTION_SLOTS));
+    cr_expect(option_is_remembered(OPTION_SYNC));
+    static const enum option_id forgotten[] = {OPTION_HELP,     OPTION_RANGE,  OPTION_INPUTS,
+                                               OPTION_RUN_DIR,  OPTION_RESUME, OPTION_PRINT,
+                                               OPTION_PROGRESS, OPTION_FAILED, OPTION_TABLE};
+    for (size_t i = 0; i < sizeof(forgotten) / sizeof(forgotten[0]); i++) {
+        cr_expect(not(option_is_remembered(forgotten[i])), "%s", option_name(forgotten[i]));
+    }
+    expect_refused(
+        VERB_RESUME, LINE("RUN", "--range", "0:3"),
+        "--range is an option of mapfleet map, and mapfleet resume has none of that name");
+    expect_refused(VERB_MAP, LINE("--failed"),
+                   "--failed is an option of mapfleet resume, and mapfleet map has none of that "
+                   "name");
+}
+
+Test(options, an_option_stands_as_one_word)
+{
+    char *words[] = {option_word(OPTION_RETRIES, "3"), option_word(OPTION_RETRIES, ""),
+                     option_word(OPTION_NO_HEADER, ""), option_word(OPTION_RESUME, ""),
+                     option_word(OPTION_RESUME, "failed")};
+    static const char *const expected[] = {"--retries=3", "--retries=", "--no-header", "--resume",
+                                           "--resume=failed"};
+    for (size_t i = 0; i < 5; i++) {
+        cr_expect(strcmp(words[i], expected[i]) == 0, "%s", words[i]);
+        free(words[i]);
+    }
+}
+
+Test(options, the_help_of_resume_is_narrow, .init = cr_redirect_stdout)
+{
+    options_print_help(VERB_RESUME);
+    const char *help = read_output();
+    cr_expect(strstr(help, "--failed") != NULL && strstr(help, "--retries") != NULL);
+    cr_expect(strstr(help, "--range 0") == NULL);
+    expect_narrow(help);
 }

@@ -19,6 +19,7 @@
 #define WAIT_US UINT64_C(15000000)
 #define OUTPUT_SIZE_MAX ((uint64_t)1 << 20)
 #define LEASE 42
+#define GRACE_US UINT64_C(10000000)
 
 TestSuite(pool, .timeout = 50);
 
@@ -66,6 +67,7 @@ static void fill_start(struct bench *bench, const char *task, struct formula for
     memcpy(bench->start.job_digest, bench->job->digest, JOB_DIGEST_SIZE);
     bench->start.options.output_size_max = OUTPUT_SIZE_MAX;
     bench->start.options.timeout_ns = timeout_ns;
+    bench->start.options.grace_ns = GRACE_US * 1000;
 }
 
 static struct zygote_event prepare(struct bench *bench)
@@ -194,6 +196,26 @@ static void start(struct bench *bench, uint64_t first, uint64_t count, const str
                                 .inputs = inputs == NULL ? NULL : inputs->data,
                                 .inputs_size = inputs == NULL ? 0 : inputs->size};
     pool_start(bench->pool, LEASE, &batch, clock_us());
+}
+
+static void cancel(struct bench *bench, uint64_t run_on_us, uint64_t grace_us)
+{
+    struct error err = {""};
+    const struct wire_cancel how = {.run_on_us = run_on_us, .grace_us = grace_us};
+    cr_assert(eq(int, pool_cancel(bench->pool, &how, clock_us(), &err), STATUS_OK), "%s", err.text);
+}
+
+/* Until the batch of ten has come to number 4. */
+static void wait_for_4(struct bench *bench)
+{
+    struct wire_running running = {.index = 0};
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (running.index != 104) {
+        cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
+        cr_assert(not(collect(bench, 0)));
+        (void)pool_running(bench->pool, clock_us(), &running);
+        usleep(1000);
+    }
 }
 
 /* {value: i}, and for number `at` also how it misbehaves. */
@@ -339,7 +361,7 @@ Test(pool, what_a_batch_is_in_is_told)
     const uint64_t end_us = clock_us() + WAIT_US;
     while (running.index != 104 && clock_us() < end_us) {
         cr_assert(not(collect(bench, 0)));
-        cr_assert(eq(sz, pool_running(bench->pool, clock_us(), &running), 1));
+        cr_assert(le(sz, pool_running(bench->pool, clock_us(), &running), 1));
         usleep(1000);
     }
     cr_expect(eq(u64, running.index, 104));
@@ -347,8 +369,7 @@ Test(pool, what_a_batch_is_in_is_told)
     cr_expect(not(pool_trim(bench->pool, 0)), "the batch has not run for long");
     cr_expect(pool_trim(bench->pool, UINT64_MAX));
     cr_expect(not(pool_trim(bench->pool, UINT64_MAX)), "there is no more to take");
-    struct error err = {""};
-    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    cancel(bench, 0, GRACE_US);
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
     buffer_free(&inputs);
@@ -447,8 +468,99 @@ Test(pool, an_attempt_that_holds_on_is_killed_after_the_grace)
         cr_assert(not(collect(bench, 0)), "it ignores SIGTERM");
         wait_a_while(bench);
     }
-    next_result_at(bench, POOL_GRACE_US);
+    next_result_at(bench, GRACE_US);
     expect_ended_at_4(bench, FAILURE_TIMEOUT);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, what_ends_by_itself_while_it_may_run_on_counts_and_nothing_new_starts)
+{
+    struct bench *bench = create("sleep", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = {0};
+    struct pack out;
+    pack_start(&out, &inputs);
+    for (uint64_t i = 0; i < 10; i++) {
+        pack_map(&out, 1);
+        pack_text(&out, "ms");
+        pack_float(&out, i == 4 ? 1000 : 0);
+    }
+    cr_assert(eq(int, pack_finish(&out), STATUS_OK));
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    wait_for_4(bench);
+    cancel(bench, WAIT_US, 0);
+    next_result(bench);
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.success_count, 5));
+    cr_assert(eq(sz, bench->result.rest_count, 1));
+    cr_expect(eq(u64, bench->result.rest[0].start, 105));
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, what_runs_on_for_too_long_is_aborted)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    wait_for_4(bench);
+    cancel(bench, GRACE_US, WAIT_US);
+    cr_assert(not(collect(bench, 0)), "it runs on");
+    next_result_at(bench, GRACE_US);
+    expect_ended_at_4(bench, FAILURE_ABORTED);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, a_second_cancel_ends_at_once_what_ignores_signals)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    for (int is_doomed = 0; is_doomed < 2; is_doomed++) {
+        struct buffer inputs = misbehaving(10, 4, "hang-on");
+        wait_for_free(bench, 1);
+        start(bench, 100, 10, &inputs);
+        wait_for_4(bench);
+        cancel(bench, is_doomed ? 0 : 10 * WAIT_US, 10 * WAIT_US);
+        cr_assert(not(collect(bench, 0)), "it ignores SIGTERM");
+        cancel(bench, 0, 0);
+        next_result(bench);
+        expect_ended_at_4(bench, FAILURE_ABORTED);
+        buffer_free(&inputs);
+    }
+    destroy(bench);
+}
+
+Test(pool, the_first_reason_for_ending_an_attempt_stays)
+{
+    struct bench *bench =
+        create("misbehave", (struct formula){.kind = FORMULA_NONE}, 300 * UINT64_C(1000000), 1);
+    struct buffer inputs = misbehaving(10, 4, "hang-on");
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    wait_for_4(bench);
+    cr_assert(not(collect(bench, 1000000)), "its time is over, and it ignores SIGTERM");
+    cancel(bench, 0, 0);
+    next_result(bench);
+    expect_ended_at_4(bench, FAILURE_TIMEOUT);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, an_attempt_that_begins_is_told_once)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    bool is_about_to = true;
+    wait_for_free(bench, 1);
+    cr_expect(not(pool_has_begun(bench->pool, &is_about_to)));
+    cr_expect(not(is_about_to));
+    start(bench, 100, 10, &inputs);
+    wait_for_4(bench);
+    cr_expect(pool_has_begun(bench->pool, &is_about_to));
+    cr_expect(not(pool_has_begun(bench->pool, &is_about_to)));
+    cr_expect(not(is_about_to));
     buffer_free(&inputs);
     destroy(bench);
 }
@@ -485,7 +597,6 @@ static struct bench *create_growing(uint32_t slot_count, uint64_t offered)
 
 Test(pool, what_has_grown_takes_more_of_the_rank_and_what_fits_beside_it_may_start)
 {
-    struct error err = {""};
     uint64_t growth_max = 0;
     struct bench *bench = create_growing(4, 500 * MIB);
     cr_assert(pool_has_room(bench->pool, &growth_max));
@@ -499,7 +610,7 @@ Test(pool, what_has_grown_takes_more_of_the_rank_and_what_fits_beside_it_may_sta
     start_grown(bench, 2, 1, "hang");
     cr_expect(eq(u32, pool_free_count(bench->pool), 1));
     cr_expect(not(pool_has_room(bench->pool, &growth_max)), "a slot is free, but no memory");
-    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    cancel(bench, 0, GRACE_US);
     for (int i = 0; i < 3; i++) {
         next_result(bench);
     }
@@ -627,7 +738,7 @@ Test(pool, a_count_that_no_batch_has_is_not_believed)
         cr_assert(not(collect(bench, 0)));
         usleep(10000);
     }
-    cr_assert(eq(int, pool_cancel(bench->pool, clock_us(), &err), STATUS_OK), "%s", err.text);
+    cancel(bench, 0, GRACE_US);
     next_result(bench);
     expect_whole(bench, 10);
     destroy(bench);

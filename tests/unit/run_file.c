@@ -6,6 +6,8 @@
 
 static char *arguments[] = {"mapfleet", "map", "caf\xc3\xa9", "not \xff UTF-8", ""};
 
+static char *given[] = {"--retries=\xff", "--no-header"};
+
 static struct run_description make_run(void)
 {
     return (struct run_description){
@@ -16,6 +18,8 @@ static struct run_description make_run(void)
         .launch_dir = "/home/\xff/x",
         .arguments = arguments,
         .argument_count = 5,
+        .given = given,
+        .given_count = 2,
         .job = "basics",
         .job_path = "/opt/basics.so",
         .job_digest = "00112233445566778899aabbccddeeff",
@@ -32,6 +36,8 @@ static struct run_description make_run(void)
                     .gpus = 9,
                     .concurrency = 10,
                     .delay_ns = 11,
+                    .grace_ns = 15,
+                    .time_limit_ns = 16,
                     .unit_size = 12,
                     .seed = 13,
                     .output_size_max = 14,
@@ -75,6 +81,8 @@ static void expect_same_options(const struct map_options *a, const struct map_op
     cr_expect(eq(u64, a->gpus, b->gpus));
     cr_expect(eq(u64, a->concurrency, b->concurrency));
     cr_expect(eq(u64, a->delay_ns, b->delay_ns));
+    cr_expect(eq(u64, a->grace_ns, b->grace_ns));
+    cr_expect(eq(u64, a->time_limit_ns, b->time_limit_ns));
     cr_expect(eq(u64, a->unit_size, b->unit_size));
     cr_expect(eq(u64, a->seed, b->seed));
     cr_expect(eq(u64, a->output_size_max, b->output_size_max));
@@ -94,6 +102,10 @@ static void expect_same(const struct run_description *a, const struct run_descri
     cr_assert(eq(sz, a->argument_count, b->argument_count));
     for (size_t i = 0; i < a->argument_count; i++) {
         cr_expect(eq(str, a->arguments[i], b->arguments[i]));
+    }
+    cr_assert(eq(sz, a->given_count, b->given_count));
+    for (size_t i = 0; i < a->given_count; i++) {
+        cr_expect(eq(str, a->given[i], b->given[i]));
     }
     cr_expect(eq(str, a->job, b->job));
     cr_expect(eq(str, a->job_path, b->job_path));

@@ -403,6 +403,179 @@ Test(scheduler, enough_cancels_when_the_minimum_is_out_of_reach)
     fixture_destroy(&f);
 }
 
+Test(scheduler, a_verdict_is_known_when_all_have_ended_or_the_policy_says_so)
+{
+    struct scheduler_options options = options_of(3);
+    options.minimum = 2;
+    for (int policy = POLICY_STOP; policy <= POLICY_ENOUGH; policy++) {
+        options.policy = (enum map_policy)policy;
+        struct fixture f = fixture_create(options);
+        scheduler_join(f.scheduler, 0, 3);
+        const uint64_t lease = next_unit(&f, 0, 0, 3, 0);
+        must_succeed(&f, 0, lease, 0, 1);
+        cr_expect(not(scheduler_has_verdict(f.scheduler)));
+        must_succeed(&f, 0, lease, 1, 1);
+        cr_expect(eq(int, scheduler_has_verdict(f.scheduler), policy == POLICY_ENOUGH));
+        must_fail(&f, 0, lease, 2, 0);
+        cr_expect(scheduler_has_verdict(f.scheduler));
+        fixture_destroy(&f);
+    }
+}
+
+Test(scheduler, out_of_reach_is_a_verdict_but_for_run_all)
+{
+    struct scheduler_options options = options_of(3);
+    for (int policy = POLICY_STOP; policy <= POLICY_ENOUGH; policy++) {
+        options.policy = (enum map_policy)policy;
+        struct fixture f = fixture_create(options);
+        scheduler_join(f.scheduler, 0, 3);
+        must_fail(&f, 0, next_unit(&f, 0, 0, 3, 0), 0, 0);
+        cr_expect(eq(int, scheduler_has_verdict(f.scheduler), policy != POLICY_RUN_ALL));
+        fixture_destroy(&f);
+    }
+}
+
+Test(scheduler, an_aborted_instance_has_not_ended)
+{
+    struct fixture f = fixture_create(options_of(1));
+    scheduler_join(f.scheduler, 0, 1);
+    const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    scheduler_stop(f.scheduler);
+    (void)next(&f, SCHEDULER_CANCEL);
+    must_abort(&f, 0, lease, 0);
+    (void)next(&f, SCHEDULER_DONE);
+    cr_expect(not(scheduler_has_verdict(f.scheduler)));
+    fixture_destroy(&f);
+}
+
+/* ---- Starts that are held, or lie apart ------------------------------------------------------ */
+
+Test(scheduler, held_before_its_first_unit_it_hands_out_one_instance_and_no_more)
+{
+    struct fixture f = fixture_create(options_of(10));
+    scheduler_hold(f.scheduler);
+    scheduler_join(f.scheduler, 0, 4);
+    scheduler_join(f.scheduler, 1, 4);
+    const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    expect_quiet(&f);
+    must_succeed(&f, 0, lease, 0, 1);
+    expect_quiet(&f);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, held_later_it_hands_out_and_moves_nothing)
+{
+    struct scheduler_options options = options_of(10);
+    options.sizing.unit_size = 8;
+    struct fixture f = fixture_create(options);
+    scheduler_join(f.scheduler, 0, 1);
+    (void)next_unit(&f, 0, 0, 8, 0);
+    scheduler_hold(f.scheduler);
+    scheduler_join(f.scheduler, 1, 4);
+    expect_quiet(&f);
+    fixture_destroy(&f);
+}
+
+static struct fixture delayed(uint64_t size)
+{
+    struct scheduler_options options = options_of(size);
+    options.delay_us = 100;
+    struct fixture f = fixture_create(options);
+    f.now_us = 5000;
+    return f;
+}
+
+Test(scheduler, with_a_delay_starts_lie_apart_and_the_first_does_not_wait)
+{
+    struct fixture f = delayed(10);
+    scheduler_join(f.scheduler, 0, 4);
+    scheduler_join(f.scheduler, 1, 4);
+    (void)next_unit(&f, 0, 0, 1, 0);
+    expect_quiet(&f);
+    f.now_us += 1000;
+    expect_quiet(&f); /* it has not begun, as far as is known */
+    cr_expect(eq(u64, scheduler_deadline_us(f.scheduler), UINT64_MAX), "no busy waiting");
+
+    scheduler_begun(f.scheduler, 0, 0, f.now_us);
+    expect_quiet(&f);
+    cr_expect(eq(u64, scheduler_deadline_us(f.scheduler), f.now_us + 100));
+    scheduler_begun(f.scheduler, 0, 0, f.now_us + 50); /* the next beat says so again */
+    f.now_us += 99;
+    expect_quiet(&f);
+    f.now_us += 1;
+    (void)next_unit(&f, 1, 1, 1, 0);
+    expect_quiet(&f);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, with_a_delay_a_result_says_that_its_attempt_had_begun)
+{
+    struct fixture f = delayed(10);
+    scheduler_join(f.scheduler, 0, 1);
+    const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    f.now_us += 500;
+    must_succeed(&f, 0, lease, 0, 1);
+    expect_quiet(&f);
+    f.now_us += 100;
+    (void)next_unit(&f, 0, 1, 1, 0);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, with_a_delay_a_retry_is_a_start_like_any_other)
+{
+    struct scheduler_options options = options_of(2);
+    options.delay_us = 100;
+    options.ledger.retries = 1;
+    struct fixture f = fixture_create(options);
+    scheduler_join(f.scheduler, 0, 1);
+    must_fail(&f, 0, next_unit(&f, 0, 0, 1, 0), 0, 0);
+    expect_quiet(&f);
+    f.now_us = 100;
+    (void)next_unit(&f, 0, 0, 1, 1);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, with_a_delay_only_idle_slots_are_given_work)
+{
+    struct fixture f = delayed(10);
+    scheduler_join(f.scheduler, 0, 2);
+    (void)next_unit(&f, 0, 0, 1, 0);
+    scheduler_begun(f.scheduler, 0, 0, f.now_us);
+    f.now_us += 100;
+    const uint64_t lease = next_unit(&f, 0, 1, 1, 0);
+    scheduler_begun(f.scheduler, 0, 1, f.now_us);
+    f.now_us += 100;
+    expect_quiet(&f);
+    cr_expect(eq(u64, scheduler_deadline_us(f.scheduler), UINT64_MAX), "no busy waiting");
+    must_succeed(&f, 0, lease, 1, 1);
+    (void)next_unit(&f, 0, 2, 1, 0);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, with_a_delay_the_loss_of_who_was_to_start_holds_nobody_up)
+{
+    struct fixture f = delayed(10);
+    scheduler_join(f.scheduler, 0, 1);
+    scheduler_join(f.scheduler, 1, 1);
+    (void)next_unit(&f, 0, 0, 1, 0);
+    scheduler_lose(f.scheduler, 0, NULL, 0, on_charged, &f, f.now_us);
+    f.now_us += 100;
+    (void)next_unit(&f, 1, 0, 1, 0);
+    fixture_destroy(&f);
+}
+
+Test(scheduler, a_beat_about_what_nobody_holds_is_ignored)
+{
+    struct fixture f = delayed(10);
+    scheduler_join(f.scheduler, 0, 1);
+    (void)next_unit(&f, 0, 0, 1, 0);
+    scheduler_begun(f.scheduler, 0, 7, f.now_us);
+    scheduler_begun(f.scheduler, 1, 0, f.now_us);
+    f.now_us += 1000;
+    expect_quiet(&f);
+    fixture_destroy(&f);
+}
+
 Test(scheduler, a_stop_from_outside_cancels_once_and_starts_nothing_more)
 {
     struct fixture f = fixture_create(options_of(4));
@@ -1163,7 +1336,7 @@ Test(scheduler, what_is_held_holds_no_place_and_the_map_waits_for_it)
     struct scheduler_options options = options_of(3);
     options.concurrency = 1;
     struct fixture f = fixture_create(options);
-    scheduler_hold(f.scheduler, 1, 1);
+    scheduler_hold_equal(f.scheduler, 1, 1);
     scheduler_join(f.scheduler, 0, 2);
     uint64_t lease = next_unit(&f, 0, 0, 1, 0);
     expect_quiet(&f);
@@ -1181,7 +1354,7 @@ Test(scheduler, what_is_held_holds_no_place_and_the_map_waits_for_it)
 Test(scheduler, what_is_released_is_given_to_a_worker_that_had_nothing_to_do)
 {
     struct fixture f = fixture_create(options_of(2));
-    scheduler_hold(f.scheduler, 1, 1);
+    scheduler_hold_equal(f.scheduler, 1, 1);
     scheduler_join(f.scheduler, 0, 1);
     scheduler_join(f.scheduler, 1, 1);
     const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
@@ -1199,7 +1372,7 @@ Test(scheduler, a_shared_failure_puts_the_minimum_out_of_reach_like_any_other)
     options.policy = POLICY_STOP;
     options.minimum = 2;
     struct fixture f = fixture_create(options);
-    scheduler_hold(f.scheduler, 1, 2);
+    scheduler_hold_equal(f.scheduler, 1, 2);
     scheduler_join(f.scheduler, 0, 1);
     const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
     must_fail(&f, 0, lease, 0, 0);

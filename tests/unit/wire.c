@@ -78,6 +78,8 @@ static const struct wire_message messages[] = {
                       .gpus = 7,
                       .concurrency = 8,
                       .delay_ns = 9,
+                      .grace_ns = 15,
+                      .time_limit_ns = 16,
                       .unit_size = 10,
                       .seed = UINT64_MAX,
                       .output_size_max = 12,
@@ -123,7 +125,7 @@ static const struct wire_message messages[] = {
     {.kind = WIRE_BEAT, .as.beat = {.running = running, .running_count = 2}},
     {.kind = WIRE_RECALL, .as.recall = {.lease = 10, .count = 1000}},
     {.kind = WIRE_RETURNED, .as.returned = {.lease = 10, .spans = spans, .span_count = 3}},
-    {.kind = WIRE_CANCEL},
+    {.kind = WIRE_CANCEL, .as.cancel = {.run_on_us = 10000000, .grace_us = UINT64_MAX}},
     {.kind = WIRE_STOP},
     {.kind = WIRE_BYE},
 };
@@ -228,6 +230,8 @@ Test(wire, start_keeps_every_option)
     EXPECT_FIELD(u64, a, b, gpus);
     EXPECT_FIELD(u64, a, b, concurrency);
     EXPECT_FIELD(u64, a, b, delay_ns);
+    EXPECT_FIELD(u64, a, b, grace_ns);
+    EXPECT_FIELD(u64, a, b, time_limit_ns);
     EXPECT_FIELD(u64, a, b, unit_size);
     EXPECT_FIELD(u64, a, b, seed);
     EXPECT_FIELD(u64, a, b, output_size_max);
@@ -351,6 +355,10 @@ Test(wire, units_answers_and_beats_keep_what_they_name)
     cr_assert(eq(sz, beat.message.as.beat.running_count, 2));
     cr_expect(eq(u64, beat.message.as.beat.running[1].index, UINT64_MAX));
     cr_expect(eq(u64, beat.message.as.beat.running[0].elapsed_us, 100));
+    struct decoded cancel = decoded(WIRE_CANCEL);
+    cr_expect(eq(u64, cancel.message.as.cancel.run_on_us, 10000000));
+    cr_expect(eq(u64, cancel.message.as.cancel.grace_us, UINT64_MAX));
+    decoded_free(&cancel);
     decoded_free(&unit);
     decoded_free(&returned);
     decoded_free(&beat);

@@ -1,0 +1,327 @@
+#include "cli/resume.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/map_options_cli.h"
+#include "master/log_index.h"
+#include "master/run_dir.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+
+/* ---- Options -------------------------------------------------------------------------------- */
+
+char **resume_words(const struct options *options, size_t *count_out)
+{
+    char **words = memory_take(OPTION_COUNT, sizeof(*words));
+    *count_out = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const enum option_id id = (enum option_id)i;
+        if (options_has(options, id) && option_is_remembered(id)) {
+            words[(*count_out)++] = option_word(id, options->values[id]);
+        }
+    }
+    return words;
+}
+
+static bool says_criterion(const struct options *options)
+{
+    return options_has(options, OPTION_MIN_SUCCESS_RATIO) ||
+           options_has(options, OPTION_MIN_SUCCESSES) || options_has(options, OPTION_MAX_FAILURES);
+}
+
+/* What was given now stays; what the run has recorded fills the gaps. A minimum of one kind
+ * replaces that of another. */
+static enum status overlay(struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    struct options recorded = {.verb = VERB_RESUME};
+    struct options *given = &request->options;
+    request->word_count = run->given_count + 1;
+    request->words = memory_take(request->word_count, sizeof(*request->words));
+    request->words[0] = memory_copy_text(run->verb);
+    for (size_t i = 0; i < run->given_count; i++) {
+        request->words[i + 1] = memory_copy_text(run->given[i]);
+    }
+    const enum status status =
+        options_parse(VERB_RESUME, (int)request->word_count, request->words, &recorded, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "%s/" RUN_FILE_NAME ": given: ", request->run_dir);
+    } else if (says_criterion(given)) {
+        recorded.values[OPTION_MIN_SUCCESS_RATIO] = NULL;
+        recorded.values[OPTION_MIN_SUCCESSES] = NULL;
+        recorded.values[OPTION_MAX_FAILURES] = NULL;
+    }
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const bool is_taken = option_is_remembered((enum option_id)i) && given->values[i] == NULL;
+        given->values[i] = is_taken ? recorded.values[i] : given->values[i];
+    }
+    options_free(&recorded);
+    return status;
+}
+
+/* ---- Finding -------------------------------------------------------------------------------- */
+
+enum status resume_find(struct request *request, struct error *err)
+{
+    enum run_dir_content content = RUN_DIR_ABSENT;
+    const enum status status = run_dir_look(request->run_dir, &content, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    switch (content) {
+    case RUN_DIR_ABSENT:
+        return STATUS_OK;
+    case RUN_DIR_EMPTY:
+        request->is_dir_there = true;
+        return STATUS_OK;
+    case RUN_DIR_OTHER:
+        return error_set(err, STATUS_EXISTS,
+                         "%s is not a run directory, and holds something else: nothing to resume",
+                         request->run_dir);
+    case RUN_DIR_RUN:
+        request->is_dir_there = true;
+        run_description_destroy(request->recorded);
+        request->recorded = NULL;
+        return run_file_read(request->run_dir, &request->recorded, err);
+    }
+    return STATUS_OK;
+}
+
+static enum status differ(const struct request *request, const char *what, const char *recorded,
+                          const char *found, struct error *err)
+{
+    return error_set(err, STATUS_INVALID,
+                     "%s cannot be resumed with another %s: it was started with %s, not with %s",
+                     request->run_dir, what, recorded, found);
+}
+
+static enum status compare_inputs(const struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    const uint64_t count = inputs_count(request->inputs);
+    uint8_t digest[INPUTS_DIGEST_SIZE];
+    if (count != run->input_count) {
+        return error_set(err, STATUS_INVALID,
+                         "%s cannot be resumed with other inputs: it has %" PRIu64 ", not %" PRIu64
+                         "%s",
+                         request->run_dir, run->input_count, count,
+                         count > run->input_count ? "; for a list that has grown, start a new run "
+                                                    "with --cache use"
+                                                  : "");
+    }
+    inputs_digest(request->inputs, digest);
+    return memcmp(digest, run->input_digest, sizeof(digest)) == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "%s cannot be resumed with other inputs: of %" PRIu64
+                           ", not all are what they were; --cache use in a new run keeps what is "
+                           "the same",
+                           request->run_dir, count);
+}
+
+enum status resume_compare(const struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    if (run == NULL) {
+        return STATUS_OK;
+    }
+    if (strcmp(run->verb, verb_name(VERB_MAP)) != 0) {
+        return differ(request, "verb", run->verb, verb_name(VERB_MAP), err);
+    }
+    if (strcmp(run->job, request->job->name) != 0) {
+        return differ(request, "job", run->job, request->job->name, err);
+    }
+    if (strcmp(run->task, request->task->name) != 0) {
+        return differ(request, "task", run->task, request->task->name, err);
+    }
+    if (strcmp(run->input_type, request->input_type) != 0) {
+        return differ(request, "input type", run->input_type, request->input_type, err);
+    }
+    if (strcmp(run->output_type, request->output_type) != 0) {
+        return differ(request, "output type", run->output_type, request->output_type, err);
+    }
+    if (strcmp(run->job_digest, request->job_digest) != 0) {
+        log_warning("job %s has changed since %s was started: what is done is not run again",
+                    run->job, request->run_dir);
+    }
+    return compare_inputs(request, err);
+}
+
+/* ---- Taking --------------------------------------------------------------------------------- */
+
+/* `resume --failed` revives at any time, `--resume=failed` only what has ended. */
+static bool wants_revival(const struct request *request)
+{
+    const char *resume = request->options.values[OPTION_RESUME];
+    const bool has_ended =
+        request->recorded->state != RUN_RUNNING && request->recorded->state != RUN_INTERRUPTED;
+    return options_has(&request->options, OPTION_FAILED) ||
+           (resume != NULL && strcmp(resume, "failed") == 0 && has_ended);
+}
+
+static bool has_something_to_revive(const struct run_description *run)
+{
+    return run->input_count != run->verdict.counts[INSTANCE_SUCCEEDED] +
+                                   run->verdict.counts[INSTANCE_CACHED] +
+                                   run->verdict.counts[INSTANCE_STOPPED_EARLY];
+}
+
+static enum status read_log(struct request *request, struct error *err)
+{
+    replay_free(&request->replay);
+    failures_destroy(request->failures);
+    request->failures = NULL;
+    enum status status = failures_create(&request->failures);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no memory to read the log with");
+    }
+    return replay_log(request->run_dir, 0, request->recorded->input_count, request->failures,
+                      &request->replay, err);
+}
+
+/* Has it a verdict, and is the log that it stands on still there? Without the index the log says.
+ */
+static enum status look_for_verdict(struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    const bool has_verdict = run->state == RUN_SUCCEEDED || run->state == RUN_FAILED;
+    request->revives_failed = wants_revival(request);
+    if (!has_verdict || (request->revives_failed && has_something_to_revive(run))) {
+        return STATUS_OK;
+    }
+    if (log_index_is_current(request->run_dir)) {
+        request->is_finished = true;
+        return STATUS_OK;
+    }
+    const enum status status = read_log(request, err);
+    request->is_finished = status == STATUS_OK && request->replay.has_verdict;
+    if (status == STATUS_OK && !request->is_finished) {
+        log_warning("%s had ended, but its log has lost what it stood on: the run goes on",
+                    request->run_dir);
+    }
+    return status;
+}
+
+/* What stands in the log and not in run.json: the session died between the two. It is finished,
+ * under the options that it had; the new session only says so. */
+static enum status finish_as_it_was(struct request *request, struct error *err)
+{
+    if (!request->replay.has_verdict || request->revives_failed) {
+        return STATUS_OK;
+    }
+    request->map = request->recorded->options;
+    return request_check_minimum(request, err);
+}
+
+enum status resume_take(struct request *request, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (!request->is_dir_there) {
+        return STATUS_OK;
+    }
+    if (request->recorded != NULL) {
+        status = look_for_verdict(request, err);
+        if (status != STATUS_OK || request->is_finished) {
+            return status;
+        }
+    }
+    status = run_lock_take(request->run_dir, &request->lock, err);
+    if (status == STATUS_OK) {
+        status = resume_find(request, err); /* again: now nobody else changes it */
+    }
+    if (status == STATUS_OK && request->recorded != NULL) {
+        status = look_for_verdict(request, err);
+    }
+    if (status == STATUS_OK && request->recorded != NULL && !request->is_finished) {
+        status = read_log(request, err);
+        if (status == STATUS_OK) {
+            status = finish_as_it_was(request, err);
+        }
+    }
+    return status;
+}
+
+/* ---- mapfleet resume ------------------------------------------------------------------------ */
+
+static enum status find_recorded(struct request *request, struct error *err)
+{
+    const struct options *options = &request->options;
+    if (options->word_count != 1) {
+        return error_set(err, STATUS_INVALID,
+                         "mapfleet resume: expected one run directory, found %zu (mapfleet resume "
+                         "--help shows how)",
+                         options->word_count);
+    }
+    request->run_dir = realpath(options->words[0], NULL);
+    if (request->run_dir == NULL) {
+        return error_set(err, STATUS_IO, "%s: %s", options->words[0], strerror(errno));
+    }
+    const enum status status = resume_find(request, err);
+    if (status != STATUS_OK || request->recorded != NULL) {
+        return status;
+    }
+    return error_set(err, STATUS_NOT_FOUND,
+                     "%s is not a run directory, or of a run that ended before it began: start it "
+                     "by its command line",
+                     request->run_dir);
+}
+
+static enum status open_recorded_task(struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    if (strlen(run->launch_dir) >= sizeof(request->launch_dir)) {
+        return error_set(err, STATUS_LIMIT, "%s/" RUN_FILE_NAME ": launch_dir is too long",
+                         request->run_dir);
+    }
+    memcpy(request->launch_dir, run->launch_dir, strlen(run->launch_dir) + 1);
+    if (*run->job_path == '\0' && strcmp(job_built_in_name(), run->job) != 0) {
+        return error_set(err, STATUS_INVALID,
+                         "%s was started by a program with its job built in: resume it with %s",
+                         request->run_dir, run->argument_count > 0 ? run->arguments[0] : run->job);
+    }
+    return request_open_task(request, run->job_path, run->task, err);
+}
+
+static enum status load_recorded_inputs(struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    return inputs_load(request->run_dir, &run->formula, run->input_count, run->input_digest,
+                       &request->inputs, err);
+}
+
+enum status resume_check(struct request *request, struct error *err)
+{
+    request->is_resume = true;
+    enum status status = find_recorded(request, err);
+    if (status == STATUS_OK) {
+        status = overlay(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = look_for_verdict(request, err);
+    }
+    if (status != STATUS_OK || request->is_finished) {
+        return status;
+    }
+    status = open_recorded_task(request, err);
+    if (status == STATUS_OK) {
+        status = load_recorded_inputs(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = resume_compare(request, err);
+    }
+    if (status == STATUS_OK) {
+        request->map = request->recorded->options;
+        status = request_check_options(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = request_check_cached_size(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = request_check_minimum(request, err);
+    }
+    return status == STATUS_OK ? resume_take(request, err) : status;
+}

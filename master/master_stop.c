@@ -1,0 +1,136 @@
+#include "master/master_private.h"
+
+#include <inttypes.h>
+
+#include "shared/log.h"
+#include "shared/quantity.h"
+
+/* What workers have to answer in, beyond the time that attempts have. */
+#define ANSWER_US 2000000
+/* mpirun kills its ranks a second or two after its SIGTERM: by then the record is written. */
+#define ANSWER_AT_ONCE_US 500000
+
+static uint64_t later(uint64_t now_us, uint64_t by_us)
+{
+    return by_us < UINT64_MAX - now_us ? now_us + by_us : UINT64_MAX;
+}
+
+/* Nothing is handed out any more. The scheduler's CANCEL goes out with `how`, unless the map's end
+ * had sent it already. */
+static void stop(struct master *master, const struct wire_cancel *how, uint64_t answer_us,
+                 uint64_t now_us)
+{
+    master->cancel = *how;
+    master->is_stopped = true;
+    master->give_up_us = later(later(now_us, how->run_on_us), later(how->grace_us, answer_us));
+    scheduler_stop(master->scheduler);
+}
+
+/* ---- Signals ----------------------------------------------------------------------------------
+ */
+
+static void stop_with_grace(struct master *master, const char *why, uint64_t now_us)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    const uint64_t grace_ns = master->options.run->options.grace_ns;
+    const struct wire_cancel how = {.run_on_us = grace_ns / 1000, .grace_us = DEADLINE_KILL_US};
+    if (master->is_stopped) {
+        return; /* by the time limit: what runs has its time */
+    }
+    stop(master, &how, ANSWER_US, now_us);
+    log_info("%s: nothing new starts, what runs has %s to end by itself; again to end it at once",
+             why, quantity_time_text(grace_ns, text));
+}
+
+/* What cannot be written now is not waited for. */
+static enum status conclude_at_once(struct master *master, const char *why, uint64_t now_us,
+                                    struct error *err)
+{
+    master->leave_us_max = MASTER_LEAVE_AT_ONCE_US_MAX;
+    return master->paused_us != 0 ? master_give_up(master, why, now_us, err) : STATUS_OK;
+}
+
+static enum status stop_at_once(struct master *master, const char *why, uint64_t now_us,
+                                struct error *err)
+{
+    const struct wire_message message = {.kind = WIRE_CANCEL};
+    if (master->paused_us != 0) {
+        return conclude_at_once(master, why, now_us, err);
+    }
+    stop(master, &message.as.cancel, ANSWER_AT_ONCE_US, now_us);
+    master->leave_us_max = MASTER_LEAVE_AT_ONCE_US_MAX;
+    log_info("%s: what runs is ended at once", why);
+    return master_send_to_workers(master, &message, err);
+}
+
+enum status master_interrupt(struct master *master, enum master_urgency urgency, const char *why,
+                             uint64_t now_us, struct error *err)
+{
+    switch (master->state) {
+    case MASTER_STARTING:
+        log_info("%s: nothing was started", why);
+        return master_end(master, EXIT_RESUMABLE, now_us, err);
+    case MASTER_RUNNING:
+        if (urgency == MASTER_AT_ONCE) {
+            return stop_at_once(master, why, now_us, err);
+        }
+        stop_with_grace(master, why, now_us);
+        return STATUS_OK;
+    case MASTER_CONCLUDING:
+        return urgency == MASTER_AT_ONCE ? conclude_at_once(master, why, now_us, err) : STATUS_OK;
+    case MASTER_ENDING:
+        if (urgency == MASTER_AT_ONCE) {
+            master->leave_us_max = MASTER_LEAVE_AT_ONCE_US_MAX;
+        }
+        return STATUS_OK;
+    case MASTER_OVER:
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+/* ---- The time limit, and the job's ------------------------------------------------------------
+ */
+
+void master_set_job_end(struct master *master, uint64_t end_us)
+{
+    deadline_set_job_end(&master->deadline, end_us);
+}
+
+/* The first attempt of a session is always started, so that a job which is queued again and again
+ * comes to an end some time. */
+static void mind_deadline(struct master *master, uint64_t now_us)
+{
+    if (!deadline_is_near(&master->deadline, now_us)) {
+        return;
+    }
+    if (!master->has_begun) {
+        master->is_held = true;
+        scheduler_hold(master->scheduler);
+        return;
+    }
+    const uint64_t term_us = deadline_term_us(&master->deadline);
+    const struct wire_cancel how = {.run_on_us = term_us > now_us ? term_us - now_us : 0,
+                                    .grace_us = deadline_kill_after_us(&master->deadline)};
+    stop(master, &how, ANSWER_US, now_us);
+    log_info("the time limit is near: nothing new starts");
+}
+
+void master_mind_the_time(struct master *master, uint64_t now_us)
+{
+    if (!master->is_stopped) {
+        mind_deadline(master, now_us);
+    } else if (now_us >= master->give_up_us) {
+        log_warning("%" PRIu64 " instances are not waited for: their ranks do not answer",
+                    scheduler_counts(master->scheduler).leased);
+        master_conclude(master, now_us);
+    }
+}
+
+uint64_t master_time_us(const struct master *master)
+{
+    if (master->is_stopped) {
+        return master->give_up_us;
+    }
+    return master->is_held ? UINT64_MAX : deadline_near_us(&master->deadline);
+}

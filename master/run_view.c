@@ -1,0 +1,322 @@
+#include "master/run_view.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/index_set.h"
+#include "master/log_reader.h"
+#include "master/replay.h"
+#include "master/run_liveness.h"
+#include "shared/clock.h"
+#include "shared/memory.h"
+
+#define MAP_NUMBER 0
+/* The rate is that of the last minute or so: one sample a second. */
+#define SAMPLE_COUNT 64
+#define SAMPLE_EVERY_MS 1000
+
+struct sample {
+    uint64_t time_ms;
+    uint64_t ended;
+};
+
+struct run_view {
+    char *run_dir;
+    bool is_live;
+    struct run_description *run;
+    struct log_reader *reader; /* NULL: there is no log yet */
+    struct replay replay;
+    struct failures *failures;
+    struct index_set tried; /* instances that have not ended, but of which an attempt has */
+    struct run_view_rank *ranks;
+    size_t rank_count;
+    size_t rank_capacity;
+    struct sample samples[SAMPLE_COUNT]; /* a ring */
+    size_t sample_first;
+    size_t sample_count;
+    uint64_t latest_ms; /* of the records */
+    bool is_torn;
+    struct error torn;
+};
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+enum status run_view_open(const char *run_dir, struct run_view **view_out, struct error *err)
+{
+    struct run_view *view = memory_take(1, sizeof(*view));
+    view->run_dir = memory_copy_text(run_dir);
+    view->replay = replay_start();
+    enum status status = failures_create(&view->failures);
+    if (status == STATUS_OK) {
+        status = run_view_update(view, err);
+    } else {
+        (void)error_set(err, status, "%s: %s", run_dir, status_text(status));
+    }
+    if (status != STATUS_OK) {
+        run_view_close(view);
+        return status;
+    }
+    *view_out = view;
+    return STATUS_OK;
+}
+
+void run_view_close(struct run_view *view)
+{
+    if (view == NULL) {
+        return;
+    }
+    run_description_destroy(view->run);
+    log_reader_close(view->reader);
+    replay_free(&view->replay);
+    failures_destroy(view->failures);
+    index_set_free(&view->tried);
+    free(view->ranks);
+    free(view->run_dir);
+    free(view);
+}
+
+/* ---- The rate ------------------------------------------------------------------------------- */
+
+static uint64_t ended(const struct run_view *view)
+{
+    const struct history *history = &view->replay.history;
+    return history->succeeded.count + history->cached.count + history->failed.count +
+           history->timed_out.count;
+}
+
+static const struct sample *sample_at(const struct run_view *view, size_t i)
+{
+    return &view->samples[(view->sample_first + i) % SAMPLE_COUNT];
+}
+
+static void put_sample(struct run_view *view, uint64_t time_ms)
+{
+    const size_t count = view->sample_count;
+    if (count > 0 && time_ms < sample_at(view, count - 1)->time_ms + SAMPLE_EVERY_MS) {
+        return;
+    }
+    if (count == SAMPLE_COUNT) {
+        view->sample_first = (view->sample_first + 1) % SAMPLE_COUNT;
+        view->sample_count--;
+    }
+    view->samples[(view->sample_first + view->sample_count++) % SAMPLE_COUNT] =
+        (struct sample){.time_ms = time_ms, .ended = ended(view)};
+}
+
+/* Up to now, so that it falls when nothing is reported. */
+static double rate(const struct run_view *view, uint64_t now_ms)
+{
+    if (view->sample_count == 0) {
+        return 0;
+    }
+    const struct sample *first = sample_at(view, 0);
+    const uint64_t until_ms = now_ms > view->latest_ms ? now_ms : view->latest_ms;
+    const uint64_t elapsed_ms = until_ms > first->time_ms ? until_ms - first->time_ms : 0;
+    const uint64_t count = ended(view) > first->ended ? ended(view) - first->ended : 0;
+    return elapsed_ms > 0 ? (double)count * 1000 / (double)elapsed_ms : 0;
+}
+
+/* ---- The log -------------------------------------------------------------------------------- */
+
+/* Of those, the ones that had an attempt of their own. */
+static void put_begun(struct run_view *view, const struct index_set *revived)
+{
+    uint64_t index;
+    for (uint64_t from = 0; index_set_next(revived, from, &index); from = index + 1) {
+        if (history_has_begun(&view->replay.history, index)) {
+            index_set_put(&view->tried, index, 1);
+        }
+    }
+}
+
+static void drop_ended(struct run_view *view)
+{
+    index_set_subtract(&view->tried, &view->replay.history.succeeded);
+    index_set_subtract(&view->tried, &view->replay.history.cached);
+    index_set_subtract(&view->tried, &view->replay.history.failed);
+    index_set_subtract(&view->tried, &view->replay.history.timed_out);
+}
+
+static void begin_session(struct run_view *view, const struct record *record)
+{
+    view->rank_count = 0;
+    view->sample_count = 0;
+    drop_ended(view); /* budgets may be smaller now */
+    put_sample(view, record->time_ms);
+}
+
+static void take_attempts(struct run_view *view, const struct report *report)
+{
+    for (size_t i = 0; i < report->batch_count && view->tried.count > 0; i++) {
+        for (size_t k = 0; k < report->batches[i].span_count; k++) {
+            const struct span *span = &report->batches[i].spans[k];
+            index_set_drop(&view->tried, span->start, span->count);
+        }
+    }
+    for (size_t i = 0; i < report->failure_count; i++) {
+        if (!history_has_ended(&view->replay.history, report->failures[i].index)) {
+            index_set_put(&view->tried, report->failures[i].index, 1);
+        }
+    }
+}
+
+static struct run_view_rank *rank_of(struct run_view *view, uint32_t rank)
+{
+    size_t at = view->rank_count;
+    while (at > 0 && view->ranks[at - 1].rank >= rank) {
+        at--;
+    }
+    if (at < view->rank_count && view->ranks[at].rank == rank) {
+        return &view->ranks[at];
+    }
+    view->ranks =
+        memory_grow(view->ranks, view->rank_count, &view->rank_capacity, sizeof(*view->ranks));
+    memmove(&view->ranks[at + 1], &view->ranks[at], (view->rank_count - at) * sizeof(*view->ranks));
+    view->rank_count++;
+    view->ranks[at] = (struct run_view_rank){.rank = rank};
+    return &view->ranks[at];
+}
+
+static void take_report(struct run_view *view, const struct record *record)
+{
+    struct run_view_rank *rank = rank_of(view, record->rank);
+    rank->reported_ms = record->time_ms;
+    for (size_t i = 0; i < record->report.batch_count; i++) {
+        rank->instance_count += record->report.batches[i].instance_count;
+    }
+    take_attempts(view, &record->report);
+    put_sample(view, record->time_ms);
+}
+
+static MUST_CHECK enum status take_record(struct run_view *view, const struct record *record,
+                                          struct error *err)
+{
+    if (record->kind == RECORD_START && record->revives_failed) {
+        put_begun(view, &view->replay.history.failed);
+        put_begun(view, &view->replay.history.timed_out);
+    }
+    if (replay_record(&view->replay, record, MAP_NUMBER, view->run->input_count, view->failures) !=
+        STATUS_OK) {
+        return error_set(err, STATUS_INVALID,
+                         "%s: the log does not fit the run, whose map has %" PRIu64 " instances",
+                         view->run_dir, view->run->input_count);
+    }
+    view->latest_ms = record->time_ms > view->latest_ms ? record->time_ms : view->latest_ms;
+    if (record->kind == RECORD_START) {
+        begin_session(view, record);
+    } else if (record->kind == RECORD_REPORT && record->map == MAP_NUMBER) {
+        take_report(view, record);
+    } else if (record->kind == RECORD_CACHED && record->map == MAP_NUMBER) {
+        take_attempts(view, &record->report); /* of no rank's */
+        put_sample(view, record->time_ms);
+    }
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status read_log(struct run_view *view, struct error *err)
+{
+    struct record record;
+    uint64_t offset;
+    enum status status = STATUS_OK;
+    if (view->reader == NULL) {
+        status = log_reader_open(view->run_dir, &view->reader, err);
+        if (status != STATUS_OK) {
+            return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        }
+    }
+    while (status == STATUS_OK) {
+        status = log_reader_next(view->reader, &record, &offset, &view->torn);
+        if (status == STATUS_OK) {
+            status = take_record(view, &record, err);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    view->is_torn = status == STATUS_INVALID;
+    return status == STATUS_NOT_FOUND || view->is_torn
+               ? STATUS_OK
+               : error_set(err, status, "%s", view->torn.text);
+}
+
+/* Who gives a run free has written its state before: so liveness is looked at first, and a run
+ * without anybody at work whose state is still "running" was cut off. */
+enum status run_view_update(struct run_view *view, struct error *err)
+{
+    struct run_description *run = NULL;
+    const bool is_live = run_liveness(view->run_dir);
+    const enum status status = run_file_read(view->run_dir, &run, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    run_description_destroy(view->run);
+    view->run = run;
+    view->is_live = is_live && run->state == RUN_RUNNING;
+    return read_log(view, err);
+}
+
+/* ---- Facts ---------------------------------------------------------------------------------- */
+
+static void count(const struct run_view *view, uint64_t counts_out[INSTANCE_STATE_COUNT])
+{
+    const struct history *history = &view->replay.history;
+    const uint64_t begun = view->tried.count;
+    memset(counts_out, 0, INSTANCE_STATE_COUNT * sizeof(*counts_out));
+    counts_out[INSTANCE_SUCCEEDED] = history->succeeded.count;
+    counts_out[INSTANCE_CACHED] = history->cached.count;
+    counts_out[INSTANCE_FAILED] = history->failed.count;
+    counts_out[INSTANCE_TIMED_OUT] = history->timed_out.count;
+    counts_out[INSTANCE_ABORTED] = begun;
+    counts_out[INSTANCE_NOT_STARTED] = view->run->input_count - ended(view) - begun;
+}
+
+/* The log has the verdict first: run.json may not have come to it. */
+static void fill_end(const struct run_view *view, struct run_view_facts *facts)
+{
+    const struct run_description *run = view->run;
+    facts->state = run->state;
+    if (run->state == RUN_RUNNING && !view->is_live) {
+        facts->is_cut_off = !view->replay.has_verdict;
+        facts->state = !view->replay.has_verdict       ? RUN_INTERRUPTED
+                       : view->replay.exit_status == 0 ? RUN_SUCCEEDED
+                                                       : RUN_FAILED;
+    }
+    facts->has_exit = facts->state == RUN_SUCCEEDED || facts->state == RUN_FAILED;
+    facts->exit_status = facts->state == RUN_SUCCEEDED ? 0 : 1;
+}
+
+static void fill_pace(const struct run_view *view, struct run_view_facts *facts)
+{
+    const uint64_t now_ms = clock_day_ms();
+    const uint64_t left = view->run->input_count - facts->ended;
+    if (!view->is_live) {
+        return;
+    }
+    facts->rate = rate(view, now_ms);
+    const double left_ms = facts->rate > 0 ? (double)left * 1000 / facts->rate : 1e18;
+    facts->estimate_ms = left_ms < 1e15 ? now_ms + (uint64_t)left_ms : 0;
+}
+
+struct run_view_facts run_view_facts(const struct run_view *view)
+{
+    struct run_view_facts facts = {.run_dir = view->run_dir,
+                                   .run = view->run,
+                                   .is_live = view->is_live,
+                                   .ended = ended(view),
+                                   .attempts = view->replay.tally.attempts,
+                                   .retries = view->replay.tally.retries,
+                                   .failures = view->failures,
+                                   .ranks = view->ranks,
+                                   .rank_count = view->rank_count,
+                                   .torn =
+                                       view->is_torn && !view->is_live ? view->torn.text : NULL};
+    fill_end(view, &facts);
+    fill_pace(view, &facts);
+    if (view->run->state == RUN_RUNNING) {
+        count(view, facts.counts);
+    } else {
+        memcpy(facts.counts, view->run->verdict.counts, sizeof(facts.counts));
+    }
+    return facts;
+}
