@@ -2,14 +2,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "shared/lz4_frame.h"
 #include "shared/value.h"
 
 #define PAGE ((size_t)4096)
+/* A rank changes a limit within microseconds, where it is not stopped meanwhile. */
+#define CUTTING_US_MAX 60000000
 
 /* A failure in its area, before its text. */
 struct failure_head {
@@ -54,6 +61,31 @@ static enum status map(struct channel *channel, struct error *err)
     return STATUS_OK;
 }
 
+/* ---- Barriers ---------------------------------------------------------------------------------
+ */
+
+static bool membarrier(int command)
+{
+    return syscall(SYS_membarrier, command, 0, 0) == 0;
+}
+
+static bool can_fence_for_others(void)
+{
+    const long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+    return commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0;
+}
+
+/* Of this thread and of every process that is registered for it. */
+static void fence_all(void)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    (void)membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
 enum status channel_create(struct channel *channel, uint64_t output_size_max, bool is_shared,
                            struct error *err)
 {
@@ -74,6 +106,7 @@ enum status channel_create(struct channel *channel, uint64_t output_size_max, bo
         return status;
     }
     channel->control->canary = CHANNEL_CANARY;
+    channel->control->is_fenced = is_shared && !can_fence_for_others() ? 1 : 0;
     return STATUS_OK;
 }
 
@@ -82,7 +115,12 @@ enum status channel_open(struct channel *channel, int fd, uint64_t output_size_m
 {
     *channel = (struct channel){.fd = fd};
     lay_out(channel, output_size_max);
-    return map(channel, err);
+    const enum status status = map(channel, err);
+    if (status == STATUS_OK) {
+        channel->is_fenced = channel->control->is_fenced != 0 ||
+                             !membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED);
+    }
+    return status;
 }
 
 void channel_destroy(struct channel *channel)
@@ -117,9 +155,8 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
     control->frame_size = 0;
-    atomic_store(&control->is_halted, 0);
     atomic_store(&control->done, 0);
-    atomic_store(&control->claim, instance_count);
+    atomic_store(&control->limit, (int64_t)instance_count);
     atomic_store(&control->batch, atomic_load(&control->batch) + 1);
 }
 
@@ -128,26 +165,34 @@ bool channel_has_ended(const struct channel *channel)
     return atomic_load(&channel->control->ended) == atomic_load(&channel->control->batch);
 }
 
-uint64_t channel_trim(struct channel *channel)
+/* The instance after those that are done has been started, or is about to be. */
+static uint64_t started_up_to(const struct channel *channel, int64_t limit)
 {
-    uint64_t claim = atomic_load(&channel->control->claim);
-    uint64_t next;
-    do {
-        next = claim >> 32;
-    } while (next < (claim & UINT32_MAX) &&
-             !atomic_compare_exchange_weak(&channel->control->claim, &claim, next << 32 | next));
-    return next;
+    const struct channel_control *control = channel->control;
+    if (limit <= 0 || atomic_load(&control->begun) != atomic_load(&control->batch)) {
+        return 0;
+    }
+    const uint64_t next = atomic_load(&control->done) + 1;
+    return next < (uint64_t)limit ? next : (uint64_t)limit;
 }
 
-void channel_halt(struct channel *channel)
+/* Where the executor stops by itself at the same time, its limit stays: it is no higher. */
+uint64_t channel_trim(struct channel *channel)
 {
-    atomic_store(&channel->control->is_halted, 1);
-    (void)channel_trim(channel);
+    struct channel_control *control = channel->control;
+    const int64_t before = atomic_exchange(&control->limit, CHANNEL_CUTTING);
+    fence_all();
+    const uint64_t kept = started_up_to(channel, before);
+    int64_t found = CHANNEL_CUTTING;
+    if (atomic_compare_exchange_strong(&control->limit, &found, (int64_t)kept)) {
+        return kept;
+    }
+    return found > 0 ? (uint64_t)found : 0;
 }
 
 uint64_t channel_claimed(const struct channel *channel)
 {
-    return atomic_load(&channel->control->claim) >> 32;
+    return started_up_to(channel, atomic_load(&channel->control->limit));
 }
 
 uint64_t channel_done(const struct channel *channel)
@@ -254,6 +299,27 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
 
 /* ---- The executor's side ----------------------------------------------------------------------
  */
+
+void channel_begin(struct channel *channel)
+{
+    atomic_store(&channel->control->begun, atomic_load(&channel->control->batch));
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* A limit that stays like this is no rank's: somebody has written over the channel. */
+bool channel_claim_slowly(const struct channel *channel, uint64_t at)
+{
+    int64_t limit = atomic_load(&channel->control->limit);
+    const uint64_t until_us = limit == CHANNEL_CUTTING ? clock_us() + CUTTING_US_MAX : 0;
+    while (limit == CHANNEL_CUTTING) {
+        if (clock_us() >= until_us) {
+            abort();
+        }
+        (void)sched_yield();
+        limit = atomic_load(&channel->control->limit);
+    }
+    return (int64_t)at < limit;
+}
 
 void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure)
 {

@@ -7,9 +7,16 @@
  * they are made, and `done` counts them. So when it dies, the rank finds what is finished, and
  * which instance it was in: number `done` of the batch, if it has been claimed.
  *
- * Instances are started by claiming them: next and limit stand in one word, so that the rank can
- * take back what has not started (channel_trim()) while the executor runs. Short ones are claimed
- * some at a time.
+ * Instances are run in order, so that `done` says which one is next, too. An instance is started
+ * where it lies below `limit`, which the rank lowers to take back what has not started
+ * (channel_trim()) while the executor runs.
+ *
+ * Why trimming is exact. The executor stores `done`, then loads `limit`; the rank stores `limit`,
+ * then loads `done`. With a barrier between the two on either side, one of them sees the other. The
+ * executor's barrier would cost more than a short attempt: where the kernel can, the rank makes it
+ * for both (membarrier(2), a global expedited one). What the executor does while the rank is at it
+ * cannot be told from its `done` alone: it may run that instance, or be about to look. So the limit
+ * says "cutting" meanwhile, who sees that waits, and the rank then allows the instance.
  *
  * The rank believes nothing that it reads here: counts are checked against the areas, outputs are
  * walked before they count, and a channel that makes no sense is STATUS_PROTOCOL.
@@ -39,6 +46,8 @@
 #define CHANNEL_TEXT_SIZE_MAX 4096u
 /* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
 #define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
+/* The rank is about to change the limit. Less than any instance's number. */
+#define CHANNEL_CUTTING INT64_MIN
 #define CHANNEL_CANARY UINT64_C(0x6d61706674616e64)
 #define CHANNEL_DAMAGED UINT64_C(0x64616d6167656421)
 
@@ -53,13 +62,14 @@ struct channel_control {
     uint64_t inputs_size;
     uint64_t mem; /* bytes that an attempt of the batch may hold; 0: no bound */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
-    _Atomic uint64_t claim;     /* next << 32 | limit */
-    _Atomic uint32_t is_halted; /* start nothing more, of what was claimed neither */
+    _Atomic int64_t limit;      /* instances below it may be started; CHANNEL_CUTTING */
+    uint32_t is_fenced;         /* executors have to make their barriers themselves */
     _Atomic uint32_t is_closed; /* nothing more will come: the executor may leave */
     struct slot_place place;    /* told once, before the executor is forked */
     /* Written by the executor. */
     _Atomic uint32_t setup; /* enum channel_setup */
-    _Atomic uint32_t ended; /* number of the batch that has ended last */
+    _Atomic uint32_t begun; /* number of the batch that was begun last, */
+    _Atomic uint32_t ended; /* and that has ended last */
     _Atomic uint64_t done;  /* instances of the batch that have a result */
     _Atomic uint32_t
         reads_place;        /* an attempt of the batch asked for its index or the map's size */
@@ -80,6 +90,7 @@ struct channel {
     uint8_t *frame;
     size_t frame_size; /* of the area */
     uint8_t *inputs;
+    bool is_fenced; /* the executor's side: no barrier of the rank's reaches this process */
 };
 
 /* `output_size_max` is that of one output. */
@@ -96,12 +107,9 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
                        uint64_t instance_count, const uint8_t *inputs, size_t inputs_size);
 /* Has the batch ended that was put last? */
 bool channel_has_ended(const struct channel *channel);
-/* Take back what has not started: gives how many instances of the batch stay. */
+/* Take back what has not started: gives how many instances of the batch stay. Unbelieved. */
 uint64_t channel_trim(struct channel *channel);
-/* The same, and of what was claimed together nothing more is started either: it comes back with the
- * batch's end. */
-void channel_halt(struct channel *channel);
-/* Instances that were claimed, and that have a result. Unbelieved. */
+/* Instances that were started, and that have a result. Unbelieved. */
 uint64_t channel_claimed(const struct channel *channel);
 uint64_t channel_done(const struct channel *channel);
 
@@ -138,35 +146,28 @@ MUST_CHECK enum status channel_take_result(const struct channel *channel, uint64
 
 /* ---- The executor's side ---- */
 
-/* Claim the next instances of the batch, at most `count_max`. Gives how many; 0 when there is none
- * to start. */
-static inline uint64_t channel_claim(struct channel *channel, uint64_t count_max,
-                                     uint64_t *first_out)
+/* The executor has the batch that was put last. */
+void channel_begin(struct channel *channel);
+/* The limit is being changed: wait for it. */
+bool channel_claim_slowly(const struct channel *channel, uint64_t at);
+
+/* May instance number `at`, of which all before have a result, be started? */
+static inline bool channel_claim(const struct channel *channel, uint64_t at)
 {
-    uint64_t claim = atomic_load_explicit(&channel->control->claim, memory_order_relaxed);
-    while ((claim >> 32) < (claim & UINT32_MAX)) {
-        const uint64_t left = (claim & UINT32_MAX) - (claim >> 32);
-        const uint64_t count = left < count_max ? left : count_max;
-        if (atomic_compare_exchange_weak_explicit(&channel->control->claim, &claim,
-                                                  claim + (count << 32), memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
-            *first_out = claim >> 32;
-            return count;
-        }
+    if (channel->is_fenced) {
+        atomic_thread_fence(memory_order_seq_cst);
+    } else {
+        atomic_signal_fence(memory_order_seq_cst); /* the rank makes it for both */
     }
-    return 0;
+    return (int64_t)at < atomic_load_explicit(&channel->control->limit, memory_order_relaxed) ||
+           channel_claim_slowly(channel, at);
 }
 
-/* Start nothing more of the batch: what was claimed and has no result goes back as well. */
+/* Start nothing more of the batch. */
 static inline void channel_stop(struct channel *channel)
 {
     const uint64_t done = atomic_load_explicit(&channel->control->done, memory_order_relaxed);
-    atomic_store(&channel->control->claim, done << 32 | done);
-}
-
-static inline bool channel_is_halted(const struct channel *channel)
-{
-    return atomic_load_explicit(&channel->control->is_halted, memory_order_relaxed) != 0;
+    atomic_store(&channel->control->limit, (int64_t)done);
 }
 
 /* Tell the rank in which instance the channel was written over. */
@@ -176,14 +177,12 @@ static inline void channel_blame(struct channel *channel, uint64_t at)
     channel->control->canary = CHANNEL_DAMAGED;
 }
 
-/* Nobody has written over the channel's head, and the batch is where this process believes: so many
- * have a result, so many were claimed. */
-static inline bool channel_is_sound(const struct channel *channel, uint64_t done, uint64_t claimed)
+/* Nobody has written over the channel's head, and the batch is where this process believes. */
+static inline bool channel_is_sound(const struct channel *channel, uint64_t done)
 {
     const struct channel_control *control = channel->control;
     return control->canary == CHANNEL_CANARY &&
-           atomic_load_explicit(&control->done, memory_order_relaxed) == done &&
-           atomic_load_explicit(&control->claim, memory_order_relaxed) >> 32 == claimed;
+           atomic_load_explicit(&control->done, memory_order_relaxed) == done;
 }
 
 /* Bits are all set when the batch starts, and a failure clears its own. */

@@ -205,7 +205,7 @@ struct runner_options executor_runner_options(const struct wire_start *start,
         .kept_workdirs = start->keeps_workdirs ? workdirs.kept : NULL,
         .rank = place.rank,
         .slot = place.slot,
-        .batch_us_max = RUNNER_BATCH_US_MAX,
+        .batch_us_max = UINT64_MAX, /* the rank trims it */
     };
 }
 

@@ -19,9 +19,6 @@
 #include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
-/* A batch that takes longer, some times what batches are cut for, holds an instance that is slow.
- */
-#define TRIM_AFTER_US 10000
 /* After an executor has damaged its channel, so many batches have one instance each, so that the
  * instance that does it is found. */
 #define SUSPICION_COUNT (UINT64_C(2) * CHANNEL_INSTANCE_COUNT_MAX)
@@ -35,6 +32,7 @@ static struct runner_options runner_options_of(const struct pool *pool)
         executor_runner_options(pool->options.start, pool->options.task,
                                 (struct executor_place){.rank = pool->options.rank, .slot = 1});
     options.channel = &pool->slots[0].channel;
+    options.batch_us_max = POOL_BATCH_US_MAX; /* nobody else could trim it */
     return options;
 }
 
@@ -291,8 +289,7 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
     }
 }
 
-/* Instances [from, to) of a batch, as spans. */
-static size_t slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out)
+size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out)
 {
     size_t count = 0;
     uint64_t at = 0;
@@ -345,7 +342,7 @@ static bool failures_fit(const struct pool *pool, const struct slot *slot,
     return failed == pool->failure_count;
 }
 
-static void start_result(struct pool *pool, struct pool_result *result)
+void pool_start_result(struct pool *pool, struct pool_result *result)
 {
     pool->failure_count = 0;
     buffer_clear(&pool->frame);
@@ -359,7 +356,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
     result->lease = slot->lease;
     result->batch = (struct report_batch){
         .spans = pool->result_spans,
-        .span_count = slice(slot, 0, count, pool->result_spans),
+        .span_count = pool_slice(slot, 0, count, pool->result_spans),
         .instance_count = count,
         .success_count = found->success_count,
         .frame = found->success_count > 0 ? found->frame : NULL,
@@ -388,12 +385,12 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
 {
     static const uint8_t none[1] = {0};
     const struct channel_result found = {.success_bits = none};
-    start_result(pool, result);
+    pool_start_result(pool, result);
     pool->suspicion = SUSPICION_COUNT;
     fill_batch(pool, slot, &found, 0, now_us, result);
-    result->rest_count = slice(slot, 0, culprit, pool->rest_spans);
+    result->rest_count = pool_slice(slot, 0, culprit, pool->rest_spans);
     if (culprit < slot->instance_count) {
-        result->batch.span_count = slice(slot, culprit, culprit + 1, pool->result_spans);
+        result->batch.span_count = pool_slice(slot, culprit, culprit + 1, pool->result_spans);
         result->batch.instance_count = 1;
         pool->bits[0] = 0;
         result->batch.success_bits = pool->bits;
@@ -402,8 +399,8 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
         pool->failures[0].attempt = pool->result_spans[0].attempt;
         result->failures = pool->failures;
         result->failure_count = 1;
-        result->rest_count +=
-            slice(slot, culprit + 1, slot->instance_count, pool->rest_spans + result->rest_count);
+        result->rest_count += pool_slice(slot, culprit + 1, slot->instance_count,
+                                         pool->rest_spans + result->rest_count);
     }
 }
 
@@ -413,14 +410,15 @@ static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now
 {
     struct channel_result found;
     struct error reason;
-    start_result(pool, result);
+    pool_start_result(pool, result);
     if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
                             &reason) != STATUS_OK ||
         !failures_fit(pool, slot, &found)) {
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
-    result->rest_count = slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
+    result->rest_count =
+        pool_slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
     slot->state = SLOT_FREE;
     *is_result = true;
     return STATUS_OK;
@@ -487,7 +485,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
     struct channel_result found;
     struct report_failure failure = failure_of_end(pool, slot, event);
     const uint64_t limit = slot->doom != DOOM_NONE ? slot->doomed_at : slot->instance_count;
-    start_result(pool, result);
+    pool_start_result(pool, result);
     if (channel_take_result(&slot->channel, limit, true, add_failure, pool, &found, &reason) !=
             STATUS_OK ||
         !failures_fit(pool, slot, &found) || compress_found(pool, &found) != STATUS_OK) {
@@ -500,7 +498,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
     if (is_inside) {
         struct span culprit;
-        (void)slice(slot, done, done + 1, &culprit);
+        (void)pool_slice(slot, done, done + 1, &culprit);
         failure.index = culprit.start;
         failure.attempt = culprit.attempt;
         add_failure(pool, &failure);
@@ -509,7 +507,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
     }
     result->rest_count =
-        slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
+        pool_slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
 }
 
 static struct slot *slot_of(struct pool *pool, uint64_t executor)
@@ -615,6 +613,10 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
             }
         } else {
             status = pool_watch(pool, slot, now_us, err);
+            *is_result_out = status == STATUS_OK && pool_trim_late(pool, slot, now_us, result_out);
+            if (*is_result_out) {
+                return status;
+            }
         }
     }
     bool is_event = true;
@@ -640,53 +642,6 @@ bool pool_has_begun(struct pool *pool, bool *is_about_to_out)
     return has_begun;
 }
 
-/* Instances of the slot's batch that have not started, where it has run for so long that somebody
- * free should take them. */
-static uint64_t trimmable(const struct slot *slot, uint64_t now_us)
-{
-    if (slot->state != SLOT_BUSY || slot->is_trimmed || slot->instance_count == 1 ||
-        now_us < slot->started_us + TRIM_AFTER_US) {
-        return 0;
-    }
-    const uint64_t claimed = channel_claimed(&slot->channel);
-    return claimed < slot->instance_count ? slot->instance_count - claimed : 0;
-}
-
-bool pool_trim(struct pool *pool, uint64_t now_us)
-{
-    struct slot *most = NULL;
-    uint64_t most_left = 0;
-    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const uint64_t left = trimmable(&pool->slots[i], now_us);
-        if (left > most_left) {
-            most_left = left;
-            most = &pool->slots[i];
-        }
-    }
-    if (most != NULL) {
-        most->is_trimmed = true;
-        (void)channel_trim(&most->channel);
-    }
-    return most != NULL;
-}
-
-uint64_t pool_trim_deadline_us(const struct pool *pool)
-{
-    uint64_t deadline_us = UINT64_MAX;
-    if (pool->options.zygote == NULL || pool_free_count(pool) == 0) {
-        return deadline_us;
-    }
-    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
-        const uint64_t due_us = slot->started_us + TRIM_AFTER_US;
-        if (slot->state == SLOT_BUSY && !slot->is_trimmed && slot->instance_count > 1 &&
-            due_us < deadline_us) {
-            deadline_us = due_us;
-        }
-    }
-    return deadline_us;
-}
-
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
 {
     size_t count = 0;
@@ -695,7 +650,8 @@ size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_runnin
         const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
         struct span span;
         if (slot->state == SLOT_BUSY && done < slot->instance_count &&
-            channel_claimed(&slot->channel) > done && slice(slot, done, done + 1, &span) == 1) {
+            channel_claimed(&slot->channel) > done &&
+            pool_slice(slot, done, done + 1, &span) == 1) {
             running_out[count++] = (struct wire_running){.map = pool->options.start->map,
                                                          .index = span.start,
                                                          .attempt = span.attempt,

@@ -53,6 +53,7 @@ struct pool_result {
     size_t failure_count;
     const struct span *rest; /* given back: it never started */
     size_t rest_count;
+    bool goes_on; /* the batch is not over: the rest is all there is */
 };
 
 MUST_CHECK enum status pool_create(const struct pool_options *options, struct pool **pool_out,
@@ -86,8 +87,8 @@ MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
                                     struct error *err);
 
 /* Take what has not started from the slot that has most of it, of those whose batch has run for
- * long. False where none has any. */
-bool pool_trim(struct pool *pool, uint64_t now_us);
+ * long: it is the result's rest. False where none has any. */
+MUST_CHECK bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_out);
 
 /* Start no further instance of the batches that run, and end the attempts in them; what is ended so
  * is aborted. Again, to end them sooner. In the rank itself nothing can be ended. */

@@ -1,6 +1,6 @@
 /* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, batches,
- * results), pool_room.c (is there memory for one more?) and pool_watch.c (what ends attempts: time,
- * memory, the map's end).
+ * results), pool_room.c (is there memory for one more?), pool_trim.c (what goes back of a batch
+ * that takes long) and pool_watch.c (what ends attempts: time, memory, the map's end).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -91,7 +91,23 @@ MUST_CHECK enum status pool_kill(struct pool *pool, struct slot *slot, struct er
 MUST_CHECK enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us,
                                   struct error *err);
 
-/* When pool_trim() may find something while a slot is free; UINT64_MAX: never. */
+/* ---- pool.c ---- */
+
+/* Instances [from, to) of a batch, as spans. */
+size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out);
+/* Nothing is in the result yet. */
+void pool_start_result(struct pool *pool, struct pool_result *result);
+
+/* ---- pool_trim.c ---- */
+
+/* After so long what has not started of a batch goes back, whoever is free: it was made for some
+ * milliseconds, and now holds an instance that is slow. */
+#define POOL_BATCH_US_MAX 50000
+
+/* Of a busy slot. False where nothing goes back. */
+MUST_CHECK bool pool_trim_late(struct pool *pool, struct slot *slot, uint64_t now_us,
+                               struct pool_result *result_out);
+/* When pool_trim() or pool_trim_late() may find something; UINT64_MAX: never. */
 uint64_t pool_trim_deadline_us(const struct pool *pool);
 
 #endif

@@ -123,7 +123,7 @@ static enum status cancel_slot(struct pool *pool, struct slot *slot, const struc
 {
     const uint64_t term_us = later(now_us, how->run_on_us);
     const uint64_t kill_us = later(term_us, how->grace_us);
-    channel_halt(&slot->channel);
+    (void)channel_trim(&slot->channel);
     slot->is_trimmed = true;
     if (slot->doom == DOOM_NONE && channel_has_ended(&slot->channel)) {
         return STATUS_OK;

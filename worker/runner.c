@@ -17,11 +17,6 @@
 #include "worker/limits.h"
 #include "worker/publish.h"
 
-/* Instances that are claimed together while they take no time that can be seen: claiming, and a
- * look at the clock, cost more than a short attempt. Those behind one that turns out to be slow
- * wait for it, so that there are few. */
-#define CLAIM_COUNT_MAX 16
-
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
 #define WEIGH_INTERVAL_US 1000
 
@@ -35,9 +30,7 @@ struct runner {
     uint64_t mem;          /* bytes that an attempt of the batch may hold; 0: no bound */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
     enum type_kind output_kind;
-    bool is_weighed;      /* attempts have a limit of memory, and this process is theirs alone */
-    uint64_t claim_count; /* instances that are claimed next */
-    uint64_t claim_count_max;
+    bool is_weighed; /* attempts have a limit of memory, and this process is theirs alone */
     bool is_spent;
 };
 
@@ -92,10 +85,6 @@ enum status runner_create(const struct runner_options *options, struct runner **
     runner->base = limits_own(getpid());
     runner->output_kind = type_kind(options->task->output);
     runner->is_weighed = options->map.mem > 0 && options->channel->fd >= 0;
-    runner->claim_count = 1;
-    /* Where an attempt may be ended, none behind it is started. */
-    runner->claim_count_max =
-        options->map.timeout_ns > 0 || options->map.mem > 0 ? 1 : CLAIM_COUNT_MAX;
     *runner_out = runner;
     return STATUS_OK;
 }
@@ -142,7 +131,6 @@ static enum status finish_output(struct runner *runner, struct error *err)
 /* One instance of the batch: where it stands, and which it is. */
 struct place {
     uint64_t at;
-    uint64_t claimed; /* instances that are claimed while it runs */
     uint64_t index;
     uint64_t attempt;
 };
@@ -226,7 +214,7 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
     context_begin(ctx, place.index, place.attempt, input);
     writer_begin(runner->writer);
     const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
-    if (!channel_is_sound(runner->options.channel, place.at, place.claimed)) {
+    if (!channel_is_sound(runner->options.channel, place.at)) {
         channel_blame(runner->options.channel, place.at);
         abort(); /* this attempt wrote where it must not: it is the one that is charged */
     }
@@ -265,26 +253,16 @@ static void start_walk(struct runner *runner, struct batch_walk *walk)
     memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
 }
 
-/* Instances of one span, as many as are left of it up to `end`. */
-struct stretch {
-    uint64_t end;
-    uint64_t index; /* of the first */
-    uint64_t attempt;
-};
-
-static struct stretch next_stretch(struct batch_walk *walk, uint64_t at, uint64_t end)
+static inline struct place next_place(struct batch_walk *walk, uint64_t at)
 {
     const struct span *span = &walk->spans[walk->span];
-    const uint64_t left = span->count - walk->offset;
-    const uint64_t count = left < end - at ? left : end - at;
-    const struct stretch stretch = {
-        .end = at + count, .index = span->start + walk->offset, .attempt = span->attempt};
-    walk->offset += count;
-    if (walk->offset == span->count) {
+    const struct place place = {
+        .at = at, .index = span->start + walk->offset, .attempt = span->attempt};
+    if (++walk->offset == span->count) {
         walk->offset = 0;
         walk->span++;
     }
-    return stretch;
+    return place;
 }
 
 /* Rank 0 has checked and packed the inputs, so that one that cannot be read was damaged since. */
@@ -306,48 +284,31 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
     return status;
 }
 
-/* Run what was claimed, up to `end`, of one span. False where the batch shall end before. */
-static bool run_stretch(struct runner *runner, struct batch_walk *walk, uint64_t at, uint64_t end)
+static inline bool is_to_end(const struct runner *runner, uint64_t started_us)
 {
-    const struct stretch stretch = next_stretch(walk, at, end);
-    struct error err;
-    struct place place = {
-        .at = at, .claimed = end, .index = stretch.index, .attempt = stretch.attempt};
-    for (; place.at < stretch.end; place.at++, place.index++) {
-        mf_value input;
-        if (next_input(runner, walk, place.index, &input, &err) == STATUS_OK) {
-            run_attempt(runner, &input, place);
-        } else {
-            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
-        }
-        if (runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
-            channel_is_halted(runner->options.channel)) {
-            return false;
-        }
-    }
-    return stretch.end == end || run_stretch(runner, walk, stretch.end, end);
+    const uint64_t batch_us_max = runner->options.batch_us_max;
+    return runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
+           (batch_us_max < UINT64_MAX && clock_coarse_us() - started_us >= batch_us_max);
 }
 
 static void run_all(struct runner *runner)
 {
     struct channel *channel = runner->options.channel;
     struct batch_walk walk;
-    uint64_t first;
-    uint64_t count;
+    struct error err;
     const uint64_t started_us = clock_coarse_us();
-    uint64_t seen_us = started_us;
     runner->mem = channel->control->mem;
     start_walk(runner, &walk);
-    while ((count = channel_claim(channel, runner->claim_count, &first)) > 0) {
-        const bool goes_on = run_stretch(runner, &walk, first, first + count);
-        const uint64_t now_us = clock_coarse_us();
-        if (now_us != seen_us) {
-            seen_us = now_us;
-            runner->claim_count = 1;
-        } else if (runner->claim_count < runner->claim_count_max) {
-            runner->claim_count *= 2;
+    channel_begin(channel);
+    for (uint64_t at = 0; walk.span < walk.span_count && channel_claim(channel, at); at++) {
+        mf_value input;
+        const struct place place = next_place(&walk, at);
+        if (next_input(runner, &walk, place.index, &input, &err) == STATUS_OK) {
+            run_attempt(runner, &input, place);
+        } else {
+            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
-        if (!goes_on || now_us - started_us >= runner->options.batch_us_max) {
+        if (is_to_end(runner, started_us)) {
             channel_stop(channel);
         }
     }

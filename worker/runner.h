@@ -25,10 +25,6 @@
 #include "shared/map_options.h"
 #include "worker/channel.h"
 
-/* A batch is made for some milliseconds, by how long instances took before. Where it takes this
- * long all the same, what has not started goes back: it may run at once elsewhere. */
-#define RUNNER_BATCH_US_MAX 50000
-
 struct runner; /* fields: runner.c */
 
 struct runner_options {
@@ -44,7 +40,7 @@ struct runner_options {
     const char *kept_workdirs; /* the same where they stay; NULL: they do not */
     uint32_t rank;
     uint32_t slot;         /* from 1 */
-    uint64_t batch_us_max; /* after so long nothing more of a batch is started */
+    uint64_t batch_us_max; /* nothing more of a batch is started after it; UINT64_MAX: no bound */
     void *state;           /* of the job's setup */
     struct channel *channel;
 };

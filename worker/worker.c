@@ -603,8 +603,13 @@ static enum status ready_turn(struct worker *worker, uint64_t now_us, bool *did_
     }
     /* What has become free just now, a new executor too, is used before the loop pauses. */
     *did_something = start_batches(worker, now_us) || *did_something;
-    if (is_out_of_work(worker)) {
-        *did_something = pool_trim(worker->pool, now_us) || *did_something;
+    struct pool_result trimmed;
+    if (is_out_of_work(worker) && pool_trim(worker->pool, now_us, &trimmed)) {
+        *did_something = true;
+        status = return_rest(worker, &trimmed, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     if (pool_setup_error(worker->pool) != NULL && pool_is_idle(worker->pool) &&
         pool_free_count(worker->pool) == 0) {

@@ -32,7 +32,11 @@ struct bench {
     struct wire_start start;
     struct offer offer;
     struct pool *pool;
-    struct pool_result result; /* the latest */
+    struct pool_result result;
+    struct span trimmed[CHANNEL_SPAN_COUNT_MAX]; /* went back while the batch ran */
+    size_t trimmed_count;
+    struct span rest[2 * CHANNEL_SPAN_COUNT_MAX + 1];
+    /* the latest */
 };
 
 static const struct formula range = {
@@ -140,6 +144,28 @@ static void destroy(struct bench *bench)
 /* ---- Turning it -------------------------------------------------------------------------------
  */
 
+/* What goes back of a batch that still runs, on a busy machine of any, is put with its result. */
+static bool put_trimmed(struct bench *bench)
+{
+    struct pool_result *result = &bench->result;
+    if (result->goes_on) {
+        cr_assert(le(sz, bench->trimmed_count + result->rest_count, CHANNEL_SPAN_COUNT_MAX));
+        memcpy(&bench->trimmed[bench->trimmed_count], result->rest,
+               result->rest_count * sizeof(*result->rest));
+        bench->trimmed_count += result->rest_count;
+        return false;
+    }
+    if (bench->trimmed_count > 0) {
+        memcpy(bench->rest, result->rest, result->rest_count * sizeof(*result->rest));
+        memcpy(&bench->rest[result->rest_count], bench->trimmed,
+               bench->trimmed_count * sizeof(*bench->trimmed));
+        result->rest = bench->rest;
+        result->rest_count += bench->trimmed_count;
+        bench->trimmed_count = 0;
+    }
+    return true;
+}
+
 /* Collect once, at a moment that lies `ahead_us` ahead. */
 static bool collect(struct bench *bench, uint64_t ahead_us)
 {
@@ -149,7 +175,7 @@ static bool collect(struct bench *bench, uint64_t ahead_us)
                  pool_collect(bench->pool, clock_us() + ahead_us, &bench->result, &is_result, &err),
                  STATUS_OK),
               "%s", err.text);
-    return is_result;
+    return is_result && put_trimmed(bench);
 }
 
 static void wait_a_while(const struct bench *bench)
@@ -366,12 +392,57 @@ Test(pool, what_a_batch_is_in_is_told)
     }
     cr_expect(eq(u64, running.index, 104));
 
-    cr_expect(not(pool_trim(bench->pool, 0)), "the batch has not run for long");
-    cr_expect(pool_trim(bench->pool, UINT64_MAX));
-    cr_expect(not(pool_trim(bench->pool, UINT64_MAX)), "there is no more to take");
     cancel(bench, 0, GRACE_US);
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, what_a_slow_instance_holds_up_goes_back_at_once)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    struct pool_result trimmed;
+    struct wire_running running = {.index = 0};
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (running.index != 104 && clock_us() < end_us) {
+        (void)pool_running(bench->pool, clock_us(), &running);
+        usleep(1000);
+    }
+    cr_expect(not(pool_trim(bench->pool, 0, &trimmed)), "the batch has not run for long");
+    cr_assert(pool_trim(bench->pool, UINT64_MAX, &trimmed));
+    cr_expect(eq(u64, trimmed.lease, LEASE));
+    cr_expect(trimmed.goes_on);
+    cr_expect(eq(u64, trimmed.batch.instance_count, 0));
+    cr_assert(eq(sz, trimmed.rest_count, 1));
+    cr_expect(eq(u64, trimmed.rest[0].start, 105));
+    cr_expect(eq(u64, trimmed.rest[0].count, 5));
+    cr_expect(not(pool_trim(bench->pool, UINT64_MAX, &trimmed)), "there is no more to take");
+    cancel(bench, 0, GRACE_US);
+    next_result(bench);
+    cr_expect(eq(u64, bench->result.batch.instance_count, 5));
+    cr_expect(eq(sz, bench->result.rest_count, 0));
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, what_a_batch_holds_for_long_goes_back_by_itself)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (bench->trimmed_count == 0 && clock_us() < end_us) {
+        cr_assert(not(collect(bench, 0)));
+        usleep(1000);
+    }
+    cr_assert(eq(sz, bench->trimmed_count, 1));
+    cr_expect(le(u64, bench->trimmed[0].start, 105));
+    cr_expect(eq(u64, bench->trimmed[0].start + bench->trimmed[0].count, 110));
     buffer_free(&inputs);
     destroy(bench);
 }
