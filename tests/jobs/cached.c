@@ -6,6 +6,7 @@
 #include <mapfleet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void note(const char *text)
@@ -51,6 +52,24 @@ static mf_status record(mf_context *ctx, const mf_value *input, mf_writer *outpu
                                                        : mf_fail(ctx, "for now");
     }
     mf_put_int(output, mf_int(mf_field(input, "value")));
+    return MF_OK;
+}
+
+/* Waits until the file `until` is there. */
+static mf_status gated(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    const mf_value *until = mf_field(input, "until");
+    const mf_value *never = mf_field(input, "never");
+    const int64_t value = mf_int(mf_field(input, "value"));
+    note_int(value);
+    while (!mf_is_null(until) && access(mf_str(until), F_OK) != 0) {
+        (void)nanosleep(&pause, NULL);
+    }
+    if (!mf_is_null(never) && mf_bool(never)) {
+        return mf_fail_permanently(ctx, "for good");
+    }
+    mf_put_int(output, 10 * value);
     return MF_OK;
 }
 
@@ -130,6 +149,12 @@ void mf_job(mf_registry *job)
          .output = "int",
          .cache_version = "1",
          .cache_ignore = "nothing"},
+        {.name = "gated",
+         .fn = gated,
+         .input = "{value: int, until?: str, never?: bool}",
+         .output = "int",
+         .cache_version = "1",
+         .cache_ignore = "until"},
         {.name = "place", .fn = place, .input = "int", .output = "int", .cache_version = "1"},
         {.name = "seeded", .fn = seeded, .input = "int", .output = "int", .cache_version = "1"},
         {.name = "size_of", .fn = size_of, .input = "file", .output = "int", .cache_version = "1"},
