@@ -129,6 +129,29 @@ static enum status apply_mem_growth(const struct options *options, double *facto
     return status;
 }
 
+static enum status apply_capture(const struct options *options, enum map_capture *capture,
+                                 struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum map_capture capture;
+    } rows[] = {{"failed", MAP_CAPTURE_FAILED},
+                {"all", MAP_CAPTURE_ALL},
+                {"none", MAP_CAPTURE_NONE},
+                {"discard", MAP_CAPTURE_DISCARD}};
+    const char *name = options->values[OPTION_CAPTURE];
+    for (size_t i = 0; name != NULL && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(name, rows[i].name) == 0) {
+            *capture = rows[i].capture;
+            return STATUS_OK;
+        }
+    }
+    return name == NULL ? STATUS_OK
+                        : error_set(err, STATUS_INVALID,
+                                    "%s: \"%s\" is unknown: expected failed, all, none or discard",
+                                    option_name(OPTION_CAPTURE), name);
+}
+
 /* "auto" is 0 to those who measure. */
 static enum status apply_unit_size(const struct options *options, uint64_t *unit_size,
                                    struct error *err)
@@ -157,6 +180,9 @@ enum status map_options_apply(const struct options *options, struct map_options 
     enum status status = apply_criterion(options, &copy.criterion, err);
     if (status == STATUS_OK) {
         status = apply_policy(options, &copy.policy, err);
+    }
+    if (status == STATUS_OK) {
+        status = apply_capture(options, &copy.capture, err);
     }
     if (status == STATUS_OK) {
         status = apply_quantities(options, &copy, err);

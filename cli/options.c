@@ -254,8 +254,8 @@ static const struct option table[OPTION_COUNT] = {
                           .argument = "HOW",
                           .choices = "process|none",
                           .help = "process (default): attempts run in processes of their own; "
-                                  "none: in\nthe rank, for debuggers: a crash ends the run, "
-                                  "time has no bound"},
+                                  "none: in\nthe rank, for debuggers: no bounds, nothing is "
+                                  "captured"},
     [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",
                               .group = GROUP_RUN,
                               .verbs = BIT(VERB_MAP),
@@ -307,6 +307,14 @@ static const struct option table[OPTION_COUNT] = {
                      .choices = "interval|always|none",
                      .help = "when results reach the disk: interval (default), so that a power\n"
                              "cut costs those of a second; always, before they count; none"},
+    [OPTION_CAPTURE] = {.name = "--capture",
+                        .value = VALUE_REQUIRED,
+                        .group = GROUP_RUN,
+                        .verbs = BIT(VERB_MAP),
+                        .argument = "WHOSE",
+                        .choices = "failed|all|none|discard",
+                        .help = "keep what attempts print, of failed (default) or all of them;\n"
+                                "none: pass it to standard error; discard: drop it"},
     [OPTION_PRINT] = {.name = "--print",
                       .value = VALUE_OPTIONAL,
                       .group = GROUP_RUN,
@@ -357,6 +365,13 @@ static const struct option table[OPTION_COUNT] = {
                     .verbs = BIT(VERB_RESULTS),
                     .argument = "NUMBER",
                     .help = "the map to print, from 0 in the order started; default: the first"},
+    [OPTION_STDIO] = {.name = "--stdio",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RESULTS,
+                      .verbs = BIT(VERB_RESULTS),
+                      .argument = "INDEX",
+                      .help = "what the attempts of this instance printed, as far as it was kept:\n"
+                              "standard output, then error, of each in order"},
     [OPTION_WATCH] = {.name = "--watch",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_STATUS),
@@ -418,7 +433,8 @@ static const struct verb_text verbs[VERB_COUNT] = {
                       .arguments = "RUN [OPTIONS]",
                       .summary = "Print a run's outputs, in input order.",
                       .examples = "  mapfleet results mapfleet-runs/basics-square-...\n"
-                                  "  mapfleet results RUN --table --state failed,timed-out\n",
+                                  "  mapfleet results RUN --table --state failed,timed-out\n"
+                                  "  mapfleet results RUN --stdio 17\n",
                       .notes = "RUN is the run's folder. A hole, where an instance has no output, "
                                "prints as null.\n"},
     [VERB_CACHE] = {.name = "cache",

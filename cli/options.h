@@ -66,6 +66,7 @@ enum option_id {
     OPTION_RUN_DIR,
     OPTION_RESUME,
     OPTION_SYNC,
+    OPTION_CAPTURE,
     OPTION_PRINT,
     OPTION_PROGRESS,
     /* resume */
@@ -75,6 +76,7 @@ enum option_id {
     OPTION_STATE,
     OPTION_FORMAT,
     OPTION_MAP,
+    OPTION_STDIO,
     /* status */
     OPTION_WATCH,
     OPTION_JSON,

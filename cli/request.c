@@ -190,8 +190,10 @@ static enum status check_gpus_per_rank(struct request *request, struct error *er
     return STATUS_OK;
 }
 
-/* What bounds an attempt ends its process, and in the rank there is none. */
-static enum status check_isolation(const struct options *options, struct error *err)
+/* What bounds an attempt ends its process, and in the rank there is none; nor are the rank's own
+ * streams captured. */
+static enum status check_isolation(const struct options *options, struct map_options *map,
+                                   struct error *err)
 {
     static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH};
     if (is_isolated(options)) {
@@ -204,6 +206,13 @@ static enum status check_isolation(const struct options *options, struct error *
                              option_name(bounds[i]));
         }
     }
+    if (options_has(options, OPTION_CAPTURE) && map->capture != MAP_CAPTURE_NONE) {
+        return error_set(err, STATUS_INVALID,
+                         "--capture %s cannot be kept with --isolation none: attempts print to "
+                         "the rank's own streams",
+                         options->values[OPTION_CAPTURE]);
+    }
+    map->capture = MAP_CAPTURE_NONE;
     return STATUS_OK;
 }
 
@@ -272,7 +281,7 @@ enum status request_check_options(struct request *request, struct error *err)
             cache_request_check(options, request->task, request->launch_dir, &request->cache, err);
     }
     if (status == STATUS_OK) {
-        status = check_isolation(options, err);
+        status = check_isolation(options, &request->map, err);
     }
     if (status == STATUS_OK) {
         status = check_patience(request, err);

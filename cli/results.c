@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/results_stdio.h"
 #include "cli/rows.h"
 #include "master/instances.h"
 #include "master/outputs.h"
@@ -31,6 +32,7 @@ struct request {
     bool wanted[INSTANCE_STATE_COUNT];
     enum rows_format format;
     uint64_t map;
+    const char *stdio; /* the instance whose printed text is asked for; NULL: outputs are */
 };
 
 /* What it is answered from. */
@@ -92,6 +94,7 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
         .is_table = options_has(options, OPTION_TABLE),
         .states = options->values[OPTION_STATE],
         .format = ROWS_JSONL,
+        .stdio = options->values[OPTION_STDIO],
     };
     if (options->word_count != 1) {
         return error_set(err, STATUS_INVALID, "expected one run directory, found %zu",
@@ -101,6 +104,12 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
     if (format != NULL && !rows_format_by_name(format, &request->format)) {
         return error_set(err, STATUS_INVALID,
                          "--format: expected jsonl, json, csv or msgpack, found \"%s\"", format);
+    }
+    if (request->stdio != NULL &&
+        (request->is_table || request->states != NULL || format != NULL)) {
+        return error_set(err, STATUS_INVALID,
+                         "--stdio prints text as it is: --table, --state and --format are about "
+                         "outputs");
     }
     enum status status = map != NULL ? parse_map(map, &request->map, err) : STATUS_OK;
     if (status == STATUS_OK && request->states != NULL) {
@@ -136,13 +145,13 @@ static MUST_CHECK enum status take_fields(struct results *results, struct error 
     return STATUS_OK;
 }
 
-static MUST_CHECK enum status open_run(struct results *results, struct error *err)
+static MUST_CHECK enum status read_run(struct results *results, struct error *err)
 {
     const struct request *request = &results->request;
     if (realpath(request->run_dir, results->run_dir) == NULL) {
         return error_set(err, STATUS_IO, "%s: %s", request->run_dir, strerror(errno));
     }
-    enum status status = run_file_read(request->run_dir, &results->run, err);
+    const enum status status = run_file_read(request->run_dir, &results->run, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -151,7 +160,13 @@ static MUST_CHECK enum status open_run(struct results *results, struct error *er
                          "--map %" PRIu64 ": %s has one map, which is number 0", request->map,
                          request->run_dir);
     }
-    status = type_parse(results->run->output_type, &results->type, err);
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status open_run(struct results *results, struct error *err)
+{
+    const struct request *request = &results->request;
+    enum status status = type_parse(results->run->output_type, &results->type, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -325,24 +340,41 @@ static MUST_CHECK enum status put_rows(struct results *results, struct error *er
     return status;
 }
 
+static int print_rows(struct results *results, struct error *err)
+{
+    if (open_run(results, err) != STATUS_OK) {
+        return EXIT_REFUSED;
+    }
+    warn_of_torn_log(results);
+    return put_rows(results, err) == STATUS_OK ? EXIT_PRINTED : EXIT_NOT_PRINTED;
+}
+
+static int print_stdio(const struct results *results, struct error *err)
+{
+    const struct request *request = &results->request;
+    uint64_t index;
+    if (results_stdio_index(request->stdio, results->run, &index, err) != STATUS_OK) {
+        return EXIT_REFUSED;
+    }
+    return results_stdio_print(results->run_dir, results->run, request->map, index, err) ==
+                   STATUS_OK
+               ? EXIT_PRINTED
+               : EXIT_NOT_PRINTED;
+}
+
 int results_main(const struct options *options)
 {
     struct error err;
     struct results results = {0};
     int exit_status = EXIT_REFUSED;
-    if (parse_request(options, &results.request, &err) != STATUS_OK ||
-        open_run(&results, &err) != STATUS_OK) {
-        log_error("results: %s", err.text);
-        goto done;
+    if (parse_request(options, &results.request, &err) == STATUS_OK &&
+        read_run(&results, &err) == STATUS_OK) {
+        exit_status = results.request.stdio != NULL ? print_stdio(&results, &err)
+                                                    : print_rows(&results, &err);
     }
-    warn_of_torn_log(&results);
-    exit_status = EXIT_PRINTED;
-    if (put_rows(&results, &err) != STATUS_OK) {
+    if (exit_status != EXIT_PRINTED) {
         log_error("results: %s", err.text);
-        exit_status = EXIT_NOT_PRINTED;
     }
-
-done:
     close_run(&results);
     return exit_status;
 }

@@ -26,12 +26,21 @@ static const char *const state_names[] = {
 static const char *const policy_names[] = {
     [POLICY_STOP] = "stop", [POLICY_RUN_ALL] = "run-all", [POLICY_ENOUGH] = "enough"};
 
+static const char *const capture_names[] = {[MAP_CAPTURE_FAILED] = "failed",
+                                            [MAP_CAPTURE_ALL] = "all",
+                                            [MAP_CAPTURE_NONE] = "none",
+                                            [MAP_CAPTURE_DISCARD] = "discard"};
+
 static const char *const criterion_names[] = {[CRITERION_ALL] = "all",
                                               [CRITERION_MIN_RATIO] = "min-success-ratio",
                                               [CRITERION_MIN_SUCCESSES] = "min-successes",
                                               [CRITERION_MAX_FAILURES] = "max-failures"};
 
-enum { POLICY_COUNT = POLICY_ENOUGH + 1, CRITERION_COUNT = CRITERION_MAX_FAILURES + 1 };
+enum {
+    POLICY_COUNT = POLICY_ENOUGH + 1,
+    CAPTURE_COUNT = MAP_CAPTURE_DISCARD + 1,
+    CRITERION_COUNT = CRITERION_MAX_FAILURES + 1
+};
 
 /* The whole numbers of struct map_options: all of 64 bits. */
 static const struct {
@@ -199,6 +208,7 @@ static json_t *options_value(struct encoder *encoder, const struct map_options *
     }
     put(encoder, object, "mem_growth", json_real(options->mem_growth));
     put_text(encoder, object, "policy", policy_names[options->policy]);
+    put_text(encoder, object, "capture", capture_names[options->capture]);
     put(encoder, object, "criterion", criterion_value(encoder, &options->criterion));
     return object;
 }
@@ -541,6 +551,8 @@ static void get_options(struct decoder *decoder, struct scope root, struct map_o
     options->mem_growth = get_real(decoder, scope, "mem_growth", 1);
     options->policy =
         (enum map_policy)get_choice(decoder, scope, "policy", policy_names, POLICY_COUNT);
+    options->capture =
+        (enum map_capture)get_choice(decoder, scope, "capture", capture_names, CAPTURE_COUNT);
     get_criterion(decoder, scope, &options->criterion);
 }
 

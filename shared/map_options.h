@@ -7,6 +7,14 @@
 
 enum map_policy { POLICY_STOP, POLICY_RUN_ALL, POLICY_ENOUGH };
 
+/* What becomes of what attempts write to standard output and error. */
+enum map_capture {
+    MAP_CAPTURE_FAILED, /* kept of failed attempts */
+    MAP_CAPTURE_ALL,    /* kept of all attempts */
+    MAP_CAPTURE_NONE,   /* passed on to the standard error of their rank */
+    MAP_CAPTURE_DISCARD /* dropped unread */
+};
+
 enum criterion_kind {
     CRITERION_ALL,           /* nothing was asked for: every instance */
     CRITERION_MIN_RATIO,     /* ceil(ratio x n) */
@@ -39,6 +47,7 @@ struct map_options {
     uint64_t seed;            /* of the run */
     uint64_t output_size_max; /* bytes of one output */
     enum map_policy policy;
+    enum map_capture capture;
     struct criterion criterion;
 };
 

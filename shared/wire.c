@@ -12,7 +12,7 @@
 
 static void put_options(struct pack *pack, const struct map_options *options)
 {
-    pack_array(pack, 19);
+    pack_array(pack, 20);
     pack_uint(pack, options->retries);
     pack_uint(pack, options->system_retries);
     pack_uint(pack, options->retry_delay_ns);
@@ -29,6 +29,7 @@ static void put_options(struct pack *pack, const struct map_options *options)
     pack_uint(pack, options->seed);
     pack_uint(pack, options->output_size_max);
     pack_uint(pack, options->policy);
+    pack_uint(pack, options->capture);
     pack_uint(pack, options->criterion.kind);
     pack_text(pack, options->criterion.ratio);
     pack_uint(pack, options->criterion.count);
@@ -318,7 +319,7 @@ static const struct span *get_spans(struct decoder *decoder, bool has_growth, si
 static void get_options(struct decoder *decoder, struct map_options *options)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 19);
+    unpack_array_of(in, 20);
     options->retries = unpack_uint(in);
     options->system_retries = unpack_uint(in);
     options->retry_delay_ns = unpack_uint(in);
@@ -335,6 +336,7 @@ static void get_options(struct decoder *decoder, struct map_options *options)
     options->seed = unpack_uint(in);
     options->output_size_max = unpack_uint(in);
     options->policy = (enum map_policy)unpack_uint_max(in, POLICY_ENOUGH);
+    options->capture = (enum map_capture)unpack_uint_max(in, MAP_CAPTURE_DISCARD);
     options->criterion.kind = (enum criterion_kind)unpack_uint_max(in, CRITERION_MAX_FAILURES);
     const char *ratio = get_text(decoder);
     if (strlen(ratio) >= CRITERION_RATIO_TEXT_SIZE) {

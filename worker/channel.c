@@ -28,6 +28,22 @@ struct failure_head {
     uint32_t padding;
 };
 
+/* Before what an attempt has printed. */
+struct kept_head {
+    uint64_t at;
+    uint64_t left_out[STDIO_STREAM_COUNT];
+    uint32_t sizes[STDIO_STREAM_COUNT];
+};
+
+#define KEPT_SIZE_MAX (sizeof(struct kept_head) + STDIO_STREAM_COUNT * CAPTURE_SIZE_MAX + 8)
+#define KEPT_AREA_SIZE (CHANNEL_KEPT_SIZE_GOAL + KEPT_SIZE_MAX)
+
+/* What follows is aligned. */
+static size_t padded(size_t size)
+{
+    return (size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+}
+
 static size_t pages(size_t size)
 {
     return (size + PAGE - 1) / PAGE * PAGE;
@@ -41,7 +57,8 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
         pages(CHANNEL_OUTPUTS_SIZE_GOAL + (size_t)output_size_max + (size_t)(64 << 10));
     channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
-                    channel->outputs_size + channel->frame_size + CHANNEL_INPUTS_SIZE_MAX;
+                    channel->outputs_size + channel->frame_size + pages(KEPT_AREA_SIZE) +
+                    CHANNEL_INPUTS_SIZE_MAX;
 }
 
 static enum status map(struct channel *channel, struct error *err)
@@ -57,7 +74,8 @@ static enum status map(struct channel *channel, struct error *err)
     channel->failures = memory + pages(sizeof(struct channel_control));
     channel->outputs = channel->failures + CHANNEL_FAILURES_SIZE_MAX;
     channel->frame = channel->outputs + channel->outputs_size;
-    channel->inputs = channel->frame + channel->frame_size;
+    channel->kept = channel->frame + channel->frame_size;
+    channel->inputs = channel->kept + pages(KEPT_AREA_SIZE);
     return STATUS_OK;
 }
 
@@ -154,6 +172,7 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     memset(control->success_bits, 0xff, (size_t)(instance_count + 7) / 8);
     atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
+    control->kept_used = 0;
     control->frame_size = 0;
     atomic_store(&control->done, 0);
     atomic_store(&control->limit, (int64_t)instance_count);
@@ -253,7 +272,7 @@ static enum status take_failures(const struct channel *channel, uint64_t count,
             .text_size = head.text_size,
         };
         take_failure(context, &failure);
-        at += (head.text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+        at += padded(head.text_size);
     }
     return STATUS_OK;
 }
@@ -297,6 +316,43 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
     return STATUS_OK;
 }
 
+enum status channel_take_kept(const struct channel *channel, uint64_t count,
+                              channel_take_kept_one *take, void *context)
+{
+    const uint64_t used = channel->control->kept_used;
+    uint64_t next = 0; /* they are in order, and each stands here once */
+    size_t at = 0;
+    if (used > KEPT_AREA_SIZE) {
+        return STATUS_PROTOCOL;
+    }
+    while (at < used) {
+        struct kept_head head;
+        if (used - at < sizeof(head)) {
+            return STATUS_PROTOCOL;
+        }
+        memcpy(&head, channel->kept + at, sizeof(head));
+        at += sizeof(head);
+        const size_t size = (size_t)head.sizes[STDIO_OUT] + head.sizes[STDIO_ERR];
+        if (head.sizes[STDIO_OUT] > CAPTURE_SIZE_MAX || head.sizes[STDIO_ERR] > CAPTURE_SIZE_MAX ||
+            padded(size) > used - at || head.at < next) {
+            return STATUS_PROTOCOL;
+        }
+        if (head.at >= count) {
+            return STATUS_OK;
+        }
+        const struct channel_kept kept = {
+            .at = head.at,
+            .text = channel->kept + at,
+            .sizes = {head.sizes[STDIO_OUT], head.sizes[STDIO_ERR]},
+            .left_out = {head.left_out[STDIO_OUT], head.left_out[STDIO_ERR]},
+        };
+        take(context, &kept);
+        next = head.at + 1;
+        at += padded(size);
+    }
+    return STATUS_OK;
+}
+
 /* ---- The executor's side ----------------------------------------------------------------------
  */
 
@@ -337,10 +393,26 @@ void channel_fail(struct channel *channel, uint64_t at, const struct report_fail
     memcpy(channel->failures + used, &head, sizeof(head));
     memcpy(channel->failures + used + sizeof(head), failure->text, text_size);
     control->success_bits[at / 8] &= (uint8_t) ~(1u << at % 8);
-    control->failures_used =
-        used + sizeof(head) +
-        (text_size + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+    control->failures_used = used + sizeof(head) + padded(text_size);
     atomic_store_explicit(&control->done, at + 1, memory_order_release);
+}
+
+uint8_t *channel_room_to_keep(struct channel *channel)
+{
+    const uint64_t used = channel->control->kept_used;
+    return used <= CHANNEL_KEPT_SIZE_GOAL ? channel->kept + used + sizeof(struct kept_head) : NULL;
+}
+
+void channel_keep(struct channel *channel, uint64_t at, const size_t sizes[STDIO_STREAM_COUNT],
+                  const uint64_t left_out[STDIO_STREAM_COUNT])
+{
+    const struct kept_head head = {
+        .at = at,
+        .left_out = {left_out[STDIO_OUT], left_out[STDIO_ERR]},
+        .sizes = {(uint32_t)sizes[STDIO_OUT], (uint32_t)sizes[STDIO_ERR]},
+    };
+    memcpy(channel->kept + channel->control->kept_used, &head, sizeof(head));
+    channel->control->kept_used += sizeof(head) + padded(sizes[STDIO_OUT] + sizes[STDIO_ERR]);
 }
 
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size)

@@ -37,6 +37,7 @@
 #include "shared/error.h"
 #include "shared/report.h"
 #include "shared/span.h"
+#include "worker/capture.h"
 #include "worker/slot_place.h"
 
 #define CHANNEL_INSTANCE_COUNT_MAX 20000u
@@ -46,6 +47,8 @@
 #define CHANNEL_TEXT_SIZE_MAX 4096u
 /* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
 #define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
+/* The same for what is kept of what attempts print. */
+#define CHANNEL_KEPT_SIZE_GOAL ((size_t)8 << 20)
 /* The rank is about to change the limit. Less than any instance's number. */
 #define CHANNEL_CUTTING INT64_MIN
 #define CHANNEL_CANARY UINT64_C(0x6d61706674616e64)
@@ -74,8 +77,10 @@ struct channel_control {
     _Atomic uint32_t
         reads_place;        /* an attempt of the batch asked for its index or the map's size */
     uint64_t failures_used; /* bytes; of the first `done` instances */
-    uint64_t frame_size;    /* where ended: bytes of the compressed outputs */
-    uint32_t text_size;     /* of the setup's failure */
+    uint64_t kept_used;     /* bytes; of the first `done` instances, and perhaps of the next one */
+    _Atomic uint32_t printed_lock; /* of printed.h; taken by both */
+    uint64_t frame_size;           /* where ended: bytes of the compressed outputs */
+    uint32_t text_size;            /* of the setup's failure */
     char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t success_bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
 };
@@ -89,6 +94,7 @@ struct channel {
     size_t outputs_size; /* of the area */
     uint8_t *frame;
     size_t frame_size; /* of the area */
+    uint8_t *kept;     /* what attempts have printed */
     uint8_t *inputs;
     bool is_fenced; /* the executor's side: no barrier of the rank's reaches this process */
 };
@@ -143,6 +149,21 @@ MUST_CHECK enum status channel_take_result(const struct channel *channel, uint64
                                            bool has_died, channel_take_failure *take_failure,
                                            void *context, struct channel_result *result_out,
                                            struct error *err);
+
+/* What instance number `at` of the batch printed, standard output before error, as far as it is
+ * kept. */
+struct channel_kept {
+    uint64_t at;
+    const uint8_t *text;
+    size_t sizes[STDIO_STREAM_COUNT];
+    uint64_t left_out[STDIO_STREAM_COUNT];
+};
+typedef void channel_take_kept_one(void *context, const struct channel_kept *kept);
+
+/* Of the first `count` instances, in order. STATUS_PROTOCOL when it makes no sense; what came
+ * before that was given. */
+MUST_CHECK enum status channel_take_kept(const struct channel *channel, uint64_t count,
+                                         channel_take_kept_one *take, void *context);
 
 /* ---- The executor's side ---- */
 
@@ -201,6 +222,18 @@ void channel_fail(struct channel *channel, uint64_t at, const struct report_fail
 static inline bool channel_is_closed(const struct channel *channel)
 {
     return atomic_load(&channel->control->is_closed) != 0;
+}
+
+/* Room for what one attempt has printed: CAPTURE_SIZE_MAX for each stream. NULL where there is
+ * none, because somebody has written over the channel. */
+uint8_t *channel_room_to_keep(struct channel *channel);
+/* Keep what stands there. Before the instance succeeds or fails. */
+void channel_keep(struct channel *channel, uint64_t at, const size_t sizes[STDIO_STREAM_COUNT],
+                  const uint64_t left_out[STDIO_STREAM_COUNT]);
+/* Is so much kept that the batch should end? */
+static inline bool channel_keeps_much(const struct channel *channel)
+{
+    return channel->control->kept_used > CHANNEL_KEPT_SIZE_GOAL;
 }
 
 /* The batch has ended; its frame is in place. */

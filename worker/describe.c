@@ -137,7 +137,7 @@ static enum status read_answer(const struct waiting *waiting, struct job **job_o
 
 static enum status ask(struct waiting *waiting, struct job **job_out, struct error *err)
 {
-    enum status status = relay_open(&waiting->relay, err);
+    enum status status = relay_open(&waiting->relay, false, err);
     if (status != STATUS_OK) {
         return status;
     }

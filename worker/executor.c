@@ -76,9 +76,30 @@ static void say_setup(struct channel *channel, enum channel_setup setup, const c
     atomic_store(&channel->control->setup, setup);
 }
 
+/* Standard output and error, from here on. */
+static enum status open_streams(struct runner_options *options, const int *fds,
+                                struct printed *printed, struct error *err)
+{
+    const int streams[STDIO_STREAM_COUNT] = {fds[EXECUTOR_STDOUT], fds[EXECUTOR_STDERR]};
+    /* By lines, so that what was printed before a crash is not lost with the buffer. */
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (capture_is_kept(options->map.capture)) {
+        options->printed = printed;
+        return printed_open(printed, streams, &options->channel->control->printed_lock, err);
+    }
+    if (dup2(streams[STDIO_OUT], STDOUT_FILENO) < 0 ||
+        dup2(streams[STDIO_ERR], STDERR_FILENO) < 0) {
+        return error_set(err, STATUS_IO, "no standard streams: %s", strerror(errno));
+    }
+    (void)close(streams[STDIO_OUT]);
+    (void)close(streams[STDIO_ERR]);
+    return STATUS_OK;
+}
+
 static int run(const struct job *job, struct runner_options options, const int *fds)
 {
     struct channel channel;
+    struct printed printed;
     struct runner *runner = NULL;
     struct error err = {""};
     if (channel_open(&channel, fds[EXECUTOR_CHANNEL], options.map.output_size_max, &err) !=
@@ -87,7 +108,8 @@ static int run(const struct job *job, struct runner_options options, const int *
     }
     options.channel = &channel;
     slot_place_take(&channel.control->place);
-    if (executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
+    if (open_streams(&options, fds, &printed, &err) != STATUS_OK ||
+        executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
         runner_create(&options, &runner) != STATUS_OK) {
         say_setup(&channel, CHANNEL_SETUP_FAILED, err.text);
         executor_ring(fds[EXECUTOR_RANK_BELL]);
@@ -106,6 +128,7 @@ static int run(const struct job *job, struct runner_options options, const int *
     if (job->teardown != NULL) {
         job->teardown(options.state);
     }
+    (void)fflush(stdout); /* the process ends without looking after it */
     return EXIT_SUCCESS;
 }
 
@@ -299,12 +322,9 @@ static enum status prepare(void *context, const void *request, size_t size, stru
 static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
-    if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL ||
-        dup2(fds[EXECUTOR_RELAY], STDOUT_FILENO) < 0 ||
-        dup2(fds[EXECUTOR_RELAY], STDERR_FILENO) < 0) {
+    if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL) {
         return EXIT_FAILURE;
     }
-    (void)close(fds[EXECUTOR_RELAY]);
     const struct runner_options options =
         executor_runner_options(&prepared->start.as.start, prepared->task,
                                 (struct executor_place){.rank = prepared->rank, .slot = slot});

@@ -19,7 +19,8 @@ enum executor_fd {
     EXECUTOR_CHANNEL,
     EXECUTOR_BELL,
     EXECUTOR_RANK_BELL,
-    EXECUTOR_RELAY, /* becomes standard output and error */
+    EXECUTOR_STDOUT, /* these two become standard output and error; */
+    EXECUTOR_STDERR, /* they are files in memory where that is captured (capture.h) */
     EXECUTOR_FD_COUNT
 };
 

@@ -72,13 +72,15 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
     for (uint32_t i = 0; i < options->offer->slot_count; i++) {
         pool->slots[i].bell = -1;
         pool->slots[i].channel.fd = -1;
+        pool->slots[i].printed[STDIO_OUT] = -1;
+        pool->slots[i].printed[STDIO_ERR] = -1;
     }
     pool->relay = (struct relay){.from = -1, .to = -1};
     pool->rank_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum status status =
         pool->rank_bell < 0 ? error_set(err, STATUS_IO, "eventfd: %s", strerror(errno)) : STATUS_OK;
     if (status == STATUS_OK) {
-        status = options->zygote == NULL ? open_in_rank(pool, err) : relay_open(&pool->relay, err);
+        status = options->zygote == NULL ? open_in_rank(pool, err) : pool_capture_open(pool, err);
     }
     if (status != STATUS_OK) {
         pool_destroy(pool);
@@ -91,6 +93,7 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
 static void close_slot(struct slot *slot)
 {
     channel_destroy(&slot->channel);
+    capture_close(slot->printed);
     if (slot->bell >= 0) {
         (void)close(slot->bell);
         slot->bell = -1;
@@ -133,10 +136,7 @@ void pool_destroy(struct pool *pool)
     if (pool->rank_bell >= 0) {
         (void)close(pool->rank_bell);
     }
-    if (pool->relay.from >= 0) {
-        relay_forward(&pool->relay);
-    }
-    relay_close(&pool->relay);
+    pool_capture_close(pool);
     buffer_free(&pool->frame);
     free(pool->failures);
     free(pool->slots);
@@ -188,9 +188,14 @@ const char *pool_setup_error(const struct pool *pool)
 
 static enum status fork_executor(struct pool *pool, struct slot *slot, struct error *err)
 {
+    int streams[STDIO_STREAM_COUNT];
     enum status status =
         channel_create(&slot->channel, pool->options.start->options.output_size_max, true, err);
+    if (status == STATUS_OK) {
+        status = pool_open_streams(pool, slot, streams, err);
+    }
     if (status != STATUS_OK) {
+        close_slot(slot);
         return status;
     }
     offer_place(pool->options.offer, (uint32_t)(slot - pool->slots), &slot->channel.control->place);
@@ -204,7 +209,8 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
     const int fds[EXECUTOR_FD_COUNT] = {[EXECUTOR_CHANNEL] = slot->channel.fd,
                                         [EXECUTOR_BELL] = slot->bell,
                                         [EXECUTOR_RANK_BELL] = pool->rank_bell,
-                                        [EXECUTOR_RELAY] = pool->relay.to};
+                                        [EXECUTOR_STDOUT] = streams[STDIO_OUT],
+                                        [EXECUTOR_STDERR] = streams[STDIO_ERR]};
     status = zygote_fork(pool->options.zygote, slot->executor, (uint32_t)(slot - pool->slots) + 1,
                          fds, EXECUTOR_FD_COUNT, err);
     if (status != STATUS_OK) {
@@ -238,10 +244,6 @@ static void setup_failed(struct pool *pool, const char *text, size_t text_size)
 {
     if (++pool->setup_failures >= SETUP_FAILURES_MAX) {
         (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%.*s", (int)text_size, text);
-        if (pool->setup_error[0] == '\0') {
-            (void)snprintf(pool->setup_error, sizeof(pool->setup_error),
-                           "the job's setup ended its process");
-        }
     }
 }
 
@@ -399,6 +401,7 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
         pool->failures[0].attempt = pool->result_spans[0].attempt;
         result->failures = pool->failures;
         result->failure_count = 1;
+        pool_keep_words(pool, pool->failures[0].index, pool->failures[0].attempt);
         result->rest_count += pool_slice(slot, culprit + 1, slot->instance_count,
                                          pool->rest_spans + result->rest_count);
     }
@@ -413,7 +416,8 @@ static enum status take_ended(struct pool *pool, struct slot *slot, uint64_t now
     pool_start_result(pool, result);
     if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
                             &reason) != STATUS_OK ||
-        !failures_fit(pool, slot, &found)) {
+        !failures_fit(pool, slot, &found) ||
+        pool_take_kept(pool, slot, found.instance_count) != STATUS_OK) {
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
@@ -460,7 +464,8 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)", sigabbrev_np(WTERMSIG(status)),
                        strsignal(WTERMSIG(status)));
     }
-    failure.text_size = strlen(pool->text);
+    const uint64_t at = slot->doom != DOOM_NONE ? slot->doomed_at : channel_done(&slot->channel);
+    failure.text_size = pool_take_words(pool, slot, at, strlen(pool->text));
     return failure;
 }
 
@@ -494,6 +499,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         return;
     }
     const uint64_t done = found.instance_count;
+    (void)!pool_take_kept(pool, slot, done); /* what makes no sense is not kept */
     const bool is_inside = done < slot->instance_count && channel_claimed(&slot->channel) > done;
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
     if (is_inside) {
@@ -502,6 +508,7 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         failure.index = culprit.start;
         failure.attempt = culprit.attempt;
         add_failure(pool, &failure);
+        pool_keep_words(pool, culprit.start, culprit.attempt);
         result->failures = pool->failures;
         result->failure_count = pool->failure_count;
         pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
@@ -529,9 +536,7 @@ static void on_ended(struct pool *pool, const struct zygote_event *event, uint64
     }
     look_at_setup(pool, slot);
     if (slot->state == SLOT_STARTING) {
-        const struct channel_control *control = slot->channel.control;
-        const uint32_t size = control->text_size;
-        setup_failed(pool, control->text, size < CHANNEL_TEXT_SIZE_MAX ? size : 0);
+        setup_failed(pool, pool->text, pool_take_setup_words(pool, slot));
     } else if (slot->state == SLOT_BUSY) {
         take_dead(pool, slot, event, now_us, result);
         *is_result = true;
@@ -600,6 +605,7 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
     }
     drain_bell(pool);
     relay_forward(&pool->relay);
+    pool_bound_printed(pool, now_us);
     for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
         struct slot *slot = &pool->slots[i];
         look_at_setup(pool, slot);

@@ -86,6 +86,9 @@ MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
                                     struct pool_result *result_out, bool *is_result_out,
                                     struct error *err);
 
+/* Write out what is kept of what attempts have printed: before a report leaves that names them. */
+void pool_flush(struct pool *pool);
+
 /* Take what has not started from the slot that has most of it, of those whose batch has run for
  * long: it is the result's rest. False where none has any. */
 MUST_CHECK bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_out);

@@ -1,6 +1,7 @@
 /* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, batches,
  * results), pool_room.c (is there memory for one more?), pool_trim.c (what goes back of a batch
- * that takes long) and pool_watch.c (what ends attempts: time, memory, the map's end).
+ * that takes long), pool_watch.c (what ends attempts: time, memory, the map's end) and
+ * pool_capture.c (what they print).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -14,7 +15,9 @@
 #include "shared/error.h"
 #include "shared/report.h"
 #include "shared/span.h"
+#include "shared/stdio_record.h"
 #include "worker/channel.h"
+#include "worker/keeper.h"
 #include "worker/pool.h"
 #include "worker/relay.h"
 #include "worker/runner.h"
@@ -30,7 +33,8 @@ struct slot {
     pid_t pid;         /* of it; 0: not told yet */
     uint64_t weigh_us; /* when its memory is next looked at */
     struct channel channel;
-    int bell; /* wakes the executor */
+    int bell;                        /* wakes the executor */
+    int printed[STDIO_STREAM_COUNT]; /* what its attempt prints (capture.h); -1: not captured */
     /* The batch, where BUSY: */
     uint64_t lease;
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
@@ -57,8 +61,14 @@ struct pool {
     uint64_t executor_count_ever;
     uint64_t created_us;
     uint64_t suspicion;
-    int rank_bell;           /* executors ring it */
-    struct relay relay;      /* what they print */
+    int rank_bell;         /* executors ring it */
+    struct relay relay;    /* takes what they print, where it is not captured */
+    struct keeper *keeper; /* of what they print; NULL: nothing is kept */
+    uint64_t bound_us;     /* when it is next looked at how much they have printed */
+    struct {
+        struct stdio_entry entry;
+        uint8_t *text;
+    } words;                 /* what a dead executor's attempt had printed */
     unsigned setup_failures; /* in a row */
     /* Without a zygote: */
     struct runner *runner;
@@ -70,13 +80,36 @@ struct pool {
     struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
     struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
     struct buffer frame;
-    char text[256];
+    char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
     char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
     bool is_ready;
     bool is_closing;
     bool is_set_up; /* without a zygote */
 };
+
+/* ---- pool_capture.c ---- */
+
+MUST_CHECK enum status pool_capture_open(struct pool *pool, struct error *err);
+void pool_capture_close(struct pool *pool);
+/* Of a new executor. Those that are captured are the slot's. */
+MUST_CHECK enum status pool_open_streams(struct pool *pool, struct slot *slot,
+                                         int fds_out[STDIO_STREAM_COUNT], struct error *err);
+/* Keep what the first instances of the batch have printed. PROTOCOL where that makes no sense. */
+MUST_CHECK enum status pool_take_kept(struct pool *pool, const struct slot *slot, uint64_t count);
+/* Read what the slot's dead executor printed last, in number `at` of its batch (past the end: in no
+ * attempt), and add its last lines to pool->text, of which text_size bytes are in use. Gives how
+ * many are, then. */
+size_t pool_take_words(struct pool *pool, const struct slot *slot, uint64_t at, size_t text_size);
+/* The same for a setup, which has failed or ended its process: the text begins with what it said.
+ */
+size_t pool_take_setup_words(struct pool *pool, const struct slot *slot);
+/* They are those of this attempt: keep them. */
+void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt);
+/* Give back memory where attempts have printed much. */
+void pool_bound_printed(struct pool *pool, uint64_t now_us);
+/* When to do so; UINT64_MAX: never. */
+uint64_t pool_bound_deadline_us(const struct pool *pool);
 
 /* ---- pool_room.c ---- */
 

@@ -171,6 +171,8 @@ uint64_t pool_deadline_us(const struct pool *pool)
             deadline_us = slot->weigh_us;
         }
     }
+    const uint64_t bound_us = pool_bound_deadline_us(pool);
+    deadline_us = bound_us < deadline_us ? bound_us : deadline_us;
     const uint64_t trim_us = pool_trim_deadline_us(pool);
     deadline_us = trim_us < deadline_us ? trim_us : deadline_us;
     const uint64_t watch_us = is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;

@@ -9,10 +9,15 @@
 /* Not more in one go, so that a flood does not keep the rank from its other work. */
 #define FORWARD_SIZE_MAX ((size_t)64 << 10)
 
-enum status relay_open(struct relay *relay, struct error *err)
+enum status relay_open(struct relay *relay, bool is_discarding, struct error *err)
 {
     int ends[2];
     *relay = (struct relay){.from = -1, .to = -1};
+    if (is_discarding) {
+        relay->to = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        return relay->to >= 0 ? STATUS_OK
+                              : error_set(err, STATUS_IO, "/dev/null: %s", strerror(errno));
+    }
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return error_set(err, STATUS_IO, "pipe: %s", strerror(errno));
     }
@@ -54,7 +59,7 @@ static void write_all(const uint8_t *bytes, size_t size)
 void relay_forward(const struct relay *relay)
 {
     uint8_t bytes[FORWARD_SIZE_MAX];
-    const ssize_t size = read(relay->from, bytes, sizeof(bytes));
+    const ssize_t size = relay->from >= 0 ? read(relay->from, bytes, sizeof(bytes)) : 0;
     if (size > 0) {
         write_all(bytes, (size_t)size);
     }

@@ -20,6 +20,9 @@
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
 #define WEIGH_INTERVAL_US 1000
 
+/* Up to how many instances a batch has few, whose last one is looked at closely. */
+#define LOOK_AT_LAST_MAX 100
+
 struct runner {
     struct runner_options options;
     struct mf_context context;
@@ -32,6 +35,10 @@ struct runner {
     enum type_kind output_kind;
     bool is_weighed; /* attempts have a limit of memory, and this process is theirs alone */
     bool is_spent;
+    bool is_over;    /* the batch shall end: it is spent, or much is kept of what was printed */
+    uint64_t looked; /* instances of the batch, up to the last of which it was seen closely what it
+                      * had printed */
+    char text[CHANNEL_TEXT_SIZE_MAX]; /* of a failure, with what it printed last */
 };
 
 struct environment runner_environment(const struct runner_options *options)
@@ -135,16 +142,94 @@ struct place {
     uint64_t attempt;
 };
 
+/* Keep what a failed attempt has printed. Its last lines of standard error are added to what is
+ * said of the failure. */
+static void keep_failed(struct runner *runner, uint64_t at, struct report_failure *failure)
+{
+    struct channel *channel = runner->options.channel;
+    uint8_t *room = channel_room_to_keep(channel);
+    size_t sizes[STDIO_STREAM_COUNT];
+    uint64_t left_out[STDIO_STREAM_COUNT];
+    if (runner->options.printed == NULL) {
+        return;
+    }
+    runner->looked = at + 1;
+    if (room == NULL) {
+        printed_drop(runner->options.printed);
+        return;
+    }
+    printed_take(runner->options.printed, room, sizes, left_out);
+    if (sizes[STDIO_OUT] + sizes[STDIO_ERR] == 0) {
+        return;
+    }
+    const size_t said =
+        failure->text_size < sizeof(runner->text) ? failure->text_size : sizeof(runner->text);
+    memcpy(runner->text, failure->text, said);
+    failure->text = runner->text;
+    failure->text_size = capture_add_lines(runner->text, said, sizeof(runner->text),
+                                           room + sizes[STDIO_OUT], sizes[STDIO_ERR]);
+    channel_keep(channel, at, sizes, left_out);
+    runner->is_over = runner->is_over || channel_keeps_much(channel);
+}
+
+/* What a successful attempt has printed is kept only where all is. */
+static void keep_succeeded(struct runner *runner, uint64_t at)
+{
+    struct channel *channel = runner->options.channel;
+    uint8_t *room = channel_room_to_keep(channel);
+    size_t sizes[STDIO_STREAM_COUNT];
+    uint64_t left_out[STDIO_STREAM_COUNT];
+    runner->looked = at + 1;
+    if (runner->options.map.capture != MAP_CAPTURE_ALL || room == NULL) {
+        printed_drop(runner->options.printed);
+        return;
+    }
+    printed_take(runner->options.printed, room, sizes, left_out);
+    if (sizes[STDIO_OUT] + sizes[STDIO_ERR] > 0) {
+        channel_keep(channel, at, sizes, left_out);
+        runner->is_over = runner->is_over || channel_keeps_much(channel);
+    }
+}
+
+static void begin_to_look(struct runner *runner)
+{
+    runner->looked = 0;
+    runner->is_over = false;
+    if (runner->options.printed != NULL) {
+        printed_begin(runner->options.printed);
+    }
+}
+
+/* What begins with NULs is not seen at once. In a batch of few instances it is taken for the last
+ * one's; in others, nobody knows whose it is, and it is dropped with the next batch. */
+static void look_at_last(struct runner *runner)
+{
+    const uint64_t done = channel_done(runner->options.channel);
+    if (runner->options.printed != NULL && done > 0 && done <= LOOK_AT_LAST_MAX &&
+        runner->looked != done) {
+        keep_succeeded(runner, done - 1);
+    }
+}
+
 static void fail(struct runner *runner, struct place place, enum failure_class class,
                  bool is_permanent, const char *text, size_t text_size)
 {
-    const struct report_failure failure = {.index = place.index,
-                                           .attempt = place.attempt,
-                                           .class = class,
-                                           .is_permanent = is_permanent,
-                                           .text = text,
-                                           .text_size = text_size};
+    struct report_failure failure = {.index = place.index,
+                                     .attempt = place.attempt,
+                                     .class = class,
+                                     .is_permanent = is_permanent,
+                                     .text = text,
+                                     .text_size = text_size};
+    keep_failed(runner, place.at, &failure);
     channel_fail(runner->options.channel, place.at, &failure);
+}
+
+static void succeed(struct runner *runner, struct place place)
+{
+    if (printed_is_any(printed_look(runner->options.printed))) {
+        keep_succeeded(runner, place.at);
+    }
+    channel_succeed(runner->options.channel, place.at);
 }
 
 /* The rank looks now and then at what this process holds; here it is known of which attempt it is.
@@ -169,6 +254,7 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
     if (held > runner->base + room / 4) {
         (void)malloc_trim(0);
         runner->is_spent = limits_own(getpid()) > runner->base + room / 4;
+        runner->is_over = runner->is_over || runner->is_spent;
     }
     if (held > mem) {
         char held_text[QUANTITY_TEXT_SIZE];
@@ -201,14 +287,15 @@ static void end_attempt(struct runner *runner, struct place place, mf_status ret
         fail(runner, place, FAILURE_ERROR, returned == MF_FAIL_PERMANENTLY, ctx->text,
              ctx->text_size);
     } else if (finish_output(runner, &err) == STATUS_OK) {
-        channel_succeed(runner->options.channel, place.at);
+        succeed(runner, place);
     } else {
         fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     }
 }
 
 /* What most attempts do is done here, within the loop over them; the rest in end_attempt(). */
-static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place)
+static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place,
+                               struct printed_look look)
 {
     mf_context *ctx = &runner->context;
     context_begin(ctx, place.index, place.attempt, input);
@@ -221,7 +308,8 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
     if (ctx->has_read_place) {
         channel_note_place(runner->options.channel);
     }
-    if (returned == MF_OK && !runner->is_weighed && is_plain_output(runner)) {
+    if (returned == MF_OK && !runner->is_weighed && is_plain_output(runner) &&
+        !printed_is_any(look)) {
         channel_succeed(runner->options.channel, place.at);
     } else {
         end_attempt(runner, place, returned);
@@ -287,7 +375,7 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
 static inline bool is_to_end(const struct runner *runner, uint64_t started_us)
 {
     const uint64_t batch_us_max = runner->options.batch_us_max;
-    return runner->is_spent || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
+    return runner->is_over || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
            (batch_us_max < UINT64_MAX && clock_coarse_us() - started_us >= batch_us_max);
 }
 
@@ -299,12 +387,14 @@ static void run_all(struct runner *runner)
     const uint64_t started_us = clock_coarse_us();
     runner->mem = channel->control->mem;
     start_walk(runner, &walk);
+    begin_to_look(runner);
+    const struct printed_look look = printed_look(runner->options.printed);
     channel_begin(channel);
     for (uint64_t at = 0; walk.span < walk.span_count && channel_claim(channel, at); at++) {
         mf_value input;
         const struct place place = next_place(&walk, at);
         if (next_input(runner, &walk, place.index, &input, &err) == STATUS_OK) {
-            run_attempt(runner, &input, place);
+            run_attempt(runner, &input, place, look);
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
         }
@@ -312,6 +402,7 @@ static void run_all(struct runner *runner)
             channel_stop(channel);
         }
     }
+    look_at_last(runner);
 }
 
 /* Numbers of 64 bits are records of one width, as long as all are large. 0: there is none. */

@@ -24,6 +24,7 @@
 #include "shared/job.h"
 #include "shared/map_options.h"
 #include "worker/channel.h"
+#include "worker/printed.h"
 
 struct runner; /* fields: runner.c */
 
@@ -43,6 +44,7 @@ struct runner_options {
     uint64_t batch_us_max; /* nothing more of a batch is started after it; UINT64_MAX: no bound */
     void *state;           /* of the job's setup */
     struct channel *channel;
+    struct printed *printed; /* NULL: what attempts print is not looked at */
 };
 
 MUST_CHECK enum status runner_create(const struct runner_options *options,

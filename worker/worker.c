@@ -159,6 +159,9 @@ static enum status send_report(struct worker *worker, struct wire_report_parts *
 static enum status send_reports(struct worker *worker, uint64_t now_us, struct error *err)
 {
     enum status status = STATUS_OK;
+    if (worker->report_count > 0) {
+        pool_flush(worker->pool);
+    }
     for (size_t i = 0; i < worker->report_count && status == STATUS_OK; i++) {
         status = send_report(worker, &worker->reports[i], err);
     }

@@ -202,9 +202,10 @@ void mf_job(mf_registry *job)
          .help = "Fails in its first `fail` attempts, then gives the value."},
         {.name = "misbehave",
          .fn = misbehave,
-         .input = "{value: int, how?: str, until?: int}",
+         .input = "{value: int, how?: str, until?: int, print?: str, text?: str}",
          .output = "int",
-         .help = "Crashes, hangs, leaks or worse before attempt `until`, then gives the value."},
+         .help = "Crashes, hangs, leaks or worse before attempt `until`, then gives the value; "
+                 "prints `text` before that."},
     };
 
     for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "print.h"
+
 #define LEAK_STEP ((size_t)64 << 20)
 #define LEAK_STEPS 4
 #define LEAK_ON_STEPS 32
@@ -153,11 +155,29 @@ static const struct {
     {"shared", write_over_shared_memory},
 };
 
+static void print(mf_context *ctx, const mf_value *input)
+{
+    const mf_value *way = mf_field(input, "print");
+    const mf_value *text = mf_field(input, "text");
+    if (mf_is_null(way) || mf_is_null(text)) {
+        return;
+    }
+    if (strcmp(mf_str(way), "log") == 0) {
+        mf_log(ctx, "%s", mf_str(text));
+    } else {
+        print_text(mf_str(way), mf_str(text));
+    }
+}
+
 mf_status misbehave(mf_context *ctx, const mf_value *input, mf_writer *output)
 {
     const mf_value *how = mf_field(input, "how");
     const mf_value *until = mf_field(input, "until");
     const bool is_over = !mf_is_null(until) && mf_attempt(ctx) >= (uint64_t)mf_int(until);
+    print(ctx, input);
+    if (how != NULL && !is_over && strcmp(mf_str(how), "fail") == 0) {
+        return mf_fail(ctx, "failed as asked");
+    }
     for (size_t i = 0; how != NULL && !is_over && i < sizeof(ways) / sizeof(ways[0]); i++) {
         if (strcmp(ways[i].name, mf_str(how)) == 0) {
             ways[i].act();

@@ -4,7 +4,8 @@
 
 #include <mapfleet.h>
 
-/* {value: int, how?: str, until?: int}: from attempt `until` on it behaves. */
+/* {value: int, how?: str, until?: int, print?: str, text?: str}: from attempt `until` on it
+ * behaves. `print` is a way of print.h, or "log". */
 mf_task_function misbehave;
 
 #endif

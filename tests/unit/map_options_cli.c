@@ -29,6 +29,7 @@ static struct map_options own_options(void)
     own.seed = 11;
     own.output_size_max = 12;
     own.policy = POLICY_RUN_ALL;
+    own.capture = MAP_CAPTURE_ALL;
     own.criterion.kind = CRITERION_MIN_SUCCESSES;
     own.criterion.count = 13;
     return own;
@@ -128,6 +129,15 @@ Test(map_options_cli, policies_have_names)
     cr_expect(eq(int, applied("--policy stop").policy, POLICY_STOP));
     cr_expect(eq(int, applied("--policy run-all").policy, POLICY_RUN_ALL));
     cr_expect(eq(int, applied("--policy enough").policy, POLICY_ENOUGH));
+}
+
+Test(map_options_cli, what_is_captured_has_names)
+{
+    cr_expect(eq(int, applied("").capture, MAP_CAPTURE_ALL), "the task's own");
+    cr_expect(eq(int, applied("--capture failed").capture, MAP_CAPTURE_FAILED));
+    cr_expect(eq(int, applied("--capture all").capture, MAP_CAPTURE_ALL));
+    cr_expect(eq(int, applied("--capture none").capture, MAP_CAPTURE_NONE));
+    cr_expect(eq(int, applied("--capture discard").capture, MAP_CAPTURE_DISCARD));
 }
 
 Test(map_options_cli, a_criterion_replaces_one_of_another_kind)

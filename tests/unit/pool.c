@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -15,6 +16,7 @@
 #include "shared/wire.h"
 #include "worker/channel.h"
 #include "worker/executor.h"
+#include "worker/pool_private.h"
 
 #define WAIT_US UINT64_C(15000000)
 #define OUTPUT_SIZE_MAX ((uint64_t)1 << 20)
@@ -706,6 +708,80 @@ Test(pool, the_limit_in_force_is_the_grown_one)
     start_grown(bench, 0, 2, "leak");
     next_result(bench);
     cr_expect(eq(u64, bench->result.batch.success_count, 1));
+    destroy(bench);
+}
+
+/* ---- What they print --------------------------------------------------------------------------
+ */
+
+/* One that prints `size` MiB of lines to standard error, and hangs. */
+static struct buffer flooding(int size)
+{
+    struct buffer inputs = {0};
+    struct pack out;
+    char text[64];
+    (void)snprintf(text, sizeof(text), "%d a line\n", size);
+    pack_start(&out, &inputs);
+    pack_map(&out, 4);
+    pack_text(&out, "value");
+    pack_uint(&out, 1);
+    pack_text(&out, "how");
+    pack_text(&out, "hang");
+    pack_text(&out, "print");
+    pack_text(&out, "flood");
+    pack_text(&out, "text");
+    pack_text(&out, text);
+    cr_assert(eq(int, pack_finish(&out), STATUS_OK));
+    return inputs;
+}
+
+static struct stat stat_of_stderr(const struct bench *bench)
+{
+    struct stat about;
+    cr_assert(eq(int, fstat(bench->pool->slots[0].printed[STDIO_ERR], &about), 0));
+    return about;
+}
+
+Test(pool, an_attempt_that_floods_holds_little_memory)
+{
+    const off_t size = (off_t)64 << 20;
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = flooding(64);
+    wait_for_free(bench, 1);
+    start(bench, 100, 1, &inputs);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (stat_of_stderr(bench).st_size < size) {
+        cr_assert(lt(u64, clock_us(), end_us), "no flood");
+        cr_assert(not(collect(bench, 0)));
+        wait_a_while(bench);
+    }
+    cr_assert(not(collect(bench, 100000))); /* when it is looked at again */
+    cr_expect(lt(int, (int)(stat_of_stderr(bench).st_blocks * 512), 1 << 20));
+
+    cancel(bench, 0, GRACE_US);
+    next_result(bench);
+    cr_assert(eq(sz, bench->result.failure_count, 1));
+    const struct report_failure *failure = &bench->result.failures[0];
+    cr_expect(eq(int, failure->class, FAILURE_ABORTED));
+    const char *expected = "ended with the map | a line | a line | a line";
+    cr_expect(failure->text_size == strlen(expected) &&
+                  memcmp(failure->text, expected, failure->text_size) == 0,
+              "%.*s", (int)failure->text_size, failure->text);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+Test(pool, what_a_setup_printed_last_stands_in_its_error)
+{
+    struct bench *bench = create_of("tests/jobs/loud_setup.so", "task", range, 0, 1);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (pool_setup_error(bench->pool) == NULL) {
+        cr_assert(lt(u64, clock_us(), end_us), "no word of the setup");
+        cr_assert(not(collect(bench, 0)));
+        wait_a_while(bench);
+    }
+    cr_expect(eq(str, (char *)(uintptr_t)pool_setup_error(bench->pool),
+                 (char *)"the job's setup ended its process | no table | giving up"));
     destroy(bench);
 }
 

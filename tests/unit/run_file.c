@@ -42,6 +42,7 @@ static struct run_description make_run(void)
                     .seed = 13,
                     .output_size_max = 14,
                     .policy = POLICY_RUN_ALL,
+                    .capture = MAP_CAPTURE_DISCARD,
                     .criterion = {.kind = CRITERION_MIN_RATIO, .ratio = "0.070"}},
         .formula =
             {.kind = FORMULA_RANGE, .start = INT64_MIN, .step = -3, .count = 100, .is_float = true},
@@ -87,6 +88,7 @@ static void expect_same_options(const struct map_options *a, const struct map_op
     cr_expect(eq(u64, a->seed, b->seed));
     cr_expect(eq(u64, a->output_size_max, b->output_size_max));
     cr_expect(eq(int, a->policy, b->policy));
+    cr_expect(eq(int, a->capture, b->capture));
     cr_expect(eq(int, a->criterion.kind, b->criterion.kind));
     cr_expect(strcmp(a->criterion.ratio, b->criterion.ratio) == 0);
     cr_expect(eq(u64, a->criterion.count, b->criterion.count));
@@ -300,6 +302,7 @@ Test(run_file, values_outside_their_range_are_refused_by_name)
         {"options", "cpus", "0"},
         {"options", "mem_growth", "0.5"},
         {"options", "policy", "\"go\""},
+        {"options", "capture", "\"some\""},
         {"inputs", "step", "0"},
         {"inputs", "count", "-5"},
         {"inputs", "kind", "\"grid\""},

@@ -84,6 +84,7 @@ static const struct wire_message messages[] = {
                       .seed = UINT64_MAX,
                       .output_size_max = 12,
                       .policy = POLICY_ENOUGH,
+                      .capture = MAP_CAPTURE_DISCARD,
                       .criterion = {.kind = CRITERION_MIN_RATIO, .ratio = "0.07", .count = 14}},
           .formula = {.kind = FORMULA_RANGE,
                       .start = INT64_MIN,
@@ -236,6 +237,7 @@ Test(wire, start_keeps_every_option)
     EXPECT_FIELD(u64, a, b, seed);
     EXPECT_FIELD(u64, a, b, output_size_max);
     EXPECT_FIELD(int, a, b, policy);
+    EXPECT_FIELD(int, a, b, capture);
     EXPECT_FIELD(int, a, b, criterion.kind);
     EXPECT_FIELD(u64, a, b, criterion.count);
     expect_text(a->criterion.ratio, "0.07");
