@@ -71,6 +71,30 @@ done:
     return exit_status;
 }
 
+/* What the cache of the run is made from, where it has one; `key_base` is to be freed. */
+static bool fill_cache(const struct request *request, struct buffer *key_base,
+                       struct cache_options *cache_out)
+{
+    if (request->cache.mode == CACHE_OFF) {
+        return true;
+    }
+    if (cache_request_base(&request->cache, request->job, request->task, request->map.seed,
+                           key_base) != STATUS_OK) {
+        return false;
+    }
+    *cache_out = (struct cache_options){.mode = request->cache.mode,
+                                        .dir = request->cache.dir,
+                                        .base = key_base->data,
+                                        .base_size = key_base->size,
+                                        .ignore = request->task->cache_ignore,
+                                        .input = request->task->input,
+                                        .output = request->task->output,
+                                        .task = request->task->name,
+                                        .run_dir = request->run_dir,
+                                        .inputs = request->inputs};
+    return true;
+}
+
 /* What a session of this request writes into run.json. What was there first stays. */
 static struct run_description describe(const struct request *request, struct transport *transport)
 {
@@ -92,6 +116,9 @@ static struct run_description describe(const struct request *request, struct tra
         .options = request->map,
         .formula = *inputs_formula(request->inputs),
         .input_count = inputs_count(request->inputs),
+        .cache_mode = request->cache.mode,
+        .cache_version = (char *)(uintptr_t)request->cache.version,
+        .cache_dir = request->cache.dir,
         .ranks = transport_size(transport),
     };
     inputs_digest(request->inputs, run.input_digest);
@@ -119,6 +146,12 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
 {
     const char *isolation = request->options.values[OPTION_ISOLATION];
     const char *progress = request->options.values[OPTION_PROGRESS];
+    struct buffer key_base = {0};
+    struct cache_options cache;
+    if (!fill_cache(request, &key_base, &cache)) {
+        log_error("no memory to start with");
+        return EXIT_INTERNAL;
+    }
     struct run_description run = describe(request, transport);
     const struct master_options options = {
         .transport = transport,
@@ -139,12 +172,14 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .slots = request->slots,
         .has_gpus_per_rank = request->has_gpus_per_rank,
         .gpus_per_rank = request->gpus_per_rank,
+        .cache = request->cache.mode != CACHE_OFF ? &cache : NULL,
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };
     request->lock = NULL;
     request->failures = NULL;
     const int exit_status = run_session(transport, zygote, &options, is_clean_out);
+    buffer_free(&key_base);
     free_words(run.given, run.given_count);
     return exit_status;
 }

@@ -17,8 +17,8 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS, VERB_STATUS };
-enum { VERB_COUNT = VERB_STATUS + 1 };
+enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS, VERB_STATUS, VERB_CACHE };
+enum { VERB_COUNT = VERB_CACHE + 1 };
 
 const char *verb_name(enum verb verb);
 bool verb_by_name(const char *name, enum verb *verb_out);
@@ -51,6 +51,10 @@ enum option_id {
     OPTION_DELAY,
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
+    /* memoised outputs */
+    OPTION_CACHE,
+    OPTION_CACHE_VERSION,
+    OPTION_CACHE_DIR,
     /* the run */
     OPTION_SLOTS,
     OPTION_GPUS_PER_RANK,
@@ -75,9 +79,12 @@ enum option_id {
     OPTION_STDIO,
     /* status */
     OPTION_WATCH,
-    OPTION_JSON
+    OPTION_JSON,
+    /* the cache */
+    OPTION_OLDER_THAN,
+    OPTION_MAX_SIZE
 };
-enum { OPTION_COUNT = OPTION_JSON + 1 };
+enum { OPTION_COUNT = OPTION_MAX_SIZE + 1 };
 
 struct options {
     enum verb verb;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/cache.h"
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/results.h"
@@ -15,6 +16,24 @@
 #include "shared/transport.h"
 
 #define EXIT_REFUSED 2
+
+static int run_parsed(const struct options *options)
+{
+    switch (options->verb) {
+    case VERB_TASKS:
+        return tasks_main(options);
+    case VERB_RESULTS:
+        return results_main(options);
+    case VERB_STATUS:
+        return status_main(options);
+    case VERB_CACHE:
+        return cache_main(options);
+    case VERB_MAP:
+    case VERB_RESUME:
+        break;
+    }
+    return EXIT_REFUSED;
+}
 
 /* Verbs that start no MPI, and so parse their words here. */
 static int run_alone(enum verb verb, int argc, char **argv)
@@ -29,9 +48,7 @@ static int run_alone(enum verb verb, int argc, char **argv)
         options_print_help(verb);
         exit_status = 0;
     } else {
-        exit_status = verb == VERB_TASKS    ? tasks_main(&options)
-                      : verb == VERB_STATUS ? status_main(&options)
-                                            : results_main(&options);
+        exit_status = run_parsed(&options);
     }
     options_free(&options);
     return exit_status;
@@ -65,7 +82,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     }
     if (!verb_by_name(argv[1], &verb)) {
         if (is_speaker) {
-            log_error("unknown verb \"%s\": expected map, resume, tasks, results or status "
+            log_error("unknown verb \"%s\": expected map, resume, tasks, results, status or cache "
                       "(mapfleet --help)",
                       argv[1]);
         }

@@ -1,5 +1,6 @@
 #include "cli/request.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ void request_free(struct request *request)
     free(request->input_type);
     free(request->output_type);
     free(request->run_dir);
+    cache_request_free(&request->cache);
 }
 
 static enum status check_words(const struct options *options, struct error *err)
@@ -214,6 +216,17 @@ static enum status check_isolation(const struct options *options, struct map_opt
     return STATUS_OK;
 }
 
+enum status request_check_cached_size(const struct request *request, struct error *err)
+{
+    const uint64_t size = inputs_count(request->inputs);
+    return request->cache.mode == CACHE_OFF || size <= CACHE_INPUT_COUNT_MAX
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "outputs are kept of maps of up to %" PRIu64
+                           " inputs, and there are %" PRIu64 ": give --cache off",
+                           CACHE_INPUT_COUNT_MAX, size);
+}
+
 enum status request_check_minimum(struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
@@ -262,6 +275,10 @@ enum status request_check_options(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         status = check_gpus_per_rank(request, err);
+    }
+    if (status == STATUS_OK) {
+        status =
+            cache_request_check(options, request->task, request->launch_dir, &request->cache, err);
     }
     if (status == STATUS_OK) {
         status = check_isolation(options, &request->map, err);
@@ -326,6 +343,9 @@ enum status request_check(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         status = open_inputs(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = request_check_cached_size(request, err);
     }
     if (status == STATUS_OK) {
         status = request_check_minimum(request, err);

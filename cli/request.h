@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/cache_options.h"
 #include "cli/options.h"
 #include "master/failures.h"
 #include "master/inputs.h"
@@ -45,6 +46,7 @@ struct request {
     enum sync_mode sync;
     uint64_t patience_us; /* see master.h */
     char *run_dir;
+    struct cache_request cache;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
     /* Of a run that is there already: */
     bool is_resume;    /* it was asked for */
@@ -63,11 +65,13 @@ struct request {
  * the job, and this process does not, unless attempts run in it too. */
 MUST_CHECK enum status request_check(struct request *request, struct error *err);
 /* Parts of it: the job at a path or by its name, and its task; the options of attempts and of the
- * run, where `map` holds those that they overlay; the minimum, where the inputs are open. */
+ * run, where `map` holds those that they overlay; where the inputs are open, the minimum, and
+ * whether they are few enough to keep outputs of. */
 MUST_CHECK enum status request_open_task(struct request *request, const char *job, const char *task,
                                          struct error *err);
 MUST_CHECK enum status request_check_options(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_minimum(struct request *request, struct error *err);
+MUST_CHECK enum status request_check_cached_size(const struct request *request, struct error *err);
 void request_free(struct request *request);
 
 #endif

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/published.h"
 #include "cli/results_stdio.h"
 #include "cli/rows.h"
 #include "master/instances.h"
@@ -20,6 +19,7 @@
 #include "shared/buffer.h"
 #include "shared/log.h"
 #include "shared/type.h"
+#include "shared/typed_paths.h"
 #include "shared/value.h"
 
 enum { EXIT_PRINTED = 0, EXIT_NOT_PRINTED = 1, EXIT_REFUSED = 2 };
@@ -224,7 +224,7 @@ static MUST_CHECK enum status get_output(struct results *results, uint64_t index
         error_prefix(err, "output of instance %" PRIu64 ": ", index);
         return status;
     }
-    return published_resolve(results->type, results->run_dir, &results->arena, value_out, err);
+    return typed_paths_resolve(results->type, results->run_dir, &results->arena, value_out, err);
 }
 
 static MUST_CHECK enum status put_output(struct results *results, const mf_value *output,
@@ -263,6 +263,14 @@ static MUST_CHECK enum status write_error(struct results *results, const struct 
     return status == STATUS_OK ? buffer_append_byte(&results->text, '\0') : status;
 }
 
+static const char *cache_text(const struct results *results, const struct instance *instance)
+{
+    if (instance->state == INSTANCE_CACHED) {
+        return "hit";
+    }
+    return results->run->cache_mode == CACHE_OFF ? "off" : "miss";
+}
+
 static MUST_CHECK enum status put_instance(struct results *results, uint64_t index,
                                            const struct instance *instance, const mf_value *output,
                                            struct error *err)
@@ -287,7 +295,7 @@ static MUST_CHECK enum status put_instance(struct results *results, uint64_t ind
         text_or_null(class),
         text_or_null(error),
         *output,
-        text_or_null("off"),
+        text_or_null(cache_text(results, instance)),
         instance->has_rank ? value_int(instance->rank) : value_null(),
         instance->has_seconds ? value_float(seconds) : value_null(),
     };

@@ -318,6 +318,9 @@ enum status resume_check(struct request *request, struct error *err)
         status = request_check_options(request, err);
     }
     if (status == STATUS_OK) {
+        status = request_check_cached_size(request, err);
+    }
+    if (status == STATUS_OK) {
         status = request_check_minimum(request, err);
     }
     return status == STATUS_OK ? resume_take(request, err) : status;

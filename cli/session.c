@@ -19,7 +19,7 @@
 #define MESSAGES_A_TURN_MAX 64
 /* timeout(1) and batch systems send a signal twice, to the process and to its group. */
 #define SAME_SIGNAL_US 300000
-#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 2)
+#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 3)
 
 struct session {
     struct transport *transport;
@@ -196,6 +196,9 @@ static size_t descriptors(const struct session *session, struct pollfd fds[FD_CO
     size_t count = session->worker != NULL ? worker_descriptors(session->worker, fds) : 0;
     fds[count++] = (struct pollfd){.fd = signals_descriptor(), .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = slurm_end_descriptor(), .events = POLLIN};
+    if (session->master != NULL) {
+        fds[count++] = (struct pollfd){.fd = master_descriptor(session->master), .events = POLLIN};
+    }
     return count;
 }
 

@@ -101,6 +101,16 @@ void failures_add(struct failures *failures, uint64_t index, enum failure_class 
     }
 }
 
+void failures_share(struct failures *failures, uint64_t index, enum failure_class class,
+                    const char *text, size_t text_size)
+{
+    const uint64_t hash = XXH3_64bits(text_size == 0 ? "" : text, text_size);
+    struct group *group = find_group(failures, class, text, text_size, hash);
+    if (group != NULL && !index_set_contains(&group->indices, index)) {
+        index_set_add(&group->indices, index, 1);
+    }
+}
+
 uint64_t failures_count(const struct failures *failures)
 {
     uint64_t count = failures->count_beyond;

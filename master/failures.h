@@ -28,6 +28,10 @@ void failures_destroy(struct failures *failures); /* NULL is allowed */
 void failures_add(struct failures *failures, uint64_t index, enum failure_class class,
                   const char *text, size_t text_size);
 
+/* An instance shares a failure that was added: no attempt, but its index stands with the others. */
+void failures_share(struct failures *failures, uint64_t index, enum failure_class class,
+                    const char *text, size_t text_size);
+
 /* Failed attempts of all groups, and those beyond them. */
 uint64_t failures_count(const struct failures *failures);
 

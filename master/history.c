@@ -12,6 +12,7 @@ struct history history_start(void)
 void history_free(struct history *history)
 {
     index_set_free(&history->succeeded);
+    index_set_free(&history->cached);
     index_set_free(&history->failed);
     index_set_free(&history->timed_out);
     index_set_free(&history->begun);
@@ -37,11 +38,20 @@ static void revive(struct history *history, struct index_set *ended)
     index_set_free(ended);
 }
 
-static bool has_ended(const struct history *history, uint64_t index)
+bool history_has_ended(const struct history *history, uint64_t index)
 {
     return index_set_contains(&history->succeeded, index) ||
+           index_set_contains(&history->cached, index) ||
            index_set_contains(&history->failed, index) ||
            index_set_contains(&history->timed_out, index);
+}
+
+bool history_has_begun(const struct history *history, uint64_t index)
+{
+    return index_set_contains(&history->begun, index) ||
+           counters_get(&history->task_failures, index) > 0 ||
+           counters_get(&history->system_failures, index) > 0 ||
+           counters_get(&history->earlier_attempts, index) > 0;
 }
 
 /* Instances between attempts for which the budget is too small now. */
@@ -53,7 +63,7 @@ static void end_beyond(struct history *history, const struct counters *failures,
         if (at >= end) {
             break;
         }
-        if (counters_get(failures, at) > retries && !has_ended(history, at)) {
+        if (counters_get(failures, at) > retries && !history_has_ended(history, at)) {
             const bool is_timeout = index_set_contains(&history->last_timed_out, at);
             index_set_put(is_timeout ? &history->timed_out : &history->failed, at, 1);
         }
@@ -73,18 +83,61 @@ void history_begin_session(struct history *history, const struct record *start)
 
 /* ---- Attempts ------------------------------------------------------------------------------- */
 
-void history_succeed(struct history *history, uint64_t start, uint64_t count)
+/* Put those of a range into one set of successes that are not in the other. */
+static void put_unless(struct index_set *set, const struct index_set *other, uint64_t start,
+                       uint64_t count)
 {
-    index_set_put(&history->succeeded, start, count);
+    const uint64_t end = start + count;
+    while (start < end) {
+        uint64_t found = end;
+        uint64_t found_count = 0;
+        if (other->count == 0 ||
+            !index_set_next_run(other, start, end - start, &found, &found_count) || found > end) {
+            found = end;
+        }
+        if (found > start) {
+            index_set_put(set, start, found - start);
+        }
+        start = found + found_count;
+    }
+}
+
+static void drop_failures(struct history *history, uint64_t start, uint64_t count)
+{
     index_set_drop(&history->failed, start, count);
     index_set_drop(&history->timed_out, start, count);
+}
+
+void history_succeed(struct history *history, uint64_t start, uint64_t count)
+{
+    put_unless(&history->succeeded, &history->cached, start, count);
+    drop_failures(history, start, count);
+}
+
+void history_cache(struct history *history, uint64_t start, uint64_t count)
+{
+    put_unless(&history->cached, &history->succeeded, start, count);
+    drop_failures(history, start, count);
+}
+
+static bool has_succeeded(const struct history *history, uint64_t index)
+{
+    return index_set_contains(&history->succeeded, index) ||
+           index_set_contains(&history->cached, index);
+}
+
+void history_share_failure(struct history *history, uint64_t index)
+{
+    if (!history_has_ended(history, index)) {
+        index_set_put(&history->failed, index, 1);
+    }
 }
 
 void history_fail(struct history *history, const struct report_failure *failure,
                   const struct record_outcome *outcome)
 {
     const uint64_t index = failure->index;
-    if (index_set_contains(&history->succeeded, index)) {
+    if (has_succeeded(history, index)) {
         return;
     }
     index_set_drop(&history->last_timed_out, index, 1);

@@ -1,7 +1,7 @@
 /* history.h - what a log says of the instances of one map, as sets: what a ledger is restored from.
  *
- *     history_start --> history_begin_session, history_succeed, history_fail ... (in the log's
- *     order) --> ledger_restore()
+ *     history_start --> history_begin_session, history_succeed, history_fail, history_cache,
+ *     history_share_failure ... (in the log's order) --> ledger_restore()
  *
  * A success is final: whatever a log says of an instance after it is passed over. A failure that
  * names its instance's end is final until a session revives it. Everything else runs again, and
@@ -25,6 +25,7 @@
 
 struct history {
     struct index_set succeeded;
+    struct index_set cached; /* took an output that no attempt of theirs made */
     struct index_set failed;
     struct index_set timed_out;
     struct index_set begun;           /* an attempt of it was ended by us */
@@ -43,5 +44,12 @@ void history_begin_session(struct history *history, const struct record *start);
 void history_succeed(struct history *history, uint64_t start, uint64_t count);
 void history_fail(struct history *history, const struct report_failure *failure,
                   const struct record_outcome *outcome);
+/* RECORD_CACHED: outputs, and failures for good, of none of their own attempts. */
+void history_cache(struct history *history, uint64_t start, uint64_t count);
+void history_share_failure(struct history *history, uint64_t index);
+
+bool history_has_ended(const struct history *history, uint64_t index);
+/* Has an attempt of it begun that did not succeed? */
+bool history_has_begun(const struct history *history, uint64_t index);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define TEXT_SLOTS_MIN 64u
 
-enum { FACT_RANK = 1, FACT_SECONDS = 2 };
+enum { FACT_RANK = 1, FACT_SECONDS = 2, FACT_BEGUN = 4 /* an attempt */ };
 
 struct fact {
     double seconds;
@@ -155,23 +155,28 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
     if (text == NULL) {
         return STATUS_NO_MEMORY;
     }
-    /* An attempt that we ended is none of those that ended by themselves. */
+    /* What is shared is no attempt of its own, and one that we ended did not end by itself. */
+    const bool is_shared = record->kind == RECORD_CACHED;
     const unsigned ended = reported->class == FAILURE_ABORTED ? 0 : 1;
-    const uint64_t task_failures = ended ? outcome->task_failures : failure->task_failures;
-    const uint64_t system_failures = ended ? outcome->system_failures : failure->system_failures;
+    const bool is_counted = ended && !is_shared;
+    const uint64_t task_failures = is_counted ? outcome->task_failures : failure->task_failures;
+    const uint64_t system_failures =
+        is_counted ? outcome->system_failures : failure->system_failures;
+    const uint64_t number = is_shared ? outcome->task_failures + outcome->system_failures
+                                      : task_failures + system_failures + (1 - ended);
     *failure = (struct failure){
         .task_failures = task_failures,
         .system_failures = system_failures,
-        .attempt_number = task_failures + system_failures + (1 - ended),
+        .attempt_number = number,
         .attempts_max =
             ended || failure->attempts_max == 0 ? outcome->attempts_max : failure->attempts_max,
         .text = text,
         .class = reported->class,
     };
-    fact->attempts = saturated(reported->attempt + ended);
+    fact->attempts = is_shared ? fact->attempts : saturated(reported->attempt + ended);
     fact->state = (uint8_t)(outcome->is_final ? outcome->state : INSTANCE_ABORTED);
     fact->rank = record->rank;
-    fact->flags = FACT_RANK;
+    fact->flags = is_shared ? fact->flags & FACT_BEGUN : FACT_RANK | FACT_BEGUN;
     return STATUS_OK;
 }
 
@@ -190,6 +195,14 @@ static void apply_to_instance(struct fact *fact, const struct record *record, ui
     fact->flags |= FACT_RANK | FACT_SECONDS;
 }
 
+static void apply_hit(struct fact *fact)
+{
+    if (!instance_state_is_success((enum instance_state)fact->state)) {
+        fact->state = INSTANCE_CACHED;
+        fact->flags = 0;
+    }
+}
+
 static MUST_CHECK enum status apply_batch(struct instances *instances, const struct record *record,
                                           const struct report_batch *batch)
 {
@@ -201,6 +214,10 @@ static MUST_CHECK enum status apply_batch(struct instances *instances, const str
     for (size_t i = 0; i < batch->span_count; i++) {
         const struct span *span = &batch->spans[i];
         for (uint64_t j = 0; j < span->count; j++, bit++) {
+            if (record->kind == RECORD_CACHED) {
+                apply_hit(&instances->facts[span->start + j]);
+                continue;
+            }
             apply_to_instance(&instances->facts[span->start + j], record, span->attempt,
                               report_batch_succeeded(batch, bit), seconds);
         }
@@ -217,8 +234,11 @@ static void apply_revival(struct instances *instances)
         if (fact->state != INSTANCE_FAILED && fact->state != INSTANCE_TIMED_OUT) {
             continue;
         }
-        fact->state = INSTANCE_ABORTED;
-        if (fact->failure > 0) {
+        const bool has_begun = (fact->flags & FACT_BEGUN) != 0;
+        fact->state = has_begun ? INSTANCE_ABORTED : INSTANCE_NOT_STARTED;
+        if (!has_begun) {
+            fact->failure = 0; /* it was another's */
+        } else if (fact->failure > 0) {
             failures_of(instances)[fact->failure - 1].task_failures = 0;
             failures_of(instances)[fact->failure - 1].system_failures = 0;
         }
@@ -251,7 +271,8 @@ static MUST_CHECK enum status apply_record(struct instances *instances, const st
     if (record->kind == RECORD_START) {
         apply_budgets(instances, record);
     }
-    if (record->kind != RECORD_REPORT || record->map != instances->map) {
+    if ((record->kind != RECORD_REPORT && record->kind != RECORD_CACHED) ||
+        record->map != instances->map) {
         return STATUS_OK;
     }
     for (size_t i = 0; i < record->report.failure_count && status == STATUS_OK; i++) {

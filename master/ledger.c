@@ -17,6 +17,7 @@ struct ledger {
     uint64_t fresh;            /* [fresh, size) was never taken */
     struct index_set returned; /* READY again, all below fresh */
     struct index_set succeeded;
+    struct index_set cached;
     struct index_set failed;
     struct index_set timed_out;
     struct index_set aborted;
@@ -57,6 +58,7 @@ void ledger_destroy(struct ledger *ledger)
     }
     index_set_free(&ledger->returned);
     index_set_free(&ledger->succeeded);
+    index_set_free(&ledger->cached);
     index_set_free(&ledger->failed);
     index_set_free(&ledger->timed_out);
     index_set_free(&ledger->aborted);
@@ -76,6 +78,7 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
         .leased = ledger->leased,
         .waiting = ledger->waiting,
         .succeeded = ledger->succeeded.count,
+        .cached = ledger->cached.count,
         .failed = ledger->failed.count,
         .timed_out = ledger->timed_out.count,
         .aborted = ledger->aborted.count,
@@ -84,8 +87,8 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
 
 uint64_t ledger_ended(const struct ledger *ledger)
 {
-    return ledger->succeeded.count + ledger->failed.count + ledger->timed_out.count +
-           ledger->aborted.count;
+    return ledger->succeeded.count + ledger->cached.count + ledger->failed.count +
+           ledger->timed_out.count + ledger->aborted.count;
 }
 
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
@@ -293,9 +296,54 @@ void ledger_abort(struct ledger *ledger, uint64_t index)
     index_set_add(&ledger->aborted, index, 1);
 }
 
+/* ---- What becomes of those that need not run --------------------------------------------------
+ */
+
+/* Those before them that were never taken are as if they had been returned. */
+static void leave_ready(struct ledger *ledger, uint64_t start, uint64_t count)
+{
+    const uint64_t end = start + count;
+    if (start < ledger->fresh) {
+        index_set_remove(&ledger->returned, start, smaller(end, ledger->fresh) - start);
+    } else if (start > ledger->fresh) {
+        index_set_add(&ledger->returned, ledger->fresh, start - ledger->fresh);
+    }
+    ledger->fresh = end > ledger->fresh ? end : ledger->fresh;
+    assert(ledger->fresh <= ledger->options.size);
+}
+
+static void leave_waiting(struct ledger *ledger, uint64_t count)
+{
+    assert(count <= ledger->waiting);
+    ledger->waiting -= count;
+}
+
+void ledger_hold(struct ledger *ledger, uint64_t start, uint64_t count)
+{
+    leave_ready(ledger, start, count);
+    ledger->waiting += count;
+}
+
+void ledger_cache(struct ledger *ledger, uint64_t start, uint64_t count, bool were_held)
+{
+    if (were_held) {
+        leave_waiting(ledger, count);
+    } else {
+        leave_ready(ledger, start, count);
+    }
+    index_set_add(&ledger->cached, start, count);
+}
+
+void ledger_fail_held(struct ledger *ledger, uint64_t index)
+{
+    leave_waiting(ledger, 1);
+    index_set_add(&ledger->failed, index, 1);
+}
+
 static bool has_ended(const struct ledger *ledger, uint64_t index)
 {
     return index_set_contains(&ledger->succeeded, index) ||
+           index_set_contains(&ledger->cached, index) ||
            index_set_contains(&ledger->failed, index) ||
            index_set_contains(&ledger->timed_out, index) ||
            index_set_contains(&ledger->aborted, index);
@@ -344,6 +392,7 @@ static uint64_t end_of_known(const struct ledger *ledger)
     const struct counters *const counters[] = {&ledger->task_failures, &ledger->system_failures,
                                                &ledger->earlier_attempts};
     uint64_t end = larger(index_set_end(&ledger->succeeded), index_set_end(&ledger->begun));
+    end = larger(end, index_set_end(&ledger->cached));
     end = larger(end, larger(index_set_end(&ledger->failed), index_set_end(&ledger->timed_out)));
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
         end = larger(end, (uint64_t)counters[i]->block_count * COUNTERS_BLOCK_SIZE);
@@ -355,6 +404,7 @@ void ledger_restore(struct ledger *ledger, struct history *history)
 {
     assert(ledger->fresh == 0 && ledger_ended(ledger) == 0);
     ledger->succeeded = history->succeeded;
+    ledger->cached = history->cached;
     ledger->failed = history->failed;
     ledger->timed_out = history->timed_out;
     ledger->begun = history->begun;
@@ -369,6 +419,7 @@ void ledger_restore(struct ledger *ledger, struct history *history)
     ledger->fresh = end_of_known(ledger);
     index_set_add(&ledger->returned, 0, ledger->fresh);
     index_set_subtract(&ledger->returned, &ledger->succeeded);
+    index_set_subtract(&ledger->returned, &ledger->cached);
     index_set_subtract(&ledger->returned, &ledger->failed);
     index_set_subtract(&ledger->returned, &ledger->timed_out);
 }

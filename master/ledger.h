@@ -6,6 +6,11 @@
  *       | +----- give_back ---+ | +-- fail, budget used up or permanent --> FAILED, TIMED_OUT
  *       |                       |
  *       +--- retry --- WAITING <+-- fail, budget left
+ *
+ *     READY ---- hold ---> WAITING, for an instance with an equal input
+ *     READY or held ------ cache --------> CACHED
+ *     held --------------- fail_held ----> FAILED
+ *
  *                                    ledger_abort, from LEASED: ABORTED
  *
  * State is bits: a set of instances costs what its runs cost, an attempt counter exists only in
@@ -41,8 +46,9 @@ struct ledger_options {
 struct ledger_counts {
     uint64_t ready;
     uint64_t leased;
-    uint64_t waiting; /* between attempts */
+    uint64_t waiting; /* between attempts, or for an equal one */
     uint64_t succeeded;
+    uint64_t cached;
     uint64_t failed;
     uint64_t timed_out;
     uint64_t aborted;
@@ -81,6 +87,13 @@ void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count);
 struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failure_class class,
                                bool is_permanent, uint32_t worker);
 void ledger_retry(struct ledger *ledger, uint64_t index);
+
+/* Ready instances wait, until ledger_retry(): they hold no place. */
+void ledger_hold(struct ledger *ledger, uint64_t start, uint64_t count);
+/* They have an output that was kept: without an attempt, from READY, or where they were held. */
+void ledger_cache(struct ledger *ledger, uint64_t start, uint64_t count, bool were_held);
+/* One that was held shares a permanent failure. */
+void ledger_fail_held(struct ledger *ledger, uint64_t index);
 
 /* An attempt was ended by us, and the instance will not run again in this session. */
 void ledger_abort(struct ledger *ledger, uint64_t index);

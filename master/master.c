@@ -11,6 +11,8 @@
 /* Inputs of a unit that are smaller than this are sent as they are. */
 #define COMPRESS_SIZE_MIN 1024
 #define PROGRESS_EVERY_US 10000000
+/* How long the end waits for outputs that are being shared. */
+#define SETTLE_US_MAX 1000000
 /* However little happens, the loop looks so often whether the run is still its own. */
 #define LOCK_LOOK_US ((uint64_t)RUN_LOCK_RENEW_MS * 1000)
 
@@ -68,6 +70,9 @@ enum status master_create(const struct master_options *options, struct master **
     if (status == STATUS_OK && options->failures == NULL) {
         status = failures_create(&master->failures);
     }
+    if (status == STATUS_OK) {
+        status = master_cache_create(master);
+    }
     if (status != STATUS_OK) {
         master_destroy(master);
         return status;
@@ -83,6 +88,7 @@ void master_destroy(struct master *master)
     if (master == NULL) {
         return;
     }
+    cache_destroy(master->cache);
     scheduler_destroy(master->scheduler);
     failures_destroy(master->failures);
     log_sync_destroy(master->sync);
@@ -153,11 +159,9 @@ void master_heard_from(struct master *master, uint32_t rank)
 /* ---- Messages ---------------------------------------------------------------------------------
  */
 
-static void ignore_charge(void *context, uint64_t index, struct ledger_fate fate)
+static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
 {
-    (void)context;
-    (void)index;
-    (void)fate;
+    master_cache_take_loss(context, index, &fate);
 }
 
 /* A rank that leaves by itself has given back what it held. */
@@ -167,7 +171,7 @@ static enum status on_bye(struct master *master, uint32_t rank, uint64_t now_us,
     if (master->state == MASTER_ENDING) {
         master_heard_from(master, rank);
     } else if (master->state == MASTER_RUNNING) {
-        scheduler_lose(master->scheduler, rank, NULL, 0, ignore_charge, NULL, now_us);
+        scheduler_lose(master->scheduler, rank, NULL, 0, on_charged, master, now_us);
         master->present_count--;
         return master->present_count > 0
                    ? STATUS_OK
@@ -271,6 +275,26 @@ static enum status send_unit(struct master *master, const struct scheduler_actio
     return status == STATUS_OK ? master_send(master, action->worker, &message, err) : status;
 }
 
+/* Outputs may have come that others are to share, and these are not to end without. */
+static void on_done(struct master *master, uint64_t now_us)
+{
+    const uint64_t settle_us = now_us + SETTLE_US_MAX;
+    if (!master_cache_is_sharing(master)) {
+        master_conclude(master, now_us);
+        return;
+    }
+    master->is_settling = true;
+    master->settle_us =
+        master->is_stopped && master->give_up_us < settle_us ? master->give_up_us : settle_us;
+}
+
+static void settle(struct master *master, uint64_t now_us)
+{
+    if (!master_cache_is_sharing(master) || now_us >= master->settle_us) {
+        master_conclude(master, now_us);
+    }
+}
+
 static enum status act(struct master *master, const struct scheduler_action *action,
                        uint64_t now_us, struct error *err)
 {
@@ -286,7 +310,7 @@ static enum status act(struct master *master, const struct scheduler_action *act
         message.as.cancel = master->cancel;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
-        master_conclude(master, now_us);
+        on_done(master, now_us);
         return STATUS_OK;
     }
     return STATUS_OK;
@@ -307,7 +331,11 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
                             struct error *err)
 {
     struct scheduler_action action;
+    struct error reason;
     bool may_act = false;
+    if (master_cache_turn(master, did_something, &reason) != STATUS_OK) {
+        return master_give_up(master, reason.text, now_us, err);
+    }
     enum status status = master_write_out(master, now_us, &may_act, err);
     if (status == STATUS_OK && master->state == MASTER_RUNNING) {
         master_mind_the_time(master, now_us);
@@ -316,6 +344,9 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
            scheduler_next(master->scheduler, now_us, &action)) {
         *did_something = true;
         status = act(master, &action, now_us, err);
+    }
+    if (may_act && master->state == MASTER_RUNNING && master->is_settling) {
+        settle(master, now_us);
     }
     if (master->state == MASTER_RUNNING) {
         print_progress(master, now_us);
@@ -367,6 +398,9 @@ uint64_t master_deadline_us(const struct master *master)
     uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
     deadline_us = look_us < deadline_us ? look_us : deadline_us;
     deadline_us = time_us < deadline_us ? time_us : deadline_us;
+    if (master->is_settling && master->settle_us < deadline_us) {
+        deadline_us = master->settle_us;
+    }
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "master/cache.h"
 #include "master/failures.h"
 #include "master/inputs.h"
 #include "master/log_sync.h"
@@ -60,6 +61,7 @@ struct master_options {
     uint64_t gpus_per_rank;
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
+    const struct cache_options *cache; /* NULL: outputs are not kept */
 };
 
 MUST_CHECK enum status master_create(const struct master_options *options,
@@ -77,6 +79,8 @@ MUST_CHECK enum status master_take_message(struct master *master, uint32_t rank,
 MUST_CHECK enum status master_turn(struct master *master, uint64_t now_us, bool *did_something_out,
                                    struct error *err);
 uint64_t master_deadline_us(const struct master *master);
+/* Readable when a turn has something to do; -1: there is none. */
+int master_descriptor(const struct master *master);
 
 /* End the run early, to be resumed. With grace, attempts that run have the run's grace to end by
  * themselves; at once, they are killed. May come in any state, and again. `why` is for people. */

@@ -42,6 +42,7 @@ static void fill_verdict(struct master *master, uint64_t now_us)
         .retries = master->tally.retries,
     };
     verdict->counts[INSTANCE_SUCCEEDED] = counts.succeeded;
+    verdict->counts[INSTANCE_CACHED] = counts.cached;
     verdict->counts[INSTANCE_FAILED] = counts.failed;
     verdict->counts[INSTANCE_TIMED_OUT] = counts.timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts.aborted + begun;

@@ -3,6 +3,7 @@
  *     master.c         life; messages in, turns, units out
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
+ *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_record.c  what was recorded, on its way to the disk
  *     master_stop.c    ending early: signals, the time limit
  *     master_end.c     the verdict, STOP, and giving up
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master/cache.h"
 #include "master/deadline.h"
 #include "master/failures.h"
 #include "master/ledger.h"
@@ -46,6 +48,7 @@ struct master {
     struct scheduler *scheduler;
     struct failures *failures;
     struct run_log *log;
+    struct cache *cache;   /* NULL: none */
     struct log_sync *sync; /* of the log */
     struct run_lock *lock; /* of the run directory */
     uint64_t paused_us;    /* since when the record can't be written; 0: it can */
@@ -67,11 +70,13 @@ struct master {
     bool is_stopped;     /* early: see master_stop.c */
     bool has_begun;      /* an attempt, in this session, as far as was heard */
     bool is_held;        /* the deadline is near, and nothing has begun yet */
+    bool is_settling;    /* the map is done, but for outputs that the cache shares */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
     uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
     struct wire_cancel cancel; /* how attempts are ended when the map ends */
     uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
+    uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
     struct deadline deadline;
     uint64_t progress_us; /* when the next line of progress is due */
     struct tally tally;
@@ -109,6 +114,30 @@ void master_take_up(struct master *master);
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
                                        struct error *err);
+
+/* Those that are ready may be given work. */
+void master_join_workers(struct master *master);
+
+/* ---- master_cache.c ---- All do nothing where outputs are not kept. */
+
+MUST_CHECK enum status master_cache_create(struct master *master);
+/* Those that ended in earlier sessions are not looked up: to be told before the start. */
+void master_cache_skip(struct master *master, const struct history *history);
+/* Look up all inputs; the workers join when that is done. False where there is nothing to wait
+ * for. */
+MUST_CHECK bool master_cache_start(struct master *master);
+/* Take what the cache has found. Fails where the log does. */
+MUST_CHECK enum status master_cache_turn(struct master *master, bool *did_something,
+                                         struct error *err);
+/* Are outputs that have come yet to be shared with those that were held for them? */
+bool master_cache_is_sharing(const struct master *master);
+void master_cache_take_batch(struct master *master, const struct report_batch *batch);
+/* To be told of every failure that a worker reports. Fails where the log does. */
+MUST_CHECK enum status master_cache_take_failure(struct master *master,
+                                                 const struct report_failure *failure,
+                                                 const struct ledger_fate *fate, struct error *err);
+/* To be told of every failure that comes of the loss of a worker. */
+void master_cache_take_loss(struct master *master, uint64_t index, const struct ledger_fate *fate);
 
 /* ---- master_report.c ---- */
 

@@ -60,6 +60,7 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
             master->has_begun = true;
             tally_batch(&master->tally, batch, failures, failed);
             deadline_observe(&master->deadline, batch->success_count, tally_success_us(batch));
+            master_cache_take_batch(master, batch);
             for (size_t k = 0; k < failed; k++) {
                 keep_failure(master, &failures[k], &master->fates[k], failure_count++);
             }
@@ -78,7 +79,15 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                    .failure_count = failure_count},
         .outcomes = master->outcomes,
     };
-    return taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    enum status status = taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    for (size_t i = 0; i < failure_count && status == STATUS_OK; i++) {
+        const struct ledger_fate fate = {.is_final = master->outcomes[i].is_final,
+                                         .task_failures = master->outcomes[i].task_failures,
+                                         .system_failures = master->outcomes[i].system_failures,
+                                         .attempts_max = master->outcomes[i].attempts_max};
+        status = master_cache_take_failure(master, &master->taken_failures[i], &fate, err);
+    }
+    return status;
 }
 
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,

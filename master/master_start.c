@@ -49,6 +49,10 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .is_isolated = master->options.is_isolated,
                      .keeps_workdirs = master->options.keeps_workdirs},
     };
+    if (master->options.cache != NULL) {
+        message.as.start.key_base = master->options.cache->base;
+        message.as.start.key_base_size = master->options.cache->base_size;
+    }
     (void)now_us;
     const bool is_digest = hex_digest(run->job_digest, message.as.start.job_digest);
     assert(is_digest);
@@ -80,6 +84,7 @@ void master_take_up(struct master *master)
     }
     if (replay != NULL) {
         history_begin_session(&replay->history, &start);
+        master_cache_skip(master, &replay->history);
         scheduler_restore(master->scheduler, &replay->history);
         master->tally = replay->tally;
         deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
@@ -161,11 +166,11 @@ static enum status continue_run(struct master *master, struct error *err)
 }
 
 /* Those that are too small, or on which the job's setup failed, have no slots, and stay out. */
-static void join_workers(struct master *master)
+void master_join_workers(struct master *master)
 {
     const uint32_t ranks = transport_size(master->options.transport);
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        if (master_is_worker(master, rank) && master->slots[rank] > 0) {
+        if (master_is_worker(master, rank) && master->slots[rank] > 0 && !master->has_left[rank]) {
             scheduler_join(master->scheduler, rank, master->slots[rank]);
         }
     }
@@ -212,7 +217,9 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
         log_error("%s", reason.text);
         return master_end(master, EXIT_REFUSED, now_us, err);
     }
-    join_workers(master);
+    if (!master_cache_start(master)) {
+        master_join_workers(master);
+    }
     master->state = MASTER_RUNNING;
     master->started_us = now_us;
     master->progress_us = now_us + PROGRESS_FIRST_US;

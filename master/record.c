@@ -20,13 +20,16 @@
 /* The longest data that offsets within a file can name. */
 #define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
 
-static const char *const kind_names[] = {
-    [RECORD_START] = "start", [RECORD_REPORT] = "report", [RECORD_END] = "end"};
+static const char *const kind_names[] = {[RECORD_START] = "start",
+                                         [RECORD_REPORT] = "report",
+                                         [RECORD_END] = "end",
+                                         [RECORD_CACHED] = "cached"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {[RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6};
+static const uint32_t pair_counts[] = {
+    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6, [RECORD_CACHED] = 8};
 
-enum { KIND_COUNT = RECORD_END + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum { KIND_COUNT = RECORD_CACHED + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -131,6 +134,7 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
         pack_uint(&out, record->system_retries);
         break;
     case RECORD_REPORT:
+    case RECORD_CACHED:
         pack_report(&out, record);
         break;
     case RECORD_END:
@@ -156,7 +160,9 @@ enum status record_encode(const struct record *record, struct buffer *out)
 {
     static const struct report no_report;
     static const uint8_t no_header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE];
-    const struct report *report = record->kind == RECORD_REPORT ? &record->report : &no_report;
+    const struct report *report = record->kind == RECORD_REPORT || record->kind == RECORD_CACHED
+                                      ? &record->report
+                                      : &no_report;
     const size_t start = out->size;
 
     enum status status = buffer_append(out, no_header, sizeof(no_header));
@@ -362,6 +368,22 @@ static void parse_report(struct parser *parser, struct record *record)
     parse_failures(parser, record);
 }
 
+/* Of nothing that was attempted: outputs of all its instances, and failures for good. */
+static void check_cached(struct parser *parser, const struct record *record)
+{
+    const struct report *report = &record->report;
+    for (size_t i = 0; i < report->batch_count && !parser->in.failed; i++) {
+        if (report->batches[i].success_count != report->batches[i].instance_count) {
+            unpack_fail(&parser->in);
+        }
+    }
+    for (size_t i = 0; i < report->failure_count && !parser->in.failed; i++) {
+        if (!record->outcomes[i].is_final || record->outcomes[i].state != INSTANCE_FAILED) {
+            unpack_fail(&parser->in);
+        }
+    }
+}
+
 static enum record_kind parse_kind(struct parser *parser)
 {
     char name[NAME_SIZE_MAX];
@@ -398,7 +420,11 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         record->system_retries = unpack_uint(&parser->in);
         break;
     case RECORD_REPORT:
+    case RECORD_CACHED:
         parse_report(parser, record);
+        if (record->kind == RECORD_CACHED) {
+            check_cached(parser, record);
+        }
         break;
     case RECORD_END:
         unpack_key(&parser->in, "exit");

@@ -23,7 +23,9 @@
 enum record_kind {
     RECORD_START,  /* a session began */
     RECORD_REPORT, /* a report was taken */
-    RECORD_END     /* the verdict */
+    RECORD_END,    /* the verdict */
+    RECORD_CACHED  /* as a report: outputs that no attempt of the map made, and failures that
+                      instances share with an equal one */
 };
 
 /* What a failure of the report did to its instance; parallel to report.failures. */
@@ -40,7 +42,7 @@ struct record {
     uint64_t map;                          /* number of the map within the run */
     uint32_t rank;                         /* that reported */
     uint64_t time_ms;                      /* since 1970, by rank 0's clock */
-    struct report report;                  /* RECORD_REPORT */
+    struct report report;                  /* RECORD_REPORT, RECORD_CACHED */
     const struct record_outcome *outcomes; /* one for each failure */
     bool revives_failed; /* RECORD_START: failed and timed-out instances got fresh budgets */
     /* RECORD_START: the budgets of the session. An instance between attempts that has used more

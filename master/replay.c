@@ -104,6 +104,28 @@ static MUST_CHECK enum status take_report(struct replay *replay, const struct re
     return STATUS_OK;
 }
 
+/* No attempts: only what became of those that needed none. */
+static MUST_CHECK enum status take_cached(struct replay *replay, const struct record *record,
+                                          uint64_t size, struct failures *failures)
+{
+    const struct report *report = &record->report;
+    if (!fits(report, size)) {
+        return STATUS_INVALID;
+    }
+    for (size_t i = 0; i < report->batch_count; i++) {
+        for (size_t k = 0; k < report->batches[i].span_count; k++) {
+            const struct span *span = &report->batches[i].spans[k];
+            history_cache(&replay->history, span->start, span->count);
+        }
+    }
+    for (size_t i = 0; i < report->failure_count; i++) {
+        const struct report_failure *failure = &report->failures[i];
+        history_share_failure(&replay->history, failure->index);
+        failures_share(failures, failure->index, failure->class, failure->text, failure->text_size);
+    }
+    return STATUS_OK;
+}
+
 /* ---- Records -------------------------------------------------------------------------------- */
 
 enum status replay_record(struct replay *replay, const struct record *record, uint64_t map,
@@ -117,6 +139,8 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
         return STATUS_OK;
     case RECORD_REPORT:
         return record->map == map ? take_report(replay, record, size, failures) : STATUS_OK;
+    case RECORD_CACHED:
+        return record->map == map ? take_cached(replay, record, size, failures) : STATUS_OK;
     case RECORD_END:
         replay->has_verdict = record->exit_status == 0 || record->exit_status == 1;
         replay->exit_status = record->exit_status;

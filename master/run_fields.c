@@ -230,6 +230,17 @@ static json_t *inputs_value(struct encoder *encoder, const struct run_descriptio
     return object;
 }
 
+static json_t *cache_value(struct encoder *encoder, const struct run_description *run)
+{
+    json_t *object = json_object();
+    put_text(encoder, object, "mode", cache_mode_name(run->cache_mode));
+    if (run->cache_mode != CACHE_OFF) {
+        put_text(encoder, object, "version", run->cache_version);
+        put_text(encoder, object, "dir", run->cache_dir);
+    }
+    return object;
+}
+
 static json_t *verdict_value(struct encoder *encoder, const struct run_description *run)
 {
     const struct run_verdict *verdict = &run->verdict;
@@ -271,6 +282,7 @@ enum status run_fields_encode(const struct run_description *run, json_t **root_o
     put_text(&encoder, root, "output_type", run->output_type);
     put(&encoder, root, "options", options_value(&encoder, &run->options));
     put(&encoder, root, "inputs", inputs_value(&encoder, run));
+    put(&encoder, root, "cache", cache_value(&encoder, run));
     put_uint(&encoder, root, "ranks", run->ranks);
     put(&encoder, root, "verdict", verdict_value(&encoder, run));
     if (encoder.status != STATUS_OK) {
@@ -568,6 +580,21 @@ static void get_inputs(struct decoder *decoder, struct scope root, struct run_de
     }
 }
 
+static void get_cache(struct decoder *decoder, struct scope root, struct run_description *run)
+{
+    static const char *const modes[] = {
+#define CACHE_MODE_TEXT(name, text) text,
+        CACHE_MODE_LIST(CACHE_MODE_TEXT)
+#undef CACHE_MODE_TEXT
+    };
+    const struct scope scope = get_scope(decoder, root, "cache", "cache.");
+    run->cache_mode = (enum cache_mode)get_choice(decoder, scope, "mode", modes, CACHE_MODE_COUNT);
+    if (run->cache_mode != CACHE_OFF) {
+        run->cache_version = get_text(decoder, scope, "version");
+        run->cache_dir = get_text(decoder, scope, "dir");
+    }
+}
+
 static void get_verdict(struct decoder *decoder, struct scope root, struct run_description *run)
 {
     struct run_verdict *verdict = &run->verdict;
@@ -616,6 +643,7 @@ enum status run_fields_decode(const json_t *root, struct run_description *run, s
     get_job(&decoder, scope, run);
     get_options(&decoder, scope, &run->options);
     get_inputs(&decoder, scope, run);
+    get_cache(&decoder, scope, run);
     run->ranks = (uint32_t)get_int(&decoder, scope, "ranks", 1, UINT32_MAX);
     get_verdict(&decoder, scope, run);
     return decoder.status;

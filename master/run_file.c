@@ -92,9 +92,9 @@ void run_description_destroy(struct run_description *run)
     if (run == NULL) {
         return;
     }
-    char *const texts[] = {run->version, run->verb,       run->launch_dir,
-                           run->job,     run->job_path,   run->job_digest,
-                           run->task,    run->input_type, run->output_type};
+    char *const texts[] = {run->version,     run->verb,          run->launch_dir, run->job,
+                           run->job_path,    run->job_digest,    run->task,       run->input_type,
+                           run->output_type, run->cache_version, run->cache_dir};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         free(texts[i]);
     }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master/cache_mode.h"
 #include "shared/attempt.h"
 #include "shared/error.h"
 #include "shared/formula.h"
@@ -67,6 +68,9 @@ struct run_description {
     struct formula formula; /* kind FORMULA_NONE: the inputs are in inputs.lz4 */
     uint64_t input_count;   /* equal to formula.count where there is one */
     uint8_t input_digest[RUN_DIGEST_SIZE];
+    enum cache_mode cache_mode;
+    char *cache_version;        /* NULL where it is off */
+    char *cache_dir;            /* absolute; NULL where it is off */
     uint32_t ranks;             /* of the session that began last */
     struct run_verdict verdict; /* where state is not RUN_RUNNING */
 };

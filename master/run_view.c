@@ -81,7 +81,8 @@ void run_view_close(struct run_view *view)
 static uint64_t ended(const struct run_view *view)
 {
     const struct history *history = &view->replay.history;
-    return history->succeeded.count + history->failed.count + history->timed_out.count;
+    return history->succeeded.count + history->cached.count + history->failed.count +
+           history->timed_out.count;
 }
 
 static const struct sample *sample_at(const struct run_view *view, size_t i)
@@ -118,19 +119,21 @@ static double rate(const struct run_view *view, uint64_t now_ms)
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
-static void put_all(struct index_set *set, const struct index_set *other)
+/* Of those, the ones that had an attempt of their own. */
+static void put_begun(struct run_view *view, const struct index_set *revived)
 {
-    uint64_t start;
-    uint64_t count;
-    for (uint64_t from = 0; index_set_next_run(other, from, UINT64_MAX, &start, &count);
-         from = start + count) {
-        index_set_put(set, start, count);
+    uint64_t index;
+    for (uint64_t from = 0; index_set_next(revived, from, &index); from = index + 1) {
+        if (history_has_begun(&view->replay.history, index)) {
+            index_set_put(&view->tried, index, 1);
+        }
     }
 }
 
 static void drop_ended(struct run_view *view)
 {
     index_set_subtract(&view->tried, &view->replay.history.succeeded);
+    index_set_subtract(&view->tried, &view->replay.history.cached);
     index_set_subtract(&view->tried, &view->replay.history.failed);
     index_set_subtract(&view->tried, &view->replay.history.timed_out);
 }
@@ -143,13 +146,6 @@ static void begin_session(struct run_view *view, const struct record *record)
     put_sample(view, record->time_ms);
 }
 
-static bool has_ended(const struct history *history, uint64_t index)
-{
-    return index_set_contains(&history->succeeded, index) ||
-           index_set_contains(&history->failed, index) ||
-           index_set_contains(&history->timed_out, index);
-}
-
 static void take_attempts(struct run_view *view, const struct report *report)
 {
     for (size_t i = 0; i < report->batch_count && view->tried.count > 0; i++) {
@@ -159,7 +155,7 @@ static void take_attempts(struct run_view *view, const struct report *report)
         }
     }
     for (size_t i = 0; i < report->failure_count; i++) {
-        if (!has_ended(&view->replay.history, report->failures[i].index)) {
+        if (!history_has_ended(&view->replay.history, report->failures[i].index)) {
             index_set_put(&view->tried, report->failures[i].index, 1);
         }
     }
@@ -197,8 +193,8 @@ static MUST_CHECK enum status take_record(struct run_view *view, const struct re
                                           struct error *err)
 {
     if (record->kind == RECORD_START && record->revives_failed) {
-        put_all(&view->tried, &view->replay.history.failed);
-        put_all(&view->tried, &view->replay.history.timed_out);
+        put_begun(view, &view->replay.history.failed);
+        put_begun(view, &view->replay.history.timed_out);
     }
     if (replay_record(&view->replay, record, MAP_NUMBER, view->run->input_count, view->failures) !=
         STATUS_OK) {
@@ -211,6 +207,9 @@ static MUST_CHECK enum status take_record(struct run_view *view, const struct re
         begin_session(view, record);
     } else if (record->kind == RECORD_REPORT && record->map == MAP_NUMBER) {
         take_report(view, record);
+    } else if (record->kind == RECORD_CACHED && record->map == MAP_NUMBER) {
+        take_attempts(view, &record->report); /* of no rank's */
+        put_sample(view, record->time_ms);
     }
     return STATUS_OK;
 }
@@ -265,6 +264,7 @@ static void count(const struct run_view *view, uint64_t counts_out[INSTANCE_STAT
     const uint64_t begun = view->tried.count;
     memset(counts_out, 0, INSTANCE_STATE_COUNT * sizeof(*counts_out));
     counts_out[INSTANCE_SUCCEEDED] = history->succeeded.count;
+    counts_out[INSTANCE_CACHED] = history->cached.count;
     counts_out[INSTANCE_FAILED] = history->failed.count;
     counts_out[INSTANCE_TIMED_OUT] = history->timed_out.count;
     counts_out[INSTANCE_ABORTED] = begun;

@@ -228,6 +228,31 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint6
     scheduler->slots_all -= worker->slots;
 }
 
+/* ---- Events: instances that need not run ------------------------------------------------------
+ */
+
+void scheduler_cache(struct scheduler *scheduler, uint64_t start, uint64_t count, bool were_held)
+{
+    ledger_cache(scheduler->ledger, start, count, were_held);
+}
+
+void scheduler_hold_equal(struct scheduler *scheduler, uint64_t start, uint64_t count)
+{
+    ledger_hold(scheduler->ledger, start, count);
+}
+
+void scheduler_fail_held(struct scheduler *scheduler, uint64_t index)
+{
+    ledger_fail_held(scheduler->ledger, index);
+}
+
+void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t count)
+{
+    for (uint64_t index = start; index < start + count; index++) {
+        ledger_retry(scheduler->ledger, index);
+    }
+}
+
 /* ---- Events: batches ------------------------------------------------------------------------- */
 
 /* Walks the instances of a batch in order. */

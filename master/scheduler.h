@@ -96,6 +96,13 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker, const uint64_t
  * attempt's result where that comes first. */
 void scheduler_begun(struct scheduler *scheduler, uint32_t worker, uint64_t index, uint64_t now_us);
 
+/* Instances that need not run (ledger.h): from outputs that were kept; or they wait for one with an
+ * equal input, until they share its output or its permanent failure, or are to run themselves. */
+void scheduler_cache(struct scheduler *scheduler, uint64_t start, uint64_t count, bool were_held);
+void scheduler_hold_equal(struct scheduler *scheduler, uint64_t start, uint64_t count);
+void scheduler_fail_held(struct scheduler *scheduler, uint64_t index);
+void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t count);
+
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);
 

@@ -50,7 +50,8 @@ static bool is_other_free(const struct scheduler *scheduler)
 
 bool scheduler_has_minimum(const struct scheduler *scheduler)
 {
-    return ledger_counts(scheduler->ledger).succeeded >= scheduler->options.minimum;
+    const struct ledger_counts counts = ledger_counts(scheduler->ledger);
+    return counts.succeeded + counts.cached >= scheduler->options.minimum;
 }
 
 bool scheduler_is_out_of_reach(const struct scheduler *scheduler)

@@ -54,7 +54,7 @@ void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t
 {
     struct text text = {.status = STATUS_OK};
     const uint64_t failed = counts.failed + counts.timed_out;
-    const uint64_t done = counts.succeeded + failed;
+    const uint64_t done = counts.succeeded + counts.cached + failed;
     text_put_count(&text, "mapfleet: ", done, " of ");
     text_put_count(&text, "", size, " done");
     text_put_count(&text, ", ", rate_of(done, (double)elapsed_us / 1e6), "/s");
@@ -62,7 +62,7 @@ void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t
         text_put_count(&text, ", ", failed, " failed");
     }
     if (counts.waiting > 0) {
-        text_put_count(&text, ", ", counts.waiting, " to be retried");
+        text_put_count(&text, ", ", counts.waiting, " waiting");
     }
     text_put(&text, "\n", "");
     text_write(&text);
@@ -111,8 +111,8 @@ static void put_run_dir(struct text *text, const struct run_description *run, co
 
 static uint64_t instances_ended(const struct run_verdict *verdict)
 {
-    return verdict->counts[INSTANCE_SUCCEEDED] + verdict->counts[INSTANCE_FAILED] +
-           verdict->counts[INSTANCE_TIMED_OUT];
+    return verdict->counts[INSTANCE_SUCCEEDED] + verdict->counts[INSTANCE_CACHED] +
+           verdict->counts[INSTANCE_FAILED] + verdict->counts[INSTANCE_TIMED_OUT];
 }
 
 void summary_print(const struct run_description *run, const struct failures *failures,

@@ -5,11 +5,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "shared/key.h"
 #include "shared/seed.h"
 #include "shared/workdir.h"
 
+/* What depends on its place in the list is not the same for equal inputs. */
+static void note_place(const mf_context *ctx)
+{
+    ((mf_context *)(uintptr_t)ctx)->has_read_place = true;
+}
+
 uint64_t mf_index(const mf_context *ctx)
 {
+    note_place(ctx);
     return ctx->index;
 }
 
@@ -20,12 +28,19 @@ uint64_t mf_attempt(const mf_context *ctx)
 
 uint64_t mf_map_size(const mf_context *ctx)
 {
+    note_place(ctx);
     return ctx->environment.map_size;
 }
 
 uint64_t mf_seed(const mf_context *ctx)
 {
-    return seed_of(ctx->seed, ctx->index);
+    struct key key = {{0}};
+    if (ctx->keys == NULL || ctx->input == NULL) {
+        return seed_of(ctx->seed, ctx->index);
+    }
+    /* A file that cannot be read any more: the attempt will find out, and need no seed for that. */
+    (void)!key_make(ctx->keys, ctx->input, &key, NULL);
+    return key_seed(&key);
 }
 
 void *mf_state(const mf_context *ctx)

@@ -22,16 +22,21 @@
 
 #define CONTEXT_TEXT_SIZE 4096
 
+struct key_maker;
+
 struct mf_context {
     /* of the map */
     const char *task;
     struct environment environment; /* what it says of map, rank and slot */
     uint64_t seed;                  /* of the run */
+    struct key_maker *keys;         /* where outputs are kept, seeds come from keys; else NULL */
     const char *launch_dir;         /* where attempts are */
     const char *workdirs;           /* folder of working directories */
     const char *kept_workdirs;      /* the same where they stay; NULL: they do not */
     void *state;                    /* of the job's setup */
     struct writer *writer;
+    /* of the batch */
+    bool has_read_place; /* an attempt asked for its index or the map's size */
     /* of the attempt */
     uint64_t index;
     uint64_t attempt;

@@ -266,14 +266,15 @@ typedef enum mf_status {
     MF_FAIL_PERMANENTLY = 2 /* is never retried */
 } mf_status;
 
-/* The instance's index in its map, 0 .. mf_map_size() - 1. */
+/* The instance's index in its map, 0 .. mf_map_size() - 1. What an attempt gives that has asked for
+ * it, or for the map's size, is not kept for other runs. */
 MF_EXPORT uint64_t mf_index(const mf_context *ctx);
 /* Number of attempts of this instance that ended before this one: 0 for the first. */
 MF_EXPORT uint64_t mf_attempt(const mf_context *ctx);
 /* Number of instances of the map. */
 MF_EXPORT uint64_t mf_map_size(const mf_context *ctx);
 /* A seed for random numbers: the same at every attempt of this instance, on every rank, for the
- * run's --seed; different for every index. */
+ * run's --seed; different for every index, or, where outputs are kept, for every input. */
 MF_EXPORT uint64_t mf_seed(const mf_context *ctx);
 /* The attempt's own folder: made at the first call, removed after the attempt (unless
  * --keep-workdirs is given). Absolute path; NULL when it can't be made, with the reason as the
@@ -310,9 +311,8 @@ typedef mf_status mf_task_function(mf_context *ctx, const mf_value *input, mf_wr
 #define MF_NO_SYSTEM_RETRIES (-1)
 
 /* A task. What is left out (0, NULL, false) has the default that is given with it. For one map, the
- * options of the same names override it, field by field. Of what is asked for here,
- * `cache_version`, `cache_ignore` and `idempotent` are shown by `mapfleet tasks` and have no effect
- * yet. */
+ * options of the same names override it, field by field. Of what is asked for here, `idempotent` is
+ * shown by `mapfleet tasks` and has no effect yet. */
 typedef struct mf_task {
     const char *name;          /* [A-Za-z_][A-Za-z0-9_-]*, unique in its job */
     mf_task_function *fn;      /* required */

@@ -27,6 +27,7 @@ struct report_batch {
     uint32_t slot;               /* of the rank, from 0 */
     uint64_t started_us;         /* since the rank's start */
     uint64_t elapsed_us;         /* of all its attempts together */
+    bool reads_place;            /* an attempt asked for its index or the map's size; on the wire */
 };
 
 struct report_failure {

@@ -47,7 +47,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
 
 static void put_start(struct pack *pack, const struct wire_start *start)
 {
-    pack_array(pack, 18);
+    pack_array(pack, 19);
     pack_uint(pack, WIRE_START);
     pack_uint(pack, start->version);
     pack_text(pack, start->program);
@@ -66,6 +66,7 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_uint(pack, start->gpus_per_rank);
     pack_bool(pack, start->is_isolated);
     pack_bool(pack, start->keeps_workdirs);
+    pack_bytes(pack, start->key_base, start->key_base_size);
 }
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
@@ -110,7 +111,7 @@ static void put_unit(struct pack *pack, const struct wire_unit *unit)
 
 static void put_batch(struct pack *pack, const struct report_batch *batch)
 {
-    pack_array(pack, 6);
+    pack_array(pack, 7);
     pack_spans(pack, batch->spans, batch->span_count);
     if (batch->success_bits == NULL) {
         pack_nil(pack);
@@ -120,6 +121,7 @@ static void put_batch(struct pack *pack, const struct report_batch *batch)
     pack_uint(pack, batch->slot);
     pack_uint(pack, batch->started_us);
     pack_uint(pack, batch->elapsed_us);
+    pack_bool(pack, batch->reads_place);
     pack_bytes(pack, batch->frame, batch->frame_size);
 }
 
@@ -381,6 +383,7 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->gpus_per_rank = unpack_uint_max(in, UINT32_MAX);
     start->is_isolated = unpack_bool(in);
     start->keeps_workdirs = unpack_bool(in);
+    start->key_base = unpack_bin(in, &start->key_base_size);
 }
 
 static void get_ready(struct decoder *decoder, struct wire_ready *ready)
@@ -409,7 +412,7 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
 static void get_batch(struct decoder *decoder, struct report_batch *batch)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 6);
+    unpack_array_of(in, 7);
     batch->spans = get_spans(decoder, false, &batch->span_count);
     batch->instance_count = span_list_count(batch->spans, batch->span_count);
     batch->success_count = batch->instance_count;
@@ -429,6 +432,7 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
     batch->slot = (uint32_t)unpack_uint_max(in, UINT32_MAX);
     batch->started_us = unpack_uint(in);
     batch->elapsed_us = unpack_uint(in);
+    batch->reads_place = unpack_bool(in);
     batch->frame = unpack_bin(in, &batch->frame_size);
     if (batch->frame_size == 0) {
         batch->frame = NULL;
@@ -488,7 +492,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 18, [WIRE_READY] = 11,   [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
+    [WIRE_START] = 19, [WIRE_READY] = 11,   [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
     [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 3, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
 };
 

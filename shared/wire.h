@@ -76,8 +76,10 @@ struct wire_start {
     uint64_t slots;         /* that the user asked for; 0: by the machine */
     bool has_gpus_per_rank; /* the user said how many: */
     uint64_t gpus_per_rank;
-    bool is_isolated;    /* attempts run in executors, not in the rank */
-    bool keeps_workdirs; /* of attempts */
+    bool is_isolated;        /* attempts run in executors, not in the rank */
+    bool keeps_workdirs;     /* of attempts */
+    const uint8_t *key_base; /* of keys (key.h), from which seeds come where outputs are kept */
+    size_t key_base_size;    /* bytes; 0: seeds come from indices */
 };
 
 struct wire_ready {

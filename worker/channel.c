@@ -170,6 +170,7 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
         memcpy(channel->inputs, inputs, inputs_size);
     }
     memset(control->success_bits, 0xff, (size_t)(instance_count + 7) / 8);
+    atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
     control->kept_used = 0;
     control->frame_size = 0;

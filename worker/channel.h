@@ -74,6 +74,8 @@ struct channel_control {
     _Atomic uint32_t begun; /* number of the batch that was begun last, */
     _Atomic uint32_t ended; /* and that has ended last */
     _Atomic uint64_t done;  /* instances of the batch that have a result */
+    _Atomic uint32_t
+        reads_place;        /* an attempt of the batch asked for its index or the map's size */
     uint64_t failures_used; /* bytes; of the first `done` instances */
     uint64_t kept_used;     /* bytes; of the first `done` instances, and perhaps of the next one */
     _Atomic uint32_t printed_lock; /* of printed.h; taken by both */
@@ -131,6 +133,12 @@ struct channel_result {
 /* The instance of the batch in which the executor found its channel written over; UINT64_MAX where
  * it did not tell. Unbelieved. */
 uint64_t channel_blamed(const struct channel *channel);
+
+/* Did an attempt of the batch ask for its place in the map? Unbelieved. */
+static inline bool channel_reads_place(const struct channel *channel)
+{
+    return atomic_load_explicit(&channel->control->reads_place, memory_order_relaxed) != 0;
+}
 
 /* Failures are appended by a callback, since their texts stay in the channel. */
 typedef void channel_take_failure(void *context, const struct report_failure *failure);
@@ -202,6 +210,11 @@ static inline bool channel_is_sound(const struct channel *channel, uint64_t done
 static inline void channel_succeed(struct channel *channel, uint64_t at)
 {
     atomic_store_explicit(&channel->control->done, at + 1, memory_order_release);
+}
+
+static inline void channel_note_place(struct channel *channel)
+{
+    atomic_store_explicit(&channel->control->reads_place, 1, memory_order_relaxed);
 }
 
 void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure);

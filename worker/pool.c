@@ -390,6 +390,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
         .slot = (uint32_t)(slot - pool->slots),
         .started_us = slot->started_us - pool->created_us,
         .elapsed_us = now_us - slot->started_us,
+        .reads_place = channel_reads_place(&slot->channel),
     };
     if (found->success_count < count) {
         memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);

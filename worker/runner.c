@@ -10,6 +10,7 @@
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/context.h"
+#include "shared/key.h"
 #include "shared/lz4_frame.h"
 #include "shared/quantity.h"
 #include "shared/value.h"
@@ -91,6 +92,17 @@ enum status runner_create(const struct runner_options *options, struct runner **
         runner_destroy(runner);
         return status;
     }
+    if (options->key_base_size > 0) {
+        const struct key_options keys = {.base = options->key_base,
+                                         .base_size = options->key_base_size,
+                                         .input = options->task->input,
+                                         .ignore = options->task->cache_ignore};
+        const enum status made = key_maker_create(&keys, &runner->context.keys);
+        if (made != STATUS_OK) {
+            runner_destroy(runner);
+            return made;
+        }
+    }
     runner->writer->attempt.launch_dir = options->launch_dir;
     runner_fill_context(options, &runner->context);
     runner->context.writer = runner->writer;
@@ -106,6 +118,7 @@ void runner_destroy(struct runner *runner)
     if (runner == NULL) {
         return;
     }
+    key_maker_destroy(runner->context.keys);
     writer_destroy(runner->writer);
     context_free(&runner->context);
     arena_free(&runner->values);
@@ -312,6 +325,9 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
         channel_blame(runner->options.channel, place.at);
         abort(); /* this attempt wrote where it must not: it is the one that is charged */
     }
+    if (ctx->has_read_place) {
+        channel_note_place(runner->options.channel);
+    }
     if (returned == MF_OK && !runner->is_weighed && is_plain_output(runner) &&
         !printed_is_any(look)) {
         channel_succeed(runner->options.channel, place.at);
@@ -427,6 +443,7 @@ void runner_run(struct runner *runner)
     is_copy = false;
     writer_clear(runner->writer);
     context_go_home(&runner->context);
+    runner->context.has_read_place = false;
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
         frame_size = lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),

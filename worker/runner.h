@@ -33,6 +33,8 @@ struct runner_options {
     struct map_options map; /* seed, largest output, memory */
     struct formula formula; /* of the inputs; FORMULA_NONE where batches carry them */
     uint64_t map_size;
+    const uint8_t *key_base; /* of START */
+    size_t key_base_size;
     const char *run_dir;
     const char *launch_dir;
     const char *workdirs;      /* folder of working directories */

@@ -33,6 +33,17 @@ static void expect_print(const struct failures *failures, size_t group_max, size
 
 /* ---- Groups --------------------------------------------------------------------------------- */
 
+Test(failures, that_are_shared_name_their_index_and_are_no_attempts)
+{
+    struct failures *failures = create();
+    add(failures, 3, "no");
+    failures_share(failures, 4, FAILURE_ERROR, "no", 2);
+    failures_share(failures, 5, FAILURE_ERROR, "never added", 11);
+    cr_assert(eq(u64, failures_count(failures), 1));
+    expect_print(failures, 10, 10, "[3-4]: error: no\n");
+    failures_destroy(failures);
+}
+
 Test(failures, without_failures_nothing_is_printed)
 {
     struct failures *failures = create();

@@ -158,6 +158,72 @@ Test(instances, a_revived_one_has_fresh_budgets_and_keeps_its_attempts)
     finish(instances);
 }
 
+Test(instances, a_hit_has_no_attempts_and_a_shared_failure_has_the_text_of_the_one_that_ran)
+{
+    struct run_log *log = log_create();
+    struct buffer frame = {0};
+    const struct span span = {.start = 2, .count = 2};
+    const struct report_batch batch = make_batch(&span, 1, NULL, &frame);
+    const struct report_failure failure = make_failure(5, 0, FAILURE_ERROR, "never");
+    const struct record_outcome outcome = ended(INSTANCE_FAILED, 1);
+    struct record record = make_report(&batch, 1);
+    record.kind = RECORD_CACHED;
+    record.report.failures = &failure;
+    record.report.failure_count = 1;
+    record.outcomes = &outcome;
+    OK(run_log_append(log, &record, NULL));
+    struct instances *instances = log_finish(log);
+    const struct instance hit = instances_get(instances, 3);
+    cr_expect(eq(int, hit.state, INSTANCE_CACHED));
+    cr_expect(eq(u64, hit.attempts, 0));
+    cr_expect(hit.has_rank == false && hit.has_seconds == false);
+    const struct instance shared = instances_get(instances, 5);
+    cr_expect(eq(int, shared.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, shared.attempts, 0));
+    cr_expect(eq(u64, shared.task_failures, 0));
+    cr_expect(eq(u64, shared.attempt_number, 1));
+    cr_expect(eq(u64, shared.attempts_max, 3));
+    cr_expect(strcmp(shared.error, "never") == 0);
+    cr_expect(shared.has_rank == false);
+    buffer_free(&frame);
+    finish(instances);
+}
+
+Test(instances, a_shared_failure_that_is_revived_is_as_if_it_had_never_been)
+{
+    const struct record revival = {.kind = RECORD_START, .revives_failed = true, .retries = 9};
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(4, 0, FAILURE_ERROR, "once"), retried(1, 0));
+    append_shared_failure(log, 4, "never");
+    append_shared_failure(log, 5, "never");
+    OK(run_log_append(log, &revival, NULL));
+    struct instances *instances = log_finish(log);
+    struct instance instance = instances_get(instances, 4);
+    cr_expect(eq(int, instance.state, INSTANCE_ABORTED));
+    cr_expect(eq(u64, instance.attempts, 1));
+    instance = instances_get(instances, 5);
+    cr_expect(eq(int, instance.state, INSTANCE_NOT_STARTED));
+    cr_expect(eq(u64, instance.attempts, 0));
+    cr_expect(instance.error == NULL);
+    finish(instances);
+}
+
+Test(instances, a_shared_failure_leaves_the_attempts_of_its_own_as_they_were)
+{
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(4, 0, FAILURE_ERROR, "once"), retried(1, 0));
+    append_failure(log, make_failure(4, 1, FAILURE_ERROR, "twice"), retried(2, 0));
+    append_shared_failure(log, 4, "never");
+    struct instances *instances = log_finish(log);
+    const struct instance instance = instances_get(instances, 4);
+    cr_expect(eq(int, instance.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, instance.attempts, 2));
+    cr_expect(eq(u64, instance.task_failures, 2));
+    cr_expect(eq(u64, instance.attempt_number, 1));
+    cr_expect(strcmp(instance.error, "never") == 0);
+    finish(instances);
+}
+
 Test(instances, texts_are_held_once_and_are_utf8)
 {
     struct run_log *log = log_create();

@@ -27,6 +27,7 @@ static void expect_counts(const struct ledger *ledger, struct ledger_counts expe
     cr_expect(eq(u64, counts.leased, expected.leased));
     cr_expect(eq(u64, counts.waiting, expected.waiting));
     cr_expect(eq(u64, counts.succeeded, expected.succeeded));
+    cr_expect(eq(u64, counts.cached, expected.cached));
     cr_expect(eq(u64, counts.failed, expected.failed));
     cr_expect(eq(u64, counts.timed_out, expected.timed_out));
     cr_expect(eq(u64, counts.aborted, expected.aborted));
@@ -410,6 +411,69 @@ Test(ledger, what_has_grown_keeps_it_when_it_is_given_back)
         ledger_give_back(ledger, 0, 1);
     }
     ledger_destroy(ledger);
+}
+
+/* ---- What need not run ----------------------------------------------------------------------- */
+
+Test(ledger, what_is_cached_has_ended_and_is_never_taken)
+{
+    struct span spans[SPAN_MAX];
+    struct ledger *ledger = ledger_of(10, 0, 0);
+    ledger_cache(ledger, 2, 3, false); /* ahead of what was taken */
+    ledger_cache(ledger, 0, 1, false); /* and behind that */
+    ledger_cache(ledger, 7, 1, false);
+    expect_counts(ledger, (struct ledger_counts){.ready = 5, .cached = 5});
+    cr_expect(eq(u64, ledger_ended(ledger), 5));
+    cr_assert(eq(sz, ledger_take(ledger, 100, 0, false, spans, SPAN_MAX), 3));
+    expect_span(spans[0], 1, 1, 0);
+    expect_span(spans[1], 5, 2, 0);
+    expect_span(spans[2], 8, 2, 0);
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_map_of_hits_alone_has_ended)
+{
+    struct ledger *ledger = ledger_of(UINT64_C(1) << 33, 0, 0);
+    ledger_cache(ledger, 0, UINT64_C(1) << 33, false);
+    expect_counts(ledger, (struct ledger_counts){.cached = UINT64_C(1) << 33});
+    cr_expect(eq(u64, ledger_ended(ledger), UINT64_C(1) << 33));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, what_is_held_is_not_taken_until_it_is_to_run)
+{
+    struct span span;
+    struct ledger *ledger = ledger_of(4, 0, 0);
+    ledger_hold(ledger, 1, 2);
+    expect_counts(ledger, (struct ledger_counts){.ready = 2, .waiting = 2});
+    take_one(ledger, 0, 0);
+    take_one(ledger, 3, 0);
+    cr_expect(eq(sz, ledger_take(ledger, 4, 0, false, &span, 1), 0));
+    ledger_retry(ledger, 1);
+    take_one(ledger, 1, 0);
+    ledger_cache(ledger, 2, 1, true);
+    expect_counts(ledger, (struct ledger_counts){.leased = 3, .cached = 1});
+    cr_expect(eq(u64, ledger_begun(ledger), 0));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, what_is_held_may_share_a_failure_without_an_attempt)
+{
+    struct ledger *ledger = ledger_of(2, 0, 0);
+    ledger_hold(ledger, 1, 1);
+    take_one(ledger, 0, 0);
+    (void)ledger_fail(ledger, 0, FAILURE_ERROR, true, 0);
+    ledger_fail_held(ledger, 1);
+    expect_counts(ledger, (struct ledger_counts){.failed = 2});
+    cr_expect(eq(u64, ledger_attempts(ledger, 1), 0));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, a_hit_of_what_is_not_held_is_a_bug_that_asserts, .signal = SIGABRT)
+{
+    struct ledger *ledger = ledger_of(1, 0, 0);
+    cr_redirect_stderr();
+    ledger_cache(ledger, 0, 1, true);
 }
 
 Test(ledger, a_success_of_what_was_never_taken_is_a_bug_that_asserts, .signal = SIGABRT)

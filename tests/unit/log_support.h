@@ -114,6 +114,33 @@ UNUSED static struct record make_report(const struct report_batch *batches, size
                            .report = {.lease = 77, .batches = batches, .batch_count = batch_count}};
 }
 
+/* Append outputs of a range that no attempt of it made. */
+UNUSED static void append_cached(struct run_log *log, uint64_t start, uint64_t count)
+{
+    struct buffer frame = {0};
+    const struct span span = {.start = start, .count = count};
+    const struct report_batch batch = make_batch(&span, 1, NULL, &frame);
+    struct record record = make_report(&batch, 1);
+    record.kind = RECORD_CACHED;
+    OK(run_log_append(log, &record, NULL));
+    buffer_free(&frame);
+}
+
+/* Append a failure for good that an instance shares with one that ran. */
+UNUSED static void append_shared_failure(struct run_log *log, uint64_t index, const char *text)
+{
+    struct report_failure failure = make_failure(index, 0, FAILURE_ERROR, text);
+    const struct record_outcome outcome = {
+        .is_final = true, .state = INSTANCE_FAILED, .task_failures = 1, .attempts_max = 2};
+    struct record record = make_report(NULL, 0);
+    failure.is_permanent = true;
+    record.kind = RECORD_CACHED;
+    record.report.failures = &failure;
+    record.report.failure_count = 1;
+    record.outcomes = &outcome;
+    OK(run_log_append(log, &record, NULL));
+}
+
 /* Append a record with one batch to a log. */
 UNUSED static void append_batch(struct run_log *log, uint64_t map, const struct span *spans,
                                 size_t span_count, const uint8_t *bits)

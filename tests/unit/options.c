@@ -278,6 +278,18 @@ Test(options, the_help_of_map_begins_with_examples_and_has_each_option, .init = 
     expect_narrow(help);
 }
 
+Test(options, the_help_of_cache_has_its_options_alone, .init = cr_redirect_stdout)
+{
+    options_print_help(VERB_CACHE);
+    const char *help = read_output();
+    cr_expect(strstr(help, "--cache-dir") != NULL);
+    for (int id = OPTION_OLDER_THAN; id <= OPTION_MAX_SIZE; id++) {
+        cr_expect(strstr(help, option_name((enum option_id)id)) != NULL);
+    }
+    cr_expect(strstr(help, "--cache-version") == NULL);
+    expect_narrow(help);
+}
+
 Test(options, the_help_of_results_has_its_options_alone, .init = cr_redirect_stdout)
 {
     options_print_help(VERB_RESULTS);

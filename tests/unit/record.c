@@ -154,6 +154,54 @@ Test(record, starts_and_ends_come_back)
     fixture_destroy(&f);
 }
 
+/* The batch with all, and the failure that is final and no timeout. */
+static struct record make_cached(const struct fixture *f)
+{
+    struct record record = make_report(&f->batches[1], 1);
+    record.kind = RECORD_CACHED;
+    record.report.failures = &f->failures[2];
+    record.report.failure_count = 1;
+    record.outcomes = &f->outcomes[2];
+    return record;
+}
+
+Test(record, what_was_cached_comes_back_as_a_report_does)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    const struct record record = make_cached(&f);
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, f.bytes.size));
+    cr_expect(eq(int, back.kind, RECORD_CACHED));
+    cr_assert(eq(sz, back.report.batch_count, 1));
+    expect_same_batch(&back.report.batches[0], &f.batches[1]);
+    cr_assert(eq(sz, back.report.failure_count, 1));
+    expect_same_failure(&back.report.failures[0], &f.failures[2]);
+    expect_same_outcome(&back.outcomes[0], &f.outcomes[2]);
+    fixture_destroy(&f);
+}
+
+Test(record, of_a_cached_one_all_have_outputs_and_failures_are_final)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    for (size_t i = 0; i < 3; i++) {
+        struct record record = make_cached(&f);
+        record.report.batches = i == 0 ? &f.batches[0] : record.report.batches;
+        record.outcomes = i == 1 ? &f.outcomes[0] : i == 2 ? &f.outcomes[1] : record.outcomes;
+        buffer_clear(&f.bytes);
+        OK(record_encode(&record, &f.bytes));
+        STATUS_IS(STATUS_INVALID, decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    }
+    fixture_destroy(&f);
+}
+
 Test(record, a_record_of_a_range_that_all_succeeded_is_small)
 {
     struct fixture f;

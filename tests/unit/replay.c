@@ -236,6 +236,51 @@ Test(replay, a_revival_gives_fresh_budgets_and_attempt_numbers_go_on)
     finish(ledger);
 }
 
+Test(replay, what_was_cached_is_a_success_and_a_shared_failure_is_final)
+{
+    struct run_log *log = log_begin();
+    append(log, start_with(0, 0));
+    append_cached(log, 10, 20);
+    append_batch(log, 0, &(struct span){.start = 5, .count = 10}, 1, NULL); /* five are cached */
+    append_cached(log, 0, 10); /* five have succeeded */
+    append_failure(log, make_failure(40, 0, FAILURE_ERROR, "no"), ended(INSTANCE_FAILED, 1));
+    append_shared_failure(log, 41, "no");
+    append_shared_failure(log, 12, "no"); /* it has its output */
+    append(log, start_with(0, 0));
+    read_back(log);
+    struct ledger *ledger = restore_with(0, 0);
+    const struct ledger_counts counts = ledger_counts(ledger);
+    cr_expect(eq(u64, counts.succeeded, 5));
+    cr_expect(eq(u64, counts.cached, 25));
+    cr_expect(eq(u64, counts.failed, 2));
+    cr_expect(eq(u64, counts.ready, SIZE - 32));
+    cr_expect(eq(u64, ledger_begun(ledger), 0));
+    cr_expect(eq(u64, ledger_attempts(ledger, 41), 0));
+    cr_expect(eq(u64, replay.tally.attempts, 11));
+    cr_expect(eq(u64, failures_count(failures), 1));
+    finish(ledger);
+}
+
+Test(replay, a_revival_includes_shared_failures_which_have_used_no_attempt)
+{
+    struct run_log *log = log_begin();
+    append(log, start_with(0, 0));
+    append_cached(log, 0, 40);
+    append_failure(log, make_failure(40, 0, FAILURE_ERROR, "no"), ended(INSTANCE_FAILED, 1));
+    append_shared_failure(log, 41, "no");
+    append(log, (struct record){.kind = RECORD_START, .revives_failed = true});
+    read_back(log);
+    struct ledger *ledger = restore_with(0, 0);
+    const struct ledger_counts counts = ledger_counts(ledger);
+    cr_expect(eq(u64, counts.cached, 40));
+    cr_expect(eq(u64, counts.failed, 0));
+    cr_expect(eq(u64, counts.ready, SIZE - 40));
+    cr_expect(eq(u64, ledger_begun(ledger), 1));
+    cr_expect(eq(u64, ledger_attempts(ledger, 40), 1));
+    cr_expect(eq(u64, ledger_attempts(ledger, 41), 0));
+    finish(ledger);
+}
+
 Test(replay, a_verdict_holds_until_the_next_session)
 {
     struct run_log *log = log_begin();

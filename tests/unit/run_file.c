@@ -48,6 +48,9 @@ static struct run_description make_run(void)
             {.kind = FORMULA_RANGE, .start = INT64_MIN, .step = -3, .count = 100, .is_float = true},
         .input_count = 100,
         .input_digest = {0, 1, 2, 0xfe, 0xff},
+        .cache_mode = CACHE_REFRESH,
+        .cache_version = "1.\xff",
+        .cache_dir = "/cache",
         .ranks = 4,
         .verdict = {.exit_status = 1,
                     .ended_s = 1735689600,
@@ -120,6 +123,12 @@ static void expect_same(const struct run_description *a, const struct run_descri
     cr_expect(eq(int, a->formula.is_float, b->formula.is_float));
     cr_expect(eq(u64, a->input_count, b->input_count));
     cr_expect(memcmp(a->input_digest, b->input_digest, sizeof(a->input_digest)) == 0);
+    cr_expect(eq(int, a->cache_mode, b->cache_mode));
+    cr_assert(eq(int, a->cache_version == NULL, b->cache_version == NULL));
+    if (a->cache_version != NULL) {
+        cr_expect(eq(str, a->cache_version, b->cache_version));
+        cr_expect(eq(str, a->cache_dir, b->cache_dir));
+    }
     cr_expect(eq(u32, a->ranks, b->ranks));
     cr_expect(eq(int, a->verdict.exit_status, b->verdict.exit_status));
     cr_expect(eq(i64, a->verdict.ended_s, b->verdict.ended_s));
@@ -147,6 +156,9 @@ Test(run_file, a_running_run_over_a_list_comes_back_without_a_verdict)
     struct run_description run = make_run();
     run.state = RUN_RUNNING;
     run.formula = (struct formula){.kind = FORMULA_NONE};
+    run.cache_mode = CACHE_OFF;
+    run.cache_version = NULL;
+    run.cache_dir = NULL;
     run.verdict = (struct run_verdict){0};
     struct run_description *back = round_trip(&run);
     expect_same(&run, back);
@@ -259,6 +271,7 @@ Test(run_file, each_missing_or_mistyped_field_is_refused_by_name)
     spoil_fields(root, options, "options.");
     spoil_fields(root, json_object_get(options, "criterion"), "options.criterion.");
     spoil_fields(root, json_object_get(root, "inputs"), "inputs.");
+    spoil_fields(root, json_object_get(root, "cache"), "cache.");
     spoil_fields(root, verdict, "verdict.");
     spoil_fields(root, json_object_get(verdict, "counts"), "verdict.counts.");
     json_decref(root);

@@ -177,6 +177,34 @@ Test(run_view, a_session_that_revives_begins_them_anew)
     finish();
 }
 
+Test(run_view, what_was_cached_is_counted_and_is_of_no_rank)
+{
+    begin();
+    begin_session(false, 1000);
+    fail(3, FAILURE_ERROR, "no", false);
+    append_cached(run_log, 0, 20);
+    fail(30, FAILURE_ERROR, "no", true);
+    append_shared_failure(run_log, 31, "no");
+    flush();
+    open_view();
+    struct run_view_facts facts = update();
+    cr_expect(eq(u64, facts.counts[INSTANCE_CACHED], 20));
+    cr_expect(eq(u64, facts.counts[INSTANCE_FAILED], 2));
+    cr_expect(eq(u64, facts.counts[INSTANCE_ABORTED], 0));
+    cr_expect(eq(u64, facts.counts[INSTANCE_NOT_STARTED], SIZE - 22));
+    cr_expect(eq(u64, facts.ended, 22));
+    cr_expect(eq(u64, facts.attempts, 2));
+    cr_assert(eq(sz, facts.rank_count, 1));
+    cr_expect(eq(u64, facts.ranks[0].instance_count, 2));
+    begin_session(true, 2000);
+    facts = update();
+    cr_expect(eq(u64, facts.counts[INSTANCE_CACHED], 20));
+    cr_expect(eq(u64, facts.counts[INSTANCE_FAILED], 0));
+    cr_expect(eq(u64, facts.counts[INSTANCE_ABORTED], 1));
+    cr_expect(eq(u64, facts.counts[INSTANCE_NOT_STARTED], SIZE - 21));
+    finish();
+}
+
 Test(run_view, failures_are_grouped_over_all_rounds)
 {
     struct buffer text = {0};

@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared/key.h"
 #include "shared/lz4_frame.h"
 #include "shared/pack.h"
+#include "shared/seed.h"
 #include "shared/value.h"
 
 #define OUTPUT_SIZE_MAX ((size_t)4 << 20)
@@ -35,6 +37,10 @@ struct bench {
     size_t failure_count;
     struct buffer outputs;
 };
+
+/* Of keys, where outputs are kept; none otherwise. */
+static const uint8_t *key_base;
+static size_t key_base_size;
 
 static struct type *parse(const char *text)
 {
@@ -64,6 +70,8 @@ static struct bench *create_bounded(mf_task_function *fn, const char *output,
         .map = {.seed = 1, .output_size_max = OUTPUT_SIZE_MAX},
         .formula = formula,
         .map_size = 1000000,
+        .key_base = key_base,
+        .key_base_size = key_base_size,
         .run_dir = "/nowhere",
         .launch_dir = "/",
         .batch_us_max = batch_us_max,
@@ -235,6 +243,63 @@ Test(runner, each_attempt_knows_its_index_and_number)
     run(bench, spans, 3, NULL);
     expect_ints(bench, expected, 5);
     destroy(bench);
+}
+
+static mf_status tell_index_of_odd(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    mf_put_int(output, mf_int(input) % 2 != 0 ? (int64_t)mf_index(ctx) : 0);
+    return MF_OK;
+}
+
+Test(runner, a_batch_says_whether_an_attempt_asked_for_its_place)
+{
+    static const struct span even = {.start = 2, .count = 1};
+    static const struct span both = {.start = 2, .count = 3};
+    struct bench *bench = create(tell_index_of_odd, "int", range, false);
+    run(bench, &even, 1, NULL);
+    cr_expect(not(channel_reads_place(&bench->channel)));
+    run(bench, &both, 1, NULL);
+    cr_expect(channel_reads_place(&bench->channel));
+    run(bench, &even, 1, NULL);
+    cr_expect(not(channel_reads_place(&bench->channel)));
+    destroy(bench);
+}
+
+static mf_status tell_seed(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)input;
+    mf_put_int(output, (int64_t)(mf_seed(ctx) >> 1));
+    return MF_OK;
+}
+
+Test(runner, the_seed_comes_from_the_key_where_outputs_are_kept_else_from_the_index)
+{
+    static const struct span two = {.start = 7, .count = 2};
+    static const struct formula same = {.kind = FORMULA_RANGE, .start = 5, .step = 0, .count = 100};
+    const mf_value five = value_int(5);
+    struct key_maker *maker;
+    struct key key;
+    struct type *any = parse("any");
+    key_base = (const uint8_t *)"base";
+    key_base_size = 4;
+    const struct key_options options = {.base = key_base, .base_size = 4, .input = any};
+    cr_assert(eq(int, key_maker_create(&options, &maker), STATUS_OK));
+    cr_assert(eq(int, key_make(maker, &five, &key, NULL), STATUS_OK));
+    const int64_t from_key[] = {(int64_t)(key_seed(&key) >> 1), (int64_t)(key_seed(&key) >> 1)};
+    struct bench *bench = create(tell_seed, "int", same, false);
+    run(bench, &two, 1, NULL);
+    expect_ints(bench, from_key, 2);
+    cr_expect(not(channel_reads_place(&bench->channel)));
+    destroy(bench);
+
+    key_base_size = 0;
+    const int64_t from_index[] = {(int64_t)(seed_of(1, 7) >> 1), (int64_t)(seed_of(1, 8) >> 1)};
+    bench = create(tell_seed, "int", same, false);
+    run(bench, &two, 1, NULL);
+    expect_ints(bench, from_index, 2);
+    destroy(bench);
+    key_maker_destroy(maker);
+    type_destroy(any);
 }
 
 Test(runner, a_task_of_output_null_need_not_put_one)

@@ -1304,3 +1304,82 @@ Test(scheduler, work_of_a_lost_worker_goes_to_one_that_was_idle_all_along)
     (void)next_unit(&f, 1, 0, 1, 0);
     fixture_destroy(&f);
 }
+
+/* ---- Instances that need not run --------------------------------------------------------------
+ */
+
+Test(scheduler, hits_count_towards_the_minimum_before_anything_has_started)
+{
+    struct scheduler_options options = options_of(10);
+    options.policy = POLICY_ENOUGH;
+    options.minimum = 4;
+    struct fixture f = fixture_create(options);
+    scheduler_cache(f.scheduler, 3, 4, false);
+    cr_expect(scheduler_has_minimum(f.scheduler));
+    scheduler_join(f.scheduler, 0, 2);
+    (void)next(&f, SCHEDULER_DONE);
+    cr_expect(eq(u64, counts(&f).ready, 6));
+    fixture_destroy(&f);
+}
+
+Test(scheduler, a_map_of_hits_is_done_without_a_worker)
+{
+    struct fixture f = fixture_create(options_of(10));
+    scheduler_cache(f.scheduler, 0, 10, false);
+    (void)next(&f, SCHEDULER_DONE);
+    cr_expect(scheduler_has_minimum(f.scheduler));
+    fixture_destroy(&f);
+}
+
+Test(scheduler, what_is_held_holds_no_place_and_the_map_waits_for_it)
+{
+    struct scheduler_options options = options_of(3);
+    options.concurrency = 1;
+    struct fixture f = fixture_create(options);
+    scheduler_hold_equal(f.scheduler, 1, 1);
+    scheduler_join(f.scheduler, 0, 2);
+    uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    expect_quiet(&f);
+    must_succeed(&f, 0, lease, 0, 1);
+    lease = next_unit(&f, 0, 2, 1, 0); /* 1 is passed over, and takes no place */
+    must_succeed(&f, 0, lease, 2, 1);
+    expect_quiet(&f); /* not done: 1 has no end yet */
+    scheduler_cache(f.scheduler, 1, 1, true);
+    (void)next(&f, SCHEDULER_DONE);
+    cr_expect(eq(u64, counts(&f).succeeded, 2));
+    cr_expect(eq(u64, counts(&f).cached, 1));
+    fixture_destroy(&f);
+}
+
+Test(scheduler, what_is_released_is_given_to_a_worker_that_had_nothing_to_do)
+{
+    struct fixture f = fixture_create(options_of(2));
+    scheduler_hold_equal(f.scheduler, 1, 1);
+    scheduler_join(f.scheduler, 0, 1);
+    scheduler_join(f.scheduler, 1, 1);
+    const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    must_fail(&f, 0, lease, 0, 0);
+    expect_quiet(&f);
+    scheduler_release(f.scheduler, 1, 1);
+    const struct step step = next(&f, SCHEDULER_SEND_UNIT);
+    cr_expect(eq(u64, step.spans[0].start, 1));
+    fixture_destroy(&f);
+}
+
+Test(scheduler, a_shared_failure_puts_the_minimum_out_of_reach_like_any_other)
+{
+    struct scheduler_options options = options_of(4);
+    options.policy = POLICY_STOP;
+    options.minimum = 2;
+    struct fixture f = fixture_create(options);
+    scheduler_hold_equal(f.scheduler, 1, 2);
+    scheduler_join(f.scheduler, 0, 1);
+    const uint64_t lease = next_unit(&f, 0, 0, 1, 0);
+    must_fail(&f, 0, lease, 0, 0);
+    scheduler_fail_held(f.scheduler, 1);
+    cr_expect(not(scheduler_is_out_of_reach(f.scheduler)));
+    scheduler_fail_held(f.scheduler, 2);
+    cr_expect(scheduler_is_out_of_reach(f.scheduler));
+    (void)next(&f, SCHEDULER_DONE);
+    fixture_destroy(&f);
+}

@@ -33,7 +33,8 @@ static const struct report_batch batches[] = {
      .frame_size = 5,
      .slot = UINT32_MAX,
      .started_us = 11,
-     .elapsed_us = UINT64_MAX},
+     .elapsed_us = UINT64_MAX,
+     .reads_place = true},
     {.spans = few,
      .span_count = 2,
      .instance_count = 9,
@@ -97,7 +98,9 @@ static const struct wire_message messages[] = {
           .has_gpus_per_rank = true,
           .gpus_per_rank = 4,
           .is_isolated = true,
-          .keeps_workdirs = true}},
+          .keeps_workdirs = true,
+          .key_base = bytes,
+          .key_base_size = 3}},
     {.kind = WIRE_READY,
      .as.ready = {.version = WIRE_VERSION,
                   .program = "0.1.0",
@@ -266,6 +269,8 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     EXPECT_FIELD(int, a, b, keeps_workdirs);
     cr_expect(a->has_gpus_per_rank);
     EXPECT_FIELD(u64, a, b, gpus_per_rank);
+    cr_assert(eq(sz, a->key_base_size, b->key_base_size));
+    cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
     decoded_free(&d);
 }
 
@@ -310,6 +315,7 @@ Test(wire, a_report_keeps_its_batches)
         EXPECT_FIELD(u32, a, b, slot);
         EXPECT_FIELD(u64, a, b, started_us);
         EXPECT_FIELD(u64, a, b, elapsed_us);
+        EXPECT_FIELD(int, a, b, reads_place);
     }
     cr_expect(eq(int, memcmp(report->batches[1].success_bits, bits, 2), 0));
     decoded_free(&d);
