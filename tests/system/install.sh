@@ -81,11 +81,11 @@ expect_status 0
 expect_lines out $'0\n2\n4\n6'
 
 rule "setup runs before the first attempt, and its state is at hand"
-run 2 map ./job.so:counted --range 0:3 --print
+run 2 map ./job.so:counted --range 0:3 --print --capture none
 expect_status 0
 expect_lines out $'true\ntrue\ntrue'
 
-rule "what attempts log and print reaches standard error, and never the outputs"
+rule "what attempts log and print reaches standard error where nothing is captured, never the outputs"
 expect_in err "counted[2] attempt 0: a word from 2"
 [ "$(grep -c 'a word from' err)" -eq 3 ] || fail "not three lines"
 
