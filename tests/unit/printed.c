@@ -34,6 +34,13 @@ static void open_printed(void)
     printed_begin(&printed);
 }
 
+/* Where nobody else looks after bus errors, as sanitizers do. */
+static void open_printed_alone(void)
+{
+    (void)signal(SIGBUS, SIG_DFL);
+    open_printed();
+}
+
 static bool is_any(void)
 {
     return printed_is_any(printed_look(&printed));
@@ -212,12 +219,13 @@ static volatile uint8_t *missing_page(void)
     return page;
 }
 
-Test(printed, a_bus_error_elsewhere_ends_the_process, .init = open_printed, .signal = SIGBUS)
+Test(printed, a_bus_error_elsewhere_ends_the_process, .init = open_printed_alone, .signal = SIGBUS)
 {
     (void)*missing_page();
 }
 
-Test(printed, a_bus_error_that_is_sent_ends_the_process, .init = open_printed, .signal = SIGBUS)
+Test(printed, a_bus_error_that_is_sent_ends_the_process, .init = open_printed_alone,
+     .signal = SIGBUS)
 {
     (void)raise(SIGBUS);
 }
