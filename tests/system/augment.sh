@@ -30,7 +30,7 @@ for photo, variants in zip(photos, lists):
 PYTHON
 
 rule "the same seed gives the same bytes on any number of ranks"
-run 0 map augment:data_augment --files "$photos/*.jpg" --run-dir again
+run 0 map augment:data_augment --files "$photos/*.jpg" --run-dir again --cache refresh
 expect_status 0
 for file in photos/files/*; do
     cmp -s "$file" "again/files/$(basename "$file")" || fail "$file differs"
@@ -38,7 +38,7 @@ done
 
 rule "no working directory is left behind"
 mkdir temporary
-TMPDIR=$PWD/temporary run 2 map augment:data_augment --files "$photos/*.jpg"
+TMPDIR=$PWD/temporary run 2 map augment:data_augment --files "$photos/*.jpg" --cache refresh
 expect_status 0
 [ -z "$(find temporary -name 'mapfleet-*')" ] || fail "a working directory is left"
 

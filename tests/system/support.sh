@@ -11,6 +11,7 @@ mapfleet=$MAPFLEET_BUILD_DIR/bin/mapfleet
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
+export XDG_CACHE_HOME=$scratch/.cache # nothing that was memoised before
 
 fail() {
     echo "FAILED: ${rule_name:-start}: $*" >&2
