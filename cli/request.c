@@ -195,8 +195,7 @@ static enum status check_gpus_per_rank(struct request *request, struct error *er
 static enum status check_isolation(const struct options *options, struct map_options *map,
                                    struct error *err)
 {
-    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH,
-                                            OPTION_SPECULATE};
+    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH};
     if (is_isolated(options)) {
         return STATUS_OK;
     }
@@ -214,7 +213,6 @@ static enum status check_isolation(const struct options *options, struct map_opt
                          options->values[OPTION_CAPTURE]);
     }
     map->capture = MAP_CAPTURE_NONE;
-    map->speculate = false; /* no attempt could be ended for another's sake */
     return STATUS_OK;
 }
 
@@ -338,7 +336,6 @@ enum status request_check(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         request->map = request->task->options;
-        request->map.speculate = request->task->is_idempotent;
         status = request_check_options(request, err);
     }
     if (status == STATUS_OK) {
