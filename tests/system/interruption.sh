@@ -147,33 +147,6 @@ expect_interrupted
 run 0 results run --table --state aborted
 expect_in out '"attempts":1,"task_failures":1'
 
-rule "interrupted at any moment, and resumed as often, a run comes to what it would have come to"
-seq 0 299 | sed 's/.*/{"value": &}/' >values.jsonl
-for ranks in 0 3; do
-    begin "$ranks" map "$job:gate" --inputs values.jsonl --slots 2 --delay 5ms --grace 0
-    rounds=0
-    while :; do
-        wait_for run/run.json
-        sleep "0.$((RANDOM % 8 + 1))" # the moment is what is tried
-        kill -s "$([ $((RANDOM % 2)) -eq 0 ] && echo USR1 || echo USR2)" "$process" 2>/dev/null
-        finish
-        # 128 + the signal: it came in the first moments of a process, before anything takes it in.
-        case $status in
-        75 | 138 | 140) ;;
-        *) break ;;
-        esac
-        rounds=$((rounds + 1))
-        [ "$rounds" -lt 100 ] || fail "it makes no progress"
-        start "$ranks" resume run
-    done
-    expect_status 0
-    [ "$rounds" -gt 0 ] || fail "it was never interrupted"
-    run 0 results run
-    expect_lines out "$(seq 0 299)"
-    expect_counts succeeded 300
-    expect_nothing_left
-done
-
 rule "before anything was started, the exit is 75 and nothing is left"
 mkfifo inputs
 "$mapfleet" map "$job:gate" --inputs - --run-dir early >out 2>err <inputs &
