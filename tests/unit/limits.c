@@ -100,8 +100,8 @@ Test(limits, what_a_process_has_touched_counts, .timeout = 20)
     const pid_t pid = start(hold_alone, 1);
     cr_expect(ge(u64, limits_own(pid), HELD));
     cr_expect(lt(u64, limits_own(pid), HELD + 32 * MIB));
-    cr_expect(lt(u64, limits_resident(pid), limits_own(pid) + (UINT64_C(1) << 20)));
-    cr_expect(eq(u64, limits_held(pid, MIB), limits_own(pid)));
+    cr_expect(lt(u64, limits_resident(pid), limits_own(pid) + MIB));
+    cr_expect(lt(u64, limits_held(pid, MIB), limits_own(pid) + MIB));
     end(pid);
 }
 
