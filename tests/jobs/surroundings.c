@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* All that comes out of the pipe, as lines. */
 static void put_lines(mf_writer *output, int from)
 {
