@@ -469,6 +469,9 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         failure.class = FAILURE_MEMORY;
         (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
                        quantity_size_text(slot->held, held), quantity_size_text(slot->mem, limit));
+    } else if (slot->doom == DOOM_END) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");
     } else if (slot->doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
@@ -688,6 +691,17 @@ bool pool_has_begun(struct pool *pool, bool *is_about_to_out)
         *is_about_to_out = *is_about_to_out || !slot->is_begin_told;
     }
     return has_begun;
+}
+
+uint64_t pool_finished(const struct pool *pool)
+{
+    uint64_t finished = 0;
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
+        finished += done < slot->instance_count ? done : 0;
+    }
+    return finished;
 }
 
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
