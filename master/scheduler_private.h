@@ -117,7 +117,7 @@ uint64_t worker_load(const struct worker *worker);
 /* Instances that a worker holds and cannot have started, where moving them is worth it. */
 uint64_t worker_movable(const struct worker *worker);
 /* After anything of it has changed: bring the sums and its place among the victims up to date. */
-void worker_touch(struct scheduler *scheduler, uint32_t worker);
+void worker_touch(struct scheduler *scheduler, uint32_t id);
 
 /* One that has about the most to move. False when there is none. */
 bool victims_find(const struct scheduler *scheduler, uint32_t *worker_out);

@@ -523,7 +523,8 @@ static uint64_t bulk_wake_ns(const struct rank *rank, const struct rank_options 
     const double left_ns = (double)rank_unstarted(rank) * mean_ns - rank->surplus_ns;
     const double first_ns =
         rank->surplus_ns < mean_ns / 2 ? mean_ns - rank->surplus_ns : mean_ns / 2;
-    const uint64_t dry_ns = rank->now_ns + 1 + (uint64_t)((left_ns > 0 ? left_ns : 0) / rate);
+    const double dry_after_ns = left_ns > mean_ns / 2 ? left_ns : mean_ns / 2;
+    const uint64_t dry_ns = rank->now_ns + 1 + (uint64_t)(dry_after_ns / rate);
     const uint64_t end_ns = rank->now_ns + 1 + (uint64_t)(first_ns / rate);
     const uint64_t wake_ns = rank_unstarted(rank) > 0 && dry_ns < due_ns ? dry_ns : due_ns;
     return rank->ended_count == 0 && wake_ns < end_ns ? end_ns
