@@ -389,7 +389,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
         .frame_size = found->success_count > 0 ? found->frame_size : 0,
         .slot = (uint32_t)(slot - pool->slots),
         .started_us = slot->started_us - pool->created_us,
-        .elapsed_us = now_us - slot->started_us,
+        .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us),
         .reads_place = channel_reads_place(&slot->channel),
     };
     if (found->success_count < count) {
@@ -714,10 +714,11 @@ size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_runnin
         if (slot->state == SLOT_BUSY && done < slot->instance_count &&
             channel_claimed(&slot->channel) > done &&
             pool_slice(slot, done, done + 1, &span) == 1) {
-            running_out[count++] = (struct wire_running){.map = pool->options.start->map,
-                                                         .index = span.start,
-                                                         .attempt = span.attempt,
-                                                         .elapsed_us = now_us - slot->started_us};
+            running_out[count++] = (struct wire_running){
+                .map = pool->options.start->map,
+                .index = span.start,
+                .attempt = span.attempt,
+                .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us)};
         }
     }
     return count;
