@@ -193,6 +193,7 @@ enum status map_options_apply(const struct options *options, struct map_options 
     if (status == STATUS_OK) {
         status = apply_unit_size(options, &copy.unit_size, err);
     }
+    copy.speculate = copy.speculate || options_has(options, OPTION_SPECULATE);
     if (status == STATUS_OK) {
         *merged = copy;
     }

@@ -196,6 +196,12 @@ static const struct option table[OPTION_COUNT] = {
                      .verbs = BIT(VERB_MAP),
                      .argument = "NUMBER",
                      .help = "where the instances' random numbers start; default: 0"},
+    [OPTION_SPECULATE] = {.name = "--speculate",
+                          .group = GROUP_ATTEMPTS,
+                          .verbs = BIT(VERB_MAP),
+                          .help =
+                              "at the end, run what takes far longer than most twice: the first "
+                              "success\ncounts; without it, only tasks declared idempotent"},
     [OPTION_CACHE] = {.name = "--cache",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_CACHE,

@@ -51,6 +51,7 @@ enum option_id {
     OPTION_DELAY,
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
+    OPTION_SPECULATE,
     /* memoised outputs */
     OPTION_CACHE,
     OPTION_CACHE_VERSION,

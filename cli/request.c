@@ -195,7 +195,8 @@ static enum status check_gpus_per_rank(struct request *request, struct error *er
 static enum status check_isolation(const struct options *options, struct map_options *map,
                                    struct error *err)
 {
-    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH};
+    static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH,
+                                            OPTION_SPECULATE};
     if (is_isolated(options)) {
         return STATUS_OK;
     }
@@ -213,6 +214,7 @@ static enum status check_isolation(const struct options *options, struct map_opt
                          options->values[OPTION_CAPTURE]);
     }
     map->capture = MAP_CAPTURE_NONE;
+    map->speculate = false; /* no attempt could be ended for another's sake */
     return STATUS_OK;
 }
 
@@ -336,6 +338,7 @@ enum status request_check(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         request->map = request->task->options;
+        request->map.speculate = request->task->is_idempotent;
         status = request_check_options(request, err);
     }
     if (status == STATUS_OK) {

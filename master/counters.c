@@ -108,13 +108,19 @@ void counters_set(struct counters *counters, uint64_t index, uint64_t value)
              value < counters->value_max ? value : counters->value_max);
 }
 
-uint64_t counters_next_block(const struct counters *counters, uint64_t index)
+uint64_t counters_next_block_before(const struct counters *counters, uint64_t index, uint64_t end)
 {
-    for (uint64_t block = index / COUNTERS_BLOCK_SIZE; block < counters->block_count; block++) {
+    for (uint64_t block = index / COUNTERS_BLOCK_SIZE;
+         block < counters->block_count && block * COUNTERS_BLOCK_SIZE < end; block++) {
         if (counters->blocks[block] != NULL) {
             const uint64_t start = block * COUNTERS_BLOCK_SIZE;
             return start > index ? start : index;
         }
     }
-    return UINT64_MAX;
+    return end;
+}
+
+uint64_t counters_next_block(const struct counters *counters, uint64_t index)
+{
+    return counters_next_block_before(counters, index, UINT64_MAX);
 }

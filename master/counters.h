@@ -34,5 +34,7 @@ void counters_set(struct counters *counters, uint64_t index, uint64_t value);
 /* The first index at or after `index` whose counter may be above 0, in steps of whole blocks:
  * UINT64_MAX where none is left. Lets a walk over runs of instances skip what never failed. */
 uint64_t counters_next_block(const struct counters *counters, uint64_t index);
+/* The same, but `end` where there is none below that: costs the blocks between. */
+uint64_t counters_next_block_before(const struct counters *counters, uint64_t index, uint64_t end);
 
 #endif

@@ -161,6 +161,37 @@ bool index_set_next(const struct index_set *set, uint64_t from, uint64_t *index_
     return false;
 }
 
+/* By counting: in Debian 12, roaring_bitmap_contains_range() asserts beyond the last member. */
+static bool is_full(const roaring_bitmap_t *block, uint64_t start, uint64_t end)
+{
+    return roaring_bitmap_range_cardinality(block, start, end) == end - start;
+}
+
+/* How many of the `count_max` indices from `start` on, which is a member, are members without a
+ * gap. Looks twice as far each time, then halves: never at the members one by one. */
+static uint64_t run_length(const roaring_bitmap_t *block, uint64_t start, uint64_t count_max)
+{
+    uint64_t known = 1;
+    uint64_t beyond = count_max + 1; /* so many are too many */
+    while (known < count_max && beyond > count_max) {
+        const uint64_t tried = known <= count_max / 2 ? 2 * known : count_max;
+        if (is_full(block, start + known, start + tried)) {
+            known = tried;
+        } else {
+            beyond = tried;
+        }
+    }
+    while (beyond <= count_max && beyond - known > 1) {
+        const uint64_t middle = known + (beyond - known) / 2;
+        if (is_full(block, start + known, start + middle)) {
+            known = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    return known;
+}
+
 bool index_set_next_run(const struct index_set *set, uint64_t from, uint64_t count_max,
                         uint64_t *start_out, uint64_t *count_out)
 {
@@ -168,16 +199,11 @@ bool index_set_next_run(const struct index_set *set, uint64_t from, uint64_t cou
     if (count_max == 0 || !index_set_next(set, from, &start)) {
         return false;
     }
-    roaring_uint32_iterator_t iterator;
-    roaring_init_iterator(set->blocks[start >> BLOCK_BITS], &iterator);
-    (void)roaring_move_uint32_iterator_equalorlarger(&iterator, (uint32_t)start);
-    uint64_t count = 1;
     /* A run ends at the end of its block at the latest: the next call gives the rest. */
-    while (count < count_max && roaring_advance_uint32_iterator(&iterator) &&
-           iterator.current_value == (uint32_t)(start + count) && (uint32_t)(start + count) != 0) {
-        count++;
-    }
+    const uint64_t offset = start % BLOCK_SIZE;
+    const uint64_t room = BLOCK_SIZE - offset;
     *start_out = start;
-    *count_out = count;
+    *count_out =
+        run_length(set->blocks[start >> BLOCK_BITS], offset, count_max < room ? count_max : room);
     return true;
 }

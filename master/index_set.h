@@ -44,7 +44,7 @@ uint64_t index_set_end(const struct index_set *set);
 bool index_set_next(const struct index_set *set, uint64_t from, uint64_t *index_out);
 
 /* The lowest run of members that starts at or after `from`, cut at `count_max`. False when there is
- * none. Costs its length. */
+ * none. Costs log of its length, and the blocks of 2^16 that it touches. */
 bool index_set_next_run(const struct index_set *set, uint64_t from, uint64_t count_max,
                         uint64_t *start_out, uint64_t *count_out);
 

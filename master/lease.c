@@ -8,22 +8,31 @@
 
 struct lease *lease_create(void)
 {
-    return memory_take(1, sizeof(struct lease));
+    struct lease *lease = memory_take(1, sizeof(*lease));
+    lease->spans = &lease->own;
+    lease->span_capacity = 1;
+    return lease;
 }
 
 void lease_destroy(struct lease *lease)
 {
     if (lease != NULL) {
-        free(lease->spans);
+        free(lease->spans != &lease->own ? lease->spans : NULL);
         free(lease);
     }
 }
 
 static void reserve(struct lease *lease, size_t span_count)
 {
-    if (span_count > lease->span_capacity) {
-        lease->span_capacity = span_count + span_count / 2 + 4;
-        lease->spans = memory_resize(lease->spans, lease->span_capacity, sizeof(*lease->spans));
+    if (span_count <= lease->span_capacity) {
+        return;
+    }
+    const bool is_own = lease->spans == &lease->own;
+    lease->span_capacity = (uint32_t)(span_count + span_count / 2 + 1);
+    lease->spans =
+        memory_resize(is_own ? NULL : lease->spans, lease->span_capacity, sizeof(*lease->spans));
+    if (is_own) {
+        lease->spans[0] = lease->own;
     }
 }
 
@@ -45,6 +54,8 @@ void lease_fill(struct lease *lease, uint64_t id, const struct span *spans, size
     lease->id = id;
     lease->count = span_list_count(spans, span_count);
     lease->is_recalled = false;
+    lease->is_copy = false;
+    lease->shared_count = 0;
     lease->next = NULL;
 }
 
@@ -76,11 +87,21 @@ bool lease_holds(const struct lease *lease, struct span span)
            span.count <= held->count - offset;
 }
 
+bool lease_find(const struct lease *lease, uint64_t index, struct span *instance_out)
+{
+    const size_t at = find(lease, index);
+    if (at == lease->span_count || index - lease->spans[at].start >= lease->spans[at].count) {
+        return false;
+    }
+    *instance_out = (struct span){.start = index, .count = 1, .attempt = lease->spans[at].attempt};
+    return true;
+}
+
 static void move_tail(struct lease *lease, size_t from, size_t to)
 {
     memmove(&lease->spans[to], &lease->spans[from],
             (lease->span_count - from) * sizeof(*lease->spans));
-    lease->span_count = lease->span_count + to - from;
+    lease->span_count = (uint32_t)(lease->span_count + to - from);
 }
 
 void lease_remove(struct lease *lease, struct span span)

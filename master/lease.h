@@ -17,14 +17,19 @@
 
 #define LEASE_SPAN_COUNT_MAX 1024
 
+/* At the end of a map, each slot of a large machine has a lease of its own: they are kept small. */
 struct lease {
     uint64_t id;
     struct span *spans; /* sorted, what is still outstanding */
-    size_t span_count;
-    size_t span_capacity;
-    uint64_t count;     /* instances in the spans */
-    bool is_recalled;   /* a recall was sent, its answer is due */
-    struct lease *next; /* of its worker, oldest first */
+    uint32_t span_count;
+    uint32_t span_capacity;
+    uint64_t count;        /* instances in the spans */
+    uint64_t asked;        /* by the recall that is_recalled */
+    uint32_t shared_count; /* of its instances, those that another lease holds too */
+    bool is_recalled;      /* a recall was sent, its answer is due */
+    bool is_copy;          /* began as a second copy of an instance that another lease holds */
+    struct lease *next;    /* where it is spare */
+    struct span own;       /* room for a single span */
 };
 
 /* A new lease, or a used one refilled. */
@@ -34,6 +39,8 @@ void lease_fill(struct lease *lease, uint64_t id, const struct span *spans, size
 
 /* Are all the instances of this span outstanding, at this attempt? Safe on any values. */
 bool lease_holds(const struct lease *lease, struct span span);
+/* The outstanding instance at this index. False where it is not outstanding. */
+bool lease_find(const struct lease *lease, uint64_t index, struct span *instance_out);
 /* Take a span out that lease_holds(). */
 void lease_remove(struct lease *lease, struct span span);
 

@@ -103,12 +103,18 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The first index at or after this one whose instance may have used an attempt. */
-static uint64_t next_tried_block(const struct ledger *ledger, uint64_t index)
+/* The first index at or after this one whose instance may have used an attempt; `end` where there
+ * is none below that. */
+static uint64_t next_tried_block(const struct ledger *ledger, uint64_t index, uint64_t end)
 {
-    return smaller(counters_next_block(&ledger->earlier_attempts, index),
-                   smaller(counters_next_block(&ledger->task_failures, index),
-                           counters_next_block(&ledger->system_failures, index)));
+    return smaller(counters_next_block_before(&ledger->earlier_attempts, index, end),
+                   smaller(counters_next_block_before(&ledger->task_failures, index, end),
+                           counters_next_block_before(&ledger->system_failures, index, end)));
+}
+
+uint64_t ledger_growth(const struct ledger *ledger, uint64_t index)
+{
+    return counters_get(&ledger->memory_failures, index);
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
@@ -144,7 +150,7 @@ static struct span tried(const struct ledger *ledger, uint64_t index)
     return (struct span){.start = index,
                          .count = 1,
                          .attempt = ledger_attempts(ledger, index),
-                         .growth = counters_get(&ledger->memory_failures, index)};
+                         .growth = ledger_growth(ledger, index)};
 }
 
 static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t worker)
@@ -157,7 +163,8 @@ static bool is_passed_over(const struct ledger *ledger, uint64_t index, uint32_t
  * they are all at their first attempt, and none has a last worker. */
 static uint64_t untried_run(const struct ledger *ledger, uint64_t start, uint64_t count_max)
 {
-    const uint64_t end = next_tried_block(ledger, start);
+    const uint64_t limit = smaller(count_max, UINT64_MAX - start) + start;
+    const uint64_t end = next_tried_block(ledger, start, limit);
     uint64_t run_start;
     uint64_t count = 0;
     if (index_set_next_run(&ledger->returned, start, smaller(end - start, count_max), &run_start,
@@ -290,6 +297,14 @@ void ledger_retry(struct ledger *ledger, uint64_t index)
     index_set_add(&ledger->returned, index, 1);
 }
 
+void ledger_resume(struct ledger *ledger, uint64_t index)
+{
+    assert(ledger->waiting > 0);
+    ledger->waiting--;
+    ledger->leased++;
+    index_map_remove(&ledger->last_worker, index);
+}
+
 void ledger_abort(struct ledger *ledger, uint64_t index)
 {
     leave_lease(ledger, index, 1);
@@ -359,7 +374,7 @@ uint64_t ledger_begun(const struct ledger *ledger)
         begun += !is_counted_below && !has_ended(ledger, ended_by_us) ? 1 : 0;
     }
     for (uint64_t index = 0; index < ledger->options.size; index++) {
-        index = next_tried_block(ledger, index);
+        index = next_tried_block(ledger, index, ledger->options.size);
         if (index >= ledger->options.size) {
             break;
         }

@@ -57,6 +57,7 @@ struct ledger_counts {
 /* What a failure did to its instance. */
 struct ledger_fate {
     bool is_final;
+    bool is_superseded; /* the instance has ended by another attempt: nothing was done to it */
     enum instance_state state; /* where is_final */
     uint64_t task_failures;    /* this one included */
     uint64_t system_failures;
@@ -87,6 +88,8 @@ void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count);
 struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failure_class class,
                                bool is_permanent, uint32_t worker);
 void ledger_retry(struct ledger *ledger, uint64_t index);
+/* Where the next attempt of it runs already: from WAITING to LEASED. */
+void ledger_resume(struct ledger *ledger, uint64_t index);
 
 /* Ready instances wait, until ledger_retry(): they hold no place. */
 void ledger_hold(struct ledger *ledger, uint64_t start, uint64_t count);
@@ -109,5 +112,7 @@ uint64_t ledger_begun(const struct ledger *ledger);
 /* Attempts of an instance that ended by themselves, but for a success: its next attempt's number.
  */
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index);
+/* How often an attempt of it has gone past its memory, where that makes its `mem` grow. */
+uint64_t ledger_growth(const struct ledger *ledger, uint64_t index);
 
 #endif

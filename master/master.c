@@ -43,6 +43,7 @@ static enum status create_scheduler(struct master *master)
         .delay_us = map->delay_ns / 1000,
         .retry_delay_us = map->retry_delay_ns / 1000,
         .worker_count = transport_size(master->options.transport),
+        .is_speculative = map->speculate,
     };
     return scheduler_create(options, &master->scheduler);
 }
@@ -104,6 +105,7 @@ void master_destroy(struct master *master)
     free(master->fates);
     free(master->outcomes);
     free(master->taken);
+    free(master->taken_spans);
     free(master->taken_failures);
     free(master);
 }
@@ -187,6 +189,7 @@ static void on_beat(struct master *master, uint32_t rank, const struct wire_beat
         scheduler_begun(master->scheduler, rank, beat->running[i].index, now_us);
         master->has_begun = true;
     }
+    scheduler_beat(master->scheduler, rank, beat, now_us);
 }
 
 enum status master_take_message(struct master *master, uint32_t rank,
@@ -221,6 +224,7 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_RECALL:
     case WIRE_CANCEL:
     case WIRE_STOP:
+    case WIRE_END:
         log_warning("message ignored reason=not_for_the_master kind=%d rank=%" PRIu32,
                     (int)message->kind, rank);
         return STATUS_OK;
@@ -305,6 +309,10 @@ static enum status act(struct master *master, const struct scheduler_action *act
     case SCHEDULER_RECALL:
         message.kind = WIRE_RECALL;
         message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
+        return master_send(master, action->worker, &message, err);
+    case SCHEDULER_END:
+        message.kind = WIRE_END;
+        message.as.end = (struct wire_end){.lease = action->lease, .index = action->index};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
         message.as.cancel = master->cancel;

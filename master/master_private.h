@@ -87,6 +87,7 @@ struct master {
     struct record_outcome *outcomes;
     size_t fate_capacity;
     struct report_batch *taken; /* batches of the report that were accepted */
+    struct span *taken_spans;   /* of second copies among them: as they are recorded */
     size_t taken_capacity;
     struct report_failure *taken_failures;
     size_t taken_failure_capacity;

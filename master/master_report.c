@@ -6,6 +6,12 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
+/* How much of a report has been taken. */
+struct taken {
+    size_t batch_count;
+    size_t failure_count;
+};
+
 static void reserve_for(struct master *master, const struct report *report)
 {
     if (report->failure_count > master->fate_capacity) {
@@ -20,23 +26,77 @@ static void reserve_for(struct master *master, const struct report *report)
         master->taken_capacity = report->batch_count * 2;
         master->taken =
             memory_resize(master->taken, master->taken_capacity, sizeof(*master->taken));
+        master->taken_spans = memory_resize(master->taken_spans, master->taken_capacity,
+                                            sizeof(*master->taken_spans));
     }
 }
 
 static void keep_failure(struct master *master, const struct report_failure *failure,
-                         const struct ledger_fate *fate, size_t at)
+                         const struct ledger_fate *fate, uint64_t attempt, size_t at)
 {
+    const enum failure_class class = fate->is_superseded ? FAILURE_ABORTED : failure->class;
     master->taken_failures[at] = *failure;
+    master->taken_failures[at].class = class;
+    master->taken_failures[at].attempt = attempt;
     master->outcomes[at] =
         (struct record_outcome){.is_final = fate->is_final,
                                 .state = fate->is_final ? fate->state : INSTANCE_ABORTED,
                                 .task_failures = fate->task_failures,
                                 .system_failures = fate->system_failures,
                                 .attempts_max = fate->attempts_max};
-    if (failure->class != FAILURE_ABORTED) {
-        failures_add(master->failures, failure->index, failure->class, failure->text,
-                     failure->text_size);
+    if (class != FAILURE_ABORTED) {
+        failures_add(master->failures, failure->index, class, failure->text, failure->text_size);
     }
+}
+
+/* The batch as it is recorded. One of a second copy has its attempt under the number that the
+ * instance's next attempt has, since the one that it doubles has not ended by itself. */
+static bool take_as_copy(struct master *master, uint32_t rank, uint64_t lease,
+                         const struct report_batch *batch, size_t at)
+{
+    uint64_t attempt;
+    master->taken[at] = *batch;
+    if (batch->instance_count != 1 || batch->span_count != 1 ||
+        !scheduler_is_copy(master->scheduler, rank, lease, batch->spans[0].start, &attempt)) {
+        return false;
+    }
+    master->taken_spans[at] = batch->spans[0];
+    master->taken_spans[at].attempt = attempt;
+    master->taken[at].spans = &master->taken_spans[at];
+    return true;
+}
+
+/* A second copy that has come too late is nothing to tell of. */
+static void tell_ignored(const char *reason, uint32_t rank, uint64_t lease)
+{
+    if (reason != scheduler_copy_over) {
+        log_warning("batch ignored reason=%s rank=%" PRIu32 " lease=%" PRIu64, reason, rank, lease);
+    }
+}
+
+/* Those that it takes are put behind what has been taken of the report. */
+static void take_batch(struct master *master, uint32_t rank, uint64_t lease,
+                       const struct report_batch *batch, const struct report_failure *failures,
+                       struct taken *taken, uint64_t now_us)
+{
+    const size_t failed = (size_t)(batch->instance_count - batch->success_count);
+    const bool is_copy = take_as_copy(master, rank, lease, batch, taken->batch_count);
+    const char *reason = scheduler_take_batch(master->scheduler, rank, lease, batch, failures,
+                                              master->fates, now_us);
+    if (reason != NULL) {
+        tell_ignored(reason, rank, lease);
+        return;
+    }
+    const struct report_batch *recorded = &master->taken[taken->batch_count++];
+    const size_t first = taken->failure_count;
+    for (size_t k = 0; k < failed; k++) {
+        const uint64_t attempt = is_copy ? recorded->spans[0].attempt : failures[k].attempt;
+        keep_failure(master, &failures[k], &master->fates[k], attempt, taken->failure_count++);
+    }
+    master->has_begun = true;
+    tally_batch(&master->tally, recorded, &master->taken_failures[first], failed);
+    deadline_observe(&master->deadline, recorded->success_count, tally_success_us(recorded));
+    master_cache_take_batch(master, recorded);
 }
 
 /* The accepted batches of a report become one record. What is refused is logged, and forgotten. */
@@ -44,28 +104,12 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                              uint64_t now_us, struct error *err)
 {
     const struct report_failure *failures = report->failures;
-    size_t taken_count = 0;
-    size_t failure_count = 0;
+    struct taken taken = {0};
     reserve_for(master, report);
     for (size_t i = 0; i < report->batch_count; i++) {
         const struct report_batch *batch = &report->batches[i];
-        const size_t failed = (size_t)(batch->instance_count - batch->success_count);
-        const char *reason = scheduler_take_batch(master->scheduler, rank, report->lease, batch,
-                                                  failures, master->fates, now_us);
-        if (reason != NULL) {
-            log_warning("batch ignored reason=%s rank=%" PRIu32 " lease=%" PRIu64, reason, rank,
-                        report->lease);
-        } else {
-            master->taken[taken_count++] = *batch;
-            master->has_begun = true;
-            tally_batch(&master->tally, batch, failures, failed);
-            deadline_observe(&master->deadline, batch->success_count, tally_success_us(batch));
-            master_cache_take_batch(master, batch);
-            for (size_t k = 0; k < failed; k++) {
-                keep_failure(master, &failures[k], &master->fates[k], failure_count++);
-            }
-        }
-        failures += failed;
+        take_batch(master, rank, report->lease, batch, failures, &taken, now_us);
+        failures += batch->instance_count - batch->success_count;
     }
     const struct record record = {
         .kind = RECORD_REPORT,
@@ -74,13 +118,14 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
         .time_ms = clock_day_ms(),
         .report = {.lease = report->lease,
                    .batches = master->taken,
-                   .batch_count = taken_count,
+                   .batch_count = taken.batch_count,
                    .failures = master->taken_failures,
-                   .failure_count = failure_count},
+                   .failure_count = taken.failure_count},
         .outcomes = master->outcomes,
     };
-    enum status status = taken_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
-    for (size_t i = 0; i < failure_count && status == STATUS_OK; i++) {
+    enum status status =
+        taken.batch_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    for (size_t i = 0; i < taken.failure_count && status == STATUS_OK; i++) {
         const struct ledger_fate fate = {.is_final = master->outcomes[i].is_final,
                                          .task_failures = master->outcomes[i].task_failures,
                                          .system_failures = master->outcomes[i].system_failures,

@@ -207,6 +207,7 @@ static json_t *options_value(struct encoder *encoder, const struct map_options *
         put_uint(encoder, object, option_fields[i].name, value);
     }
     put(encoder, object, "mem_growth", json_real(options->mem_growth));
+    put(encoder, object, "speculate", json_boolean(options->speculate));
     put_text(encoder, object, "policy", policy_names[options->policy]);
     put_text(encoder, object, "capture", capture_names[options->capture]);
     put(encoder, object, "criterion", criterion_value(encoder, &options->criterion));
@@ -549,6 +550,8 @@ static void get_options(struct decoder *decoder, struct scope root, struct map_o
         memcpy((char *)options + option_fields[i].offset, &value, sizeof(value));
     }
     options->mem_growth = get_real(decoder, scope, "mem_growth", 1);
+    options->speculate =
+        json_is_true(get(decoder, scope, "speculate", is_boolean, "true or false"));
     options->policy =
         (enum map_policy)get_choice(decoder, scope, "policy", policy_names, POLICY_COUNT);
     options->capture =

@@ -8,6 +8,8 @@
 /* Pauses before retries double up to this factor. */
 #define RETRY_DELAY_SHIFT_MAX 6
 
+const char scheduler_copy_over[] = "copy_over";
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 enum status scheduler_create(struct scheduler_options options, struct scheduler **scheduler_out)
@@ -17,6 +19,7 @@ enum status scheduler_create(struct scheduler_options options, struct scheduler 
         return STATUS_NO_MEMORY;
     }
     scheduler->options = options;
+    victims_init(&scheduler->victims);
     enum status status = ledger_create(options.ledger, &scheduler->ledger);
     if (status != STATUS_OK) {
         goto fail;
@@ -35,13 +38,12 @@ fail:
     return status;
 }
 
-static void destroy_leases(struct lease *lease)
+static void free_worker(struct worker *worker)
 {
-    while (lease != NULL) {
-        struct lease *next = lease->next;
-        lease_destroy(lease);
-        lease = next;
+    for (size_t i = 0; i < worker->lease_count; i++) {
+        lease_destroy(worker->leases[i].lease);
     }
+    free(worker->leases);
 }
 
 void scheduler_destroy(struct scheduler *scheduler)
@@ -50,10 +52,19 @@ void scheduler_destroy(struct scheduler *scheduler)
         return;
     }
     for (uint32_t i = 0; scheduler->workers != NULL && i < scheduler->options.worker_count; i++) {
-        destroy_leases(scheduler->workers[i].leases);
+        free_worker(&scheduler->workers[i]);
     }
-    destroy_leases(scheduler->spare_leases);
+    while (scheduler->spare_leases != NULL) {
+        struct lease *next = scheduler->spare_leases->next;
+        lease_destroy(scheduler->spare_leases);
+        scheduler->spare_leases = next;
+    }
     retry_queue_free(&scheduler->retries);
+    retry_queue_free(&scheduler->suspects);
+    index_map_free(&scheduler->suspect_workers);
+    copies_free(&scheduler->copies);
+    free(scheduler->ends);
+    free(scheduler->end_indices);
     ledger_destroy(scheduler->ledger);
     free(scheduler->workers);
     free(scheduler->queue);
@@ -81,36 +92,6 @@ uint64_t scheduler_held(const struct scheduler *scheduler, uint32_t worker)
     return scheduler->workers[worker].held;
 }
 
-/* ---- Leases ---------------------------------------------------------------------------------- */
-
-static struct lease *lease_find(struct worker *worker, uint64_t id)
-{
-    for (struct lease *lease = worker->leases; lease != NULL; lease = lease->next) {
-        if (lease->id == id) {
-            return lease;
-        }
-    }
-    return NULL;
-}
-
-static void lease_end(struct scheduler *scheduler, struct worker *worker, struct lease *lease)
-{
-    struct lease **at = &worker->leases;
-    while (*at != lease) {
-        at = &(*at)->next;
-    }
-    *at = lease->next;
-    lease->next = scheduler->spare_leases;
-    scheduler->spare_leases = lease;
-}
-
-static void lease_shrink(struct worker *worker, struct lease *lease, struct span span)
-{
-    lease_remove(lease, span);
-    assert(worker->held >= span.count);
-    worker->held -= span.count;
-}
-
 /* The instance that this lease held has begun, or will not here. */
 static void no_longer_awaited(struct scheduler *scheduler, const struct lease *lease,
                               uint64_t now_us)
@@ -130,13 +111,15 @@ void scheduler_join(struct scheduler *scheduler, uint32_t worker_id, uint32_t sl
     assert(slots > 0);
     struct worker *worker = &scheduler->workers[worker_id];
     assert(worker->state != WORKER_PRESENT);
-    assert(worker->leases == NULL && worker->held == 0);
+    assert(worker->lease_count == 0 && worker->held == 0);
 
     worker->state = WORKER_PRESENT;
     worker->slots = slots;
     worker->has_none_to_give = false;
+    worker->finished = 0;
     worker->sizing = (struct sizing){0};
     scheduler->slots_all += slots;
+    worker_touch(scheduler, worker_id);
     scheduler_queue_put(scheduler, worker_id);
 }
 
@@ -168,17 +151,12 @@ static struct ledger_fate charge(struct scheduler *scheduler, uint32_t worker, u
     return fate;
 }
 
-/* The lease of a lost worker that holds this instance, and the attempt that it is at. */
-static struct lease *lease_of_index(struct worker *worker, uint64_t index, struct span *span_out)
+struct lease *worker_lease_of_index(const struct worker *worker, uint64_t index,
+                                    struct span *span_out)
 {
-    for (struct lease *lease = worker->leases; lease != NULL; lease = lease->next) {
-        for (size_t i = 0; i < lease->span_count; i++) {
-            if (index >= lease->spans[i].start &&
-                index - lease->spans[i].start < lease->spans[i].count) {
-                *span_out =
-                    (struct span){.start = index, .count = 1, .attempt = lease->spans[i].attempt};
-                return lease;
-            }
+    for (size_t i = 0; i < worker->lease_count; i++) {
+        if (lease_find(worker->leases[i].lease, index, span_out)) {
+            return worker->leases[i].lease;
         }
     }
     return NULL;
@@ -189,9 +167,95 @@ void scheduler_begun(struct scheduler *scheduler, uint32_t worker_id, uint64_t i
 {
     assert(worker_id < scheduler->options.worker_count);
     struct span span;
-    const struct lease *lease = lease_of_index(&scheduler->workers[worker_id], index, &span);
-    if (lease != NULL) {
+    const struct lease *lease =
+        scheduler->awaited_lease > 0
+            ? worker_lease(&scheduler->workers[worker_id], scheduler->awaited_lease)
+            : NULL;
+    if (lease != NULL && lease_find(lease, index, &span)) {
         no_longer_awaited(scheduler, lease, now_us);
+    }
+}
+
+/* An instance leaves its lease without a result of its own: what becomes of it? */
+static void leave_free_of_charge(struct scheduler *scheduler, struct lease *lease, uint64_t index)
+{
+    switch (copy_role(scheduler, lease, index)) {
+    case ROLE_ALONE:
+        ledger_give_back(scheduler->ledger, index, 1);
+        break;
+    case ROLE_ORIGINAL:
+        copy_promoted(scheduler, lease, index);
+        break;
+    case ROLE_COPY:
+    case ROLE_LOSER:
+        copy_over(scheduler, lease, index, false);
+        break;
+    }
+}
+
+static void leave_span(struct scheduler *scheduler, struct lease *lease, struct span span)
+{
+    if (lease->shared_count == 0) {
+        ledger_give_back(scheduler->ledger, span.start, span.count);
+        return;
+    }
+    for (uint64_t i = 0; i < span.count; i++) {
+        leave_free_of_charge(scheduler, lease, span.start + i);
+    }
+}
+
+/* The original's failure decides, or makes room for the copy: that is the retry. */
+static struct ledger_fate charge_original(struct scheduler *scheduler, uint32_t worker,
+                                          struct lease *lease, uint64_t index,
+                                          enum failure_class class, bool is_permanent)
+{
+    const struct ledger_fate fate =
+        ledger_fail(scheduler->ledger, index, class, is_permanent, worker);
+    if (fate.is_final) {
+        copy_decided(scheduler, lease, index);
+    } else {
+        ledger_resume(scheduler->ledger, index);
+        copy_promoted(scheduler, lease, index);
+    }
+    return fate;
+}
+
+/* Copies that were lost change nothing. First, so that an original beside its copy is alone. */
+static void lose_copies(struct scheduler *scheduler, struct worker *worker, uint64_t now_us)
+{
+    for (size_t i = worker->lease_count; i > 0; i--) {
+        struct lease *lease = worker->leases[i - 1].lease;
+        const struct span span = lease->spans[0];
+        const enum copy_role role = copy_role(scheduler, lease, span.start);
+        if (lease->is_copy && (role == ROLE_COPY || role == ROLE_LOSER)) {
+            no_longer_awaited(scheduler, lease, now_us);
+            copy_over(scheduler, lease, span.start, false);
+            worker_shrink_lease(worker, lease, span);
+            worker_end_lease(scheduler, worker, lease);
+        }
+    }
+}
+
+static void lose_running(struct scheduler *scheduler, uint32_t worker_id, uint64_t index,
+                         scheduler_charged *on_charged, void *context, uint64_t now_us)
+{
+    struct worker *worker = &scheduler->workers[worker_id];
+    struct span span;
+    struct lease *lease = worker_lease_of_index(worker, index, &span);
+    if (lease == NULL) {
+        return; /* reported since that beat */
+    }
+    const enum copy_role role = copy_role(scheduler, lease, index);
+    if (role == ROLE_LOSER) {
+        copy_over(scheduler, lease, index, false);
+    } else if (role == ROLE_ORIGINAL) {
+        on_charged(context, index,
+                   charge_original(scheduler, worker_id, lease, index, FAILURE_LOST, false));
+    }
+    worker_shrink_lease(worker, lease, span);
+    if (role == ROLE_ALONE) {
+        on_charged(context, index,
+                   charge(scheduler, worker_id, index, FAILURE_LOST, false, now_us));
     }
 }
 
@@ -204,28 +268,23 @@ void scheduler_lose(struct scheduler *scheduler, uint32_t worker_id, const uint6
     if (worker->state != WORKER_PRESENT) {
         return;
     }
+    lose_copies(scheduler, worker, now_us);
     for (size_t i = 0; i < running_count; i++) {
-        struct span span;
-        struct lease *lease = lease_of_index(worker, running[i], &span);
-        if (lease == NULL) {
-            continue; /* reported since that beat */
-        }
-        lease_shrink(worker, lease, span);
-        on_charged(context, running[i],
-                   charge(scheduler, worker_id, running[i], FAILURE_LOST, false, now_us));
+        lose_running(scheduler, worker_id, running[i], on_charged, context, now_us);
     }
-    while (worker->leases != NULL) {
-        struct lease *lease = worker->leases;
+    while (worker->lease_count > 0) {
+        struct lease *lease = worker->leases[worker->lease_count - 1].lease;
         no_longer_awaited(scheduler, lease, now_us);
         for (size_t i = 0; i < lease->span_count; i++) {
-            ledger_give_back(scheduler->ledger, lease->spans[i].start, lease->spans[i].count);
+            leave_span(scheduler, lease, lease->spans[i]);
         }
         worker->held -= lease->count;
-        lease_end(scheduler, worker, lease);
+        worker_end_lease(scheduler, worker, lease);
     }
     assert(worker->held == 0);
     worker->state = WORKER_LOST;
     scheduler->slots_all -= worker->slots;
+    worker_touch(scheduler, worker_id);
 }
 
 /* ---- Events: instances that need not run ------------------------------------------------------
@@ -337,7 +396,48 @@ static struct ledger_fate take_failure(struct scheduler *scheduler, uint32_t wor
     return (struct ledger_fate){.is_final = is_final, .state = INSTANCE_ABORTED};
 }
 
-static void take_mixed(struct scheduler *scheduler, uint32_t worker,
+static struct ledger_fate take_failure_of_original(struct scheduler *scheduler, uint32_t worker,
+                                                   struct lease *lease,
+                                                   const struct report_failure *failure)
+{
+    if (failure->class != FAILURE_ABORTED) {
+        return charge_original(scheduler, worker, lease, failure->index, failure->class,
+                               failure->is_permanent);
+    }
+    const bool is_final = scheduler->state == SCHEDULER_STOPPING;
+    if (is_final) {
+        ledger_abort(scheduler->ledger, failure->index);
+        copy_decided(scheduler, lease, failure->index);
+    } else {
+        copy_promoted(scheduler, lease, failure->index);
+    }
+    return (struct ledger_fate){.is_final = is_final, .state = INSTANCE_ABORTED};
+}
+
+/* One instance of a batch, where another lease may hold it too. */
+static void take_one(struct scheduler *scheduler, uint32_t worker, struct lease *lease,
+                     uint64_t index, const struct report_failure *failure,
+                     struct ledger_fate *fate_out, uint64_t now_us)
+{
+    const enum copy_role role = copy_role(scheduler, lease, index);
+    if (role == ROLE_LOSER) {
+        assert(failure != NULL);
+        copy_over(scheduler, lease, index, false);
+        *fate_out = (struct ledger_fate){.is_superseded = true, .state = INSTANCE_ABORTED};
+    } else if (failure == NULL) {
+        ledger_succeed(scheduler->ledger, index, 1);
+        if (role != ROLE_ALONE) {
+            copy_decided(scheduler, lease, index);
+        }
+    } else if (role == ROLE_ORIGINAL) {
+        *fate_out = take_failure_of_original(scheduler, worker, lease, failure);
+    } else {
+        assert(role == ROLE_ALONE);
+        *fate_out = take_failure(scheduler, worker, failure, now_us);
+    }
+}
+
+static void take_mixed(struct scheduler *scheduler, uint32_t worker, struct lease *lease,
                        const struct report_batch *batch, const struct report_failure *failures,
                        struct ledger_fate *fates_out, uint64_t now_us)
 {
@@ -346,12 +446,69 @@ static void take_mixed(struct scheduler *scheduler, uint32_t worker,
     bool is_success;
     size_t failed = 0;
     while (walk_next(&walk, &instance, &is_success)) {
-        if (is_success) {
-            ledger_succeed(scheduler->ledger, instance.start, 1);
-            continue;
+        const struct report_failure *failure = is_success ? NULL : &failures[failed];
+        take_one(scheduler, worker, lease, instance.start, failure,
+                 failure != NULL ? &fates_out[failed] : NULL, now_us);
+        failed += is_success ? 0 : 1;
+    }
+}
+
+/* Is the whole batch about an attempt that nobody waits for: a copy that failed, or a loser that
+ * failed alone? Or does a loser succeed in it, so that it must be refused whole? */
+static bool is_needless(const struct scheduler *scheduler, const struct lease *lease,
+                        const struct report_batch *batch)
+{
+    struct batch_walk walk = {.batch = batch};
+    struct span instance;
+    bool is_success;
+    while (walk_next(&walk, &instance, &is_success)) {
+        const enum copy_role role = copy_role(scheduler, lease, instance.start);
+        const bool is_over = role == ROLE_LOSER && (is_success || batch->instance_count == 1);
+        if (is_over || (role == ROLE_COPY && !is_success)) {
+            return true;
         }
-        fates_out[failed] = take_failure(scheduler, worker, &failures[failed], now_us);
-        failed++;
+    }
+    return false;
+}
+
+static void drop_batch(struct scheduler *scheduler, struct lease *lease,
+                       const struct report_batch *batch, const struct report_failure *failures)
+{
+    struct batch_walk walk = {.batch = batch};
+    struct span instance;
+    bool is_success;
+    while (walk_next(&walk, &instance, &is_success)) {
+        if (copy_role(scheduler, lease, instance.start) == ROLE_COPY) {
+            assert(!is_success);
+            copy_over(scheduler, lease, instance.start, failures->class != FAILURE_ABORTED);
+        } else {
+            leave_free_of_charge(scheduler, lease, instance.start);
+        }
+    }
+}
+
+static void take_spans(struct scheduler *scheduler, uint32_t worker, struct lease *lease,
+                       const struct report_batch *batch, const struct report_failure *failures,
+                       struct ledger_fate *fates_out, uint64_t now_us)
+{
+    if (batch->success_bits != NULL || lease->shared_count > 0) {
+        take_mixed(scheduler, worker, lease, batch, failures, fates_out, now_us);
+        return;
+    }
+    for (size_t i = 0; i < batch->span_count; i++) {
+        ledger_succeed(scheduler->ledger, batch->spans[i].start, batch->spans[i].count);
+    }
+}
+
+static void observe(struct scheduler *scheduler, struct worker *worker,
+                    const struct report_batch *batch)
+{
+    sizing_observe(&worker->sizing, worker->slots, batch->instance_count, batch->elapsed_us,
+                   batch->frame_size);
+    if (scheduler->options.is_speculative) {
+        durations_add(&scheduler->durations,
+                      (double)batch->elapsed_us / (double)batch->instance_count,
+                      batch->instance_count);
     }
 }
 
@@ -365,7 +522,7 @@ const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker_id
         return "worker_not_present";
     }
     struct worker *worker = &scheduler->workers[worker_id];
-    struct lease *lease = lease_find(worker, lease_id);
+    struct lease *lease = worker_lease(worker, lease_id);
     if (lease == NULL) {
         return "lease_not_current";
     }
@@ -375,23 +532,24 @@ const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker_id
     }
 
     no_longer_awaited(scheduler, lease, now_us);
-    for (size_t i = 0; i < batch->span_count; i++) {
-        lease_shrink(worker, lease, batch->spans[i]);
-    }
-    if (batch->success_bits == NULL) {
-        for (size_t i = 0; i < batch->span_count; i++) {
-            ledger_succeed(scheduler->ledger, batch->spans[i].start, batch->spans[i].count);
-        }
+    const bool is_dropped = lease->shared_count > 0 && is_needless(scheduler, lease, batch);
+    if (is_dropped) {
+        drop_batch(scheduler, lease, batch, failures);
     } else {
-        take_mixed(scheduler, worker_id, batch, failures, fates_out, now_us);
+        take_spans(scheduler, worker_id, lease, batch, failures, fates_out, now_us);
+        observe(scheduler, worker, batch);
+    }
+    for (size_t i = 0; i < batch->span_count; i++) {
+        worker_shrink_lease(worker, lease, batch->spans[i]);
     }
     if (lease->count == 0) {
-        lease_end(scheduler, worker, lease);
+        worker_end_lease(scheduler, worker, lease);
     }
     worker->has_none_to_give = false;
-    sizing_observe(&worker->sizing, worker->slots, batch->instance_count, batch->elapsed_us);
+    worker->finished = 0;
+    worker_touch(scheduler, worker_id);
     scheduler_queue_put(scheduler, worker_id);
-    return NULL;
+    return is_dropped ? scheduler_copy_over : NULL;
 }
 
 static const char *refuse_returned(const struct scheduler *scheduler, const struct lease *lease,
@@ -417,7 +575,7 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
         return "worker_not_present";
     }
     struct worker *worker = &scheduler->workers[worker_id];
-    struct lease *lease = lease_find(worker, lease_id);
+    struct lease *lease = worker_lease(worker, lease_id);
     if (lease == NULL) {
         return "lease_not_current";
     }
@@ -425,18 +583,19 @@ const char *scheduler_take_returned(struct scheduler *scheduler, uint32_t worker
     if (reason != NULL) {
         return reason;
     }
-    lease->is_recalled = false;
+    worker_recalled(scheduler, worker, lease);
     if (span_count > 0) {
         no_longer_awaited(scheduler, lease, now_us);
     }
     worker->has_none_to_give = span_count == 0;
     for (size_t i = 0; i < span_count; i++) {
-        lease_shrink(worker, lease, spans[i]);
-        ledger_give_back(scheduler->ledger, spans[i].start, spans[i].count);
+        leave_span(scheduler, lease, spans[i]);
+        worker_shrink_lease(worker, lease, spans[i]);
     }
     if (lease->count == 0) {
-        lease_end(scheduler, worker, lease);
+        worker_end_lease(scheduler, worker, lease);
     }
+    worker_touch(scheduler, worker_id);
     scheduler_queue_put(scheduler, worker_id);
     return NULL;
 }

@@ -6,18 +6,22 @@
  *
  * Why nothing is lost or counted twice: an instance that may run is in exactly one place, the
  * ledger's ready set, a lease, or the queue of retries. It enters a lease only from the ready set,
- * by ledger_take(). It leaves a lease only by lease_remove(), in one of three ways: a batch of the
- * worker that holds this lease, whole and checked against it; the worker's answer to a recall; or
- * the loss of the worker, which empties all its leases at once. A lease is known by an id that is
- * never used again, so a late or doubled message names a lease that is gone, or instances that it
- * holds no more, and is ignored as a whole. A batch is taken or refused whole, because its outputs
- * are one frame that nobody cuts.
+ * by ledger_take(). It leaves a lease only by worker_shrink_lease(), in one of three ways: a batch
+ * of the worker that holds this lease, whole and checked against it; the worker's answer to a
+ * recall; or the loss of the worker, which empties all its leases at once. A lease is known by an
+ * id that is never used again, so a late or doubled message names a lease that is gone, or
+ * instances that it holds no more, and is ignored as a whole. A batch is taken or refused whole,
+ * because its outputs are one frame that nobody cuts. Where it is_speculative, an instance may be
+ * in a second lease as well: why that changes nothing stands above scheduler_copies.c.
  *
  * Threads: one. Reads no clock (time comes with each event, in microseconds, and never runs back),
  *          calls no MPI, touches no file; so the same code runs under a simulator.
  * Failure: of memory only (see shared/memory.h). Nonsense from a worker is ignored, with a reason.
- * Cost:    of an event, the spans that it names. A recall looks at every worker, and is thought of
- *          only when nothing can be handed out and a slot is idle.
+ * Cost:    of an event, the spans that it names, each with the log of: the spans of its lease, the
+ *          leases of its worker (never more than the instances that it holds), and the blocks of
+ *          2^16 in which something failed. A retry costs the log of what waits for one; a loss,
+ * what the worker held. Nothing else grows with the instances or the workers: who is idle and who
+ * has most to give are counted and sorted as they change.
  */
 #ifndef MASTER_SCHEDULER_H
 #define MASTER_SCHEDULER_H
@@ -31,6 +35,7 @@
 #include "master/sizing.h"
 #include "shared/map_options.h"
 #include "shared/report.h"
+#include "shared/wire.h"
 
 struct scheduler; /* fields: scheduler_private.h */
 
@@ -43,11 +48,13 @@ struct scheduler_options {
     uint64_t delay_us;       /* least time between two starts; 0: none */
     uint64_t retry_delay_us; /* doubled with each failure of an instance, at most 64 times it */
     uint32_t worker_count;   /* workers are named 0 .. worker_count - 1 */
+    bool is_speculative;     /* what runs for long at the end may run twice at once */
 };
 
 enum scheduler_action_kind {
     SCHEDULER_SEND_UNIT, /* send the spans to the worker, under this lease */
     SCHEDULER_RECALL,    /* ask the worker for up to `count` instances that have not started */
+    SCHEDULER_END,       /* tell the worker to end its attempt at `index` of this lease */
     SCHEDULER_CANCEL,    /* tell every worker to end its attempts and give back what it holds */
     SCHEDULER_DONE       /* nothing is leased, nothing more will be */
 };
@@ -59,6 +66,7 @@ struct scheduler_action {
     const struct span *spans; /* SEND_UNIT: valid until the next call */
     size_t span_count;
     uint64_t count; /* RECALL */
+    uint64_t index; /* END */
 };
 
 MUST_CHECK enum status scheduler_create(struct scheduler_options options,
@@ -72,12 +80,26 @@ void scheduler_restore(struct scheduler *scheduler, struct history *history);
 void scheduler_join(struct scheduler *scheduler, uint32_t worker, uint32_t slots);
 
 /* A batch of a report. `failures` are those of this batch, one for each instance without success,
- * in order; fates_out has room for as many, and is filled in. Gives NULL when the batch was
- * taken, else why it was ignored; then nothing has changed. */
+ * in order; fates_out has room for as many, and is filled in. Gives NULL when the batch is to be
+ * recorded, else why it is ignored; then no instance has changed. scheduler_copy_over is the one
+ * reason that is to be expected: it was about an attempt that another has made needless. */
+extern const char scheduler_copy_over[];
 MUST_CHECK const char *scheduler_take_batch(struct scheduler *scheduler, uint32_t worker,
                                             uint64_t lease, const struct report_batch *batch,
                                             const struct report_failure *failures,
                                             struct ledger_fate *fates_out, uint64_t now_us);
+
+/* Is this lease of one instance that began as a second copy? Then its attempt is to be recorded
+ * under this number: copies have numbers of their own only for names and environment. To be asked
+ * before the batch is taken. */
+bool scheduler_is_copy(const struct scheduler *scheduler, uint32_t worker, uint64_t lease,
+                       uint64_t index, uint64_t *attempt_out);
+
+/* What a worker's slots are in, and for how long. What has finished in a batch that one slow
+ * instance holds up is no load: the worker can take more in its place. Only where the scheduler
+ * is_speculative, and at the end of the map, does this cost more than a look. */
+void scheduler_beat(struct scheduler *scheduler, uint32_t worker, const struct wire_beat *beat,
+                    uint64_t now_us);
 
 /* The answer to a recall, or to CANCEL: instances that were not started, none at all included.
  * Gives NULL or why it was ignored. */

@@ -2,10 +2,9 @@
 
 #include <assert.h>
 
-/* A recall is worth its messages when it moves at least so much work. */
-#define RECALL_WORTH_US 2000.0
-/* So many workers are looked at for one that could take a retry. */
-#define LOOK_COUNT_MAX 64
+/* What a worker has ahead is filled up once this part of it is gone: so that units are few, and so
+ * early that it never starts its last one before the next has come. */
+#define REFILL_DIVISOR 4
 
 /* ---- The queue of workers -------------------------------------------------------------------- */
 
@@ -30,20 +29,10 @@ static uint32_t queue_take(struct scheduler *scheduler)
     return worker;
 }
 
-/* Is another worker waiting that could start something at once? Whoever has an idle slot stands in
- * the queue, most often in front: only so many are looked at. */
-static bool is_other_free(const struct scheduler *scheduler)
+/* Could another worker start something at once? */
+static bool is_other_free(const struct scheduler *scheduler, const struct worker *worker)
 {
-    const size_t count =
-        scheduler->queue_count < LOOK_COUNT_MAX ? scheduler->queue_count : LOOK_COUNT_MAX;
-    for (size_t i = 0; i < count; i++) {
-        const size_t at = (scheduler->queue_head + i) % scheduler->options.worker_count;
-        const struct worker *worker = &scheduler->workers[scheduler->queue[at]];
-        if (worker->state == WORKER_PRESENT && worker->held < worker->slots) {
-            return true;
-        }
-    }
-    return false;
+    return scheduler->free_count > (worker->idle_slots > 0 ? 1u : 0u);
 }
 
 /* ---- Verdict --------------------------------------------------------------------------------- */
@@ -131,43 +120,26 @@ static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker
         return 0;
     }
     const uint64_t goal = goal_of(scheduler, worker);
-    if (worker->held >= goal) {
+    const uint64_t load = worker_load(worker);
+    if (load >= goal) {
         return 0;
     }
-    const uint64_t wanted = goal - worker->held;
+    const uint64_t wanted = goal - load;
     const uint64_t unit_size = scheduler->options.sizing.unit_size;
     if (unit_size > 0 && wanted >= unit_size) {
         return unit_size;
     }
-    return worker->held < worker->slots || (unit_size == 0 && wanted >= goal / 4) ? wanted : 0;
+    const bool is_worth_it = wanted >= (goal - worker->slots) / REFILL_DIVISOR;
+    return load < worker->slots || (unit_size == 0 && is_worth_it) ? wanted : 0;
 }
 
-static uint64_t concurrency_left(const struct scheduler *scheduler, uint64_t leased)
+static uint64_t concurrency_left(const struct scheduler *scheduler)
 {
+    const uint64_t leased = ledger_counts(scheduler->ledger).leased + scheduler->copies.held;
     if (scheduler->options.concurrency == 0) {
         return UINT64_MAX;
     }
     return leased < scheduler->options.concurrency ? scheduler->options.concurrency - leased : 0;
-}
-
-static struct lease *lease_add(struct scheduler *scheduler, struct worker *worker,
-                               size_t span_count)
-{
-    struct lease *lease = scheduler->spare_leases;
-    if (lease == NULL) {
-        lease = lease_create();
-    } else {
-        scheduler->spare_leases = lease->next;
-    }
-    lease_fill(lease, ++scheduler->lease_count_ever, scheduler->spans, span_count);
-    worker->held += lease->count;
-
-    struct lease **at = &worker->leases;
-    while (*at != NULL) {
-        at = &(*at)->next;
-    }
-    *at = lease;
-    return lease;
 }
 
 static bool send_unit_to(struct scheduler *scheduler, uint32_t worker_id, uint64_t count_max,
@@ -175,12 +147,13 @@ static bool send_unit_to(struct scheduler *scheduler, uint32_t worker_id, uint64
 {
     struct worker *worker = &scheduler->workers[worker_id];
     const size_t span_count =
-        ledger_take(scheduler->ledger, count_max, worker_id, is_other_free(scheduler),
+        ledger_take(scheduler->ledger, count_max, worker_id, is_other_free(scheduler, worker),
                     scheduler->spans, LEASE_SPAN_COUNT_MAX);
     if (span_count == 0) {
         return false;
     }
-    const struct lease *lease = lease_add(scheduler, worker, span_count);
+    const struct lease *lease = worker_add_lease(scheduler, worker, span_count);
+    worker_touch(scheduler, worker_id);
     scheduler->awaited_lease = scheduler->options.delay_us > 0 ? lease->id : 0;
     *action_out = (struct scheduler_action){.kind = SCHEDULER_SEND_UNIT,
                                             .worker = worker_id,
@@ -193,9 +166,9 @@ static bool send_unit_to(struct scheduler *scheduler, uint32_t worker_id, uint64
 /* How many instances may go out now. With a delay between starts they go one by one, each when the
  * one before it is known to have begun and the delay is over since then: so the least time is kept
  * where attempts start, however long messages take. */
-static uint64_t handout_max(struct scheduler *scheduler, uint64_t now_us)
+uint64_t scheduler_handout_max(struct scheduler *scheduler, uint64_t now_us)
 {
-    const uint64_t left = concurrency_left(scheduler, ledger_counts(scheduler->ledger).leased);
+    const uint64_t left = concurrency_left(scheduler);
     const bool is_first = scheduler->lease_count_ever == 0;
     scheduler->is_start_due = false;
     if (scheduler->is_held) {
@@ -216,7 +189,7 @@ static bool next_unit(struct scheduler *scheduler, uint64_t now_us,
     scheduler->is_start_due = false;
     for (size_t tries = scheduler->queue_count; tries > 0; tries--) {
         const bool is_some_ready = ledger_counts(scheduler->ledger).ready > 0;
-        const uint64_t left = is_some_ready ? handout_max(scheduler, now_us) : 0;
+        const uint64_t left = is_some_ready ? scheduler_handout_max(scheduler, now_us) : 0;
         if (left == 0) {
             return false;
         }
@@ -234,59 +207,12 @@ static bool next_unit(struct scheduler *scheduler, uint64_t now_us,
     return false;
 }
 
-/* Instances that a worker holds and cannot have started, where moving them is worth it. */
-static uint64_t movable(const struct worker *worker)
-{
-    if (worker->state != WORKER_PRESENT || worker->has_none_to_give ||
-        worker->held <= worker->slots) {
-        return 0;
-    }
-    const uint64_t count = worker->held - worker->slots;
-    const bool is_known = worker->sizing.grown > 0;
-    const double work_us = (double)count * worker->sizing.instance_us / (double)worker->slots;
-    return !is_known || work_us >= RECALL_WORTH_US ? count : 0;
-}
-
-static struct lease *newest_lease(const struct worker *worker)
-{
-    struct lease *lease = worker->leases;
-    while (lease != NULL && lease->next != NULL) {
-        lease = lease->next;
-    }
-    return lease;
-}
-
-static bool is_recall_under_way(const struct worker *worker)
-{
-    for (const struct lease *lease = worker->leases; lease != NULL; lease = lease->next) {
-        if (lease->is_recalled) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The worker with the most to move, and no recall under way. */
-static bool find_victim(const struct scheduler *scheduler, uint32_t *victim_out)
-{
-    uint64_t most = 0;
-    for (uint32_t i = 0; i < scheduler->options.worker_count; i++) {
-        const uint64_t count = movable(&scheduler->workers[i]);
-        if (count > most && !is_recall_under_way(&scheduler->workers[i])) {
-            most = count;
-            *victim_out = i;
-        }
-    }
-    return most > 0;
-}
-
-/* Drop from the front of the queue those that are gone or have enough to start. */
-static bool is_slot_idle(struct scheduler *scheduler, uint32_t *idle_slots_out)
+/* Those at the front that are gone or have enough to start are dropped. */
+bool scheduler_find_idle(struct scheduler *scheduler, uint32_t *worker_out)
 {
     while (scheduler->queue_count > 0) {
-        const struct worker *worker = &scheduler->workers[scheduler->queue[scheduler->queue_head]];
-        if (worker->state == WORKER_PRESENT && worker->held < worker->slots) {
-            *idle_slots_out = worker->slots - (uint32_t)worker->held;
+        *worker_out = scheduler->queue[scheduler->queue_head];
+        if (scheduler->workers[*worker_out].idle_slots > 0) {
             return true;
         }
         (void)queue_take(scheduler);
@@ -294,27 +220,34 @@ static bool is_slot_idle(struct scheduler *scheduler, uint32_t *idle_slots_out)
     return false;
 }
 
+void scheduler_queue_rotate(struct scheduler *scheduler)
+{
+    scheduler_queue_put(scheduler, queue_take(scheduler));
+}
+
 /* Nothing can be handed out, somebody is idle: move what has not started from whoever has most.
  * Also where a cap on concurrency is what holds back the rest: a worker that was alone may hold all
- * of it. */
+ * of it. No more is asked for at once than gives each idle slot one instance, unless a single
+ * worker's share is more. */
 static bool next_recall(struct scheduler *scheduler, struct scheduler_action *action_out)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
     uint32_t victim_id;
-    uint32_t idle_slots;
-    const bool is_some_left = counts.ready > 0 && concurrency_left(scheduler, counts.leased) > 0;
-    if (is_some_left || scheduler->is_held || counts.leased == 0 ||
-        !is_slot_idle(scheduler, &idle_slots) || !find_victim(scheduler, &victim_id)) {
+    uint32_t idle_id;
+    const bool is_some_left = counts.ready > 0 && concurrency_left(scheduler) > 0;
+    if (is_some_left || scheduler->is_held || scheduler->asked_all >= scheduler->idle_slots_all ||
+        !scheduler_find_idle(scheduler, &idle_id) || !victims_find(scheduler, &victim_id)) {
         return false;
     }
-    const struct worker *victim = &scheduler->workers[victim_id];
-    struct lease *lease = newest_lease(victim);
-    const double share = (double)movable(victim) * idle_slots / (idle_slots + victim->slots);
-    lease->is_recalled = true;
-    *action_out = (struct scheduler_action){.kind = SCHEDULER_RECALL,
-                                            .worker = victim_id,
-                                            .lease = lease->id,
-                                            .count = larger(1, (uint64_t)share)};
+    struct worker *victim = &scheduler->workers[victim_id];
+    const uint32_t idle_slots = scheduler->workers[idle_id].idle_slots;
+    struct lease *lease = victim->leases[victim->lease_count - 1].lease;
+    const double share = (double)worker_movable(victim) * idle_slots / (idle_slots + victim->slots);
+    const uint64_t count = larger(1, (uint64_t)share);
+    worker_recall(scheduler, victim, lease, count);
+    worker_touch(scheduler, victim_id);
+    *action_out = (struct scheduler_action){
+        .kind = SCHEDULER_RECALL, .worker = victim_id, .lease = lease->id, .count = count};
     return true;
 }
 
@@ -339,6 +272,9 @@ bool scheduler_next(struct scheduler *scheduler, uint64_t now_us,
     if (is_to_stop(scheduler)) {
         scheduler_stop(scheduler);
     }
+    if (next_end(scheduler, action_out)) {
+        return true;
+    }
     if (is_over(scheduler)) {
         scheduler->state = SCHEDULER_OVER;
         *action_out = (struct scheduler_action){.kind = SCHEDULER_DONE};
@@ -350,7 +286,8 @@ bool scheduler_next(struct scheduler *scheduler, uint64_t now_us,
         *action_out = (struct scheduler_action){.kind = SCHEDULER_CANCEL};
         return is_first;
     }
-    return next_unit(scheduler, now_us, action_out) || next_recall(scheduler, action_out);
+    return next_unit(scheduler, now_us, action_out) || next_recall(scheduler, action_out) ||
+           next_copy(scheduler, now_us, action_out);
 }
 
 uint64_t scheduler_deadline_us(const struct scheduler *scheduler)

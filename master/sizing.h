@@ -6,8 +6,9 @@
  *     goal = slots + AHEAD x report_interval x slots / d
  *
  * It starts at one instance a slot, grows by at most GROWTH_MAX at each report (the first
- * durations of short tasks are mostly noise), is bounded in bytes of input, and shrinks with what
- * is left of the map, so that the last units of all workers end together:
+ * durations of short tasks are mostly noise), is bounded in bytes of input and of the outputs that
+ * are to be expected, and shrinks with what is left of the map, so that the last units of all
+ * workers end together:
  *
  *     goal <= max(slots, what is left x slots / all slots / TAIL_DIVISOR)
  *
@@ -16,6 +17,7 @@
 #ifndef MASTER_SIZING_H
 #define MASTER_SIZING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct sizing_options {
@@ -27,11 +29,14 @@ struct sizing_options {
 /* What is known of one worker. All zero is a worker never seen. */
 struct sizing {
     double instance_us; /* moving mean of an instance's duration in one slot */
+    double output_size; /* moving mean of the bytes that an instance sends back */
     uint64_t grown;     /* the largest goal that growth allows now; 0 before the first report */
 };
 
-/* A batch of `count` instances took a slot `elapsed_us`. */
-void sizing_observe(struct sizing *sizing, uint32_t slots, uint64_t count, uint64_t elapsed_us);
+/* A batch of `count` instances took a slot `elapsed_us`, and its outputs have `frame_size` bytes.
+ */
+void sizing_observe(struct sizing *sizing, uint32_t slots, uint64_t count, uint64_t elapsed_us,
+                    size_t frame_size);
 
 /* How many instances the worker should have outstanding now. `left` instances of the map are ready
  * or outstanding anywhere; `slots_all` are all workers' slots. At least 1. */

@@ -3,6 +3,7 @@
 #ifndef SHARED_MAP_OPTIONS_H
 #define SHARED_MAP_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum map_policy { POLICY_STOP, POLICY_RUN_ALL, POLICY_ENOUGH };
@@ -46,6 +47,7 @@ struct map_options {
     uint64_t unit_size;       /* instances a unit; 0: measured */
     uint64_t seed;            /* of the run */
     uint64_t output_size_max; /* bytes of one output */
+    bool speculate;           /* what runs for long at the end may run twice at once */
     enum map_policy policy;
     enum map_capture capture;
     struct criterion criterion;

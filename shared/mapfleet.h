@@ -311,8 +311,7 @@ typedef mf_status mf_task_function(mf_context *ctx, const mf_value *input, mf_wr
 #define MF_NO_SYSTEM_RETRIES (-1)
 
 /* A task. What is left out (0, NULL, false) has the default that is given with it. For one map, the
- * options of the same names override it, field by field. Of what is asked for here, `idempotent` is
- * shown by `mapfleet tasks` and has no effect yet. */
+ * options of the same names override it, field by field. */
 typedef struct mf_task {
     const char *name;          /* [A-Za-z_][A-Za-z0-9_-]*, unique in its job */
     mf_task_function *fn;      /* required */

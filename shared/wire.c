@@ -12,7 +12,7 @@
 
 static void put_options(struct pack *pack, const struct map_options *options)
 {
-    pack_array(pack, 20);
+    pack_array(pack, 21);
     pack_uint(pack, options->retries);
     pack_uint(pack, options->system_retries);
     pack_uint(pack, options->retry_delay_ns);
@@ -28,6 +28,7 @@ static void put_options(struct pack *pack, const struct map_options *options)
     pack_uint(pack, options->unit_size);
     pack_uint(pack, options->seed);
     pack_uint(pack, options->output_size_max);
+    pack_bool(pack, options->speculate);
     pack_uint(pack, options->policy);
     pack_uint(pack, options->capture);
     pack_uint(pack, options->criterion.kind);
@@ -152,8 +153,9 @@ static void put_report(struct pack *pack, const struct report *report)
 
 static void put_beat(struct pack *pack, const struct wire_beat *beat)
 {
-    pack_array(pack, 2);
+    pack_array(pack, 3);
     pack_uint(pack, WIRE_BEAT);
+    pack_uint(pack, beat->finished);
     pack_array(pack, beat->running_count);
     for (size_t i = 0; i < beat->running_count; i++) {
         pack_array(pack, 4);
@@ -183,6 +185,12 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         break;
     case WIRE_BEAT:
         put_beat(&pack, &message->as.beat);
+        break;
+    case WIRE_END:
+        pack_array(&pack, 3);
+        pack_uint(&pack, WIRE_END);
+        pack_uint(&pack, message->as.end.lease);
+        pack_uint(&pack, message->as.end.index);
         break;
     case WIRE_RECALL:
         pack_array(&pack, 3);
@@ -319,7 +327,7 @@ static const struct span *get_spans(struct decoder *decoder, bool has_growth, si
 static void get_options(struct decoder *decoder, struct map_options *options)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 20);
+    unpack_array_of(in, 21);
     options->retries = unpack_uint(in);
     options->system_retries = unpack_uint(in);
     options->retry_delay_ns = unpack_uint(in);
@@ -335,6 +343,7 @@ static void get_options(struct decoder *decoder, struct map_options *options)
     options->unit_size = unpack_uint(in);
     options->seed = unpack_uint(in);
     options->output_size_max = unpack_uint(in);
+    options->speculate = unpack_bool(in);
     options->policy = (enum map_policy)unpack_uint_max(in, POLICY_ENOUGH);
     options->capture = (enum map_capture)unpack_uint_max(in, MAP_CAPTURE_DISCARD);
     options->criterion.kind = (enum criterion_kind)unpack_uint_max(in, CRITERION_MAX_FAILURES);
@@ -479,6 +488,7 @@ static void get_report(struct decoder *decoder, struct report *report)
 static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 {
     struct unpack *in = &decoder->in;
+    beat->finished = unpack_uint(in);
     beat->running_count = unpack_array(in);
     struct wire_running *running = take_array(decoder, beat->running_count, sizeof(*running));
     for (size_t i = 0; i < beat->running_count && !in->failed; i++) {
@@ -492,8 +502,9 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 19, [WIRE_READY] = 11,   [WIRE_UNIT] = 6,   [WIRE_REPORT] = 4, [WIRE_BEAT] = 2,
-    [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 3, [WIRE_STOP] = 1,   [WIRE_BYE] = 1,
+    [WIRE_START] = 19, [WIRE_READY] = 11, [WIRE_UNIT] = 6,     [WIRE_REPORT] = 4,
+    [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 3,
+    [WIRE_STOP] = 1,   [WIRE_BYE] = 1,    [WIRE_END] = 3,
 };
 
 static void get_body(struct decoder *decoder, struct wire_message *message)
@@ -513,6 +524,10 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
         break;
     case WIRE_BEAT:
         get_beat(decoder, &message->as.beat);
+        break;
+    case WIRE_END:
+        message->as.end.lease = unpack_uint(&decoder->in);
+        message->as.end.index = unpack_uint(&decoder->in);
         break;
     case WIRE_RECALL:
         message->as.recall.lease = unpack_uint(&decoder->in);
@@ -538,7 +553,7 @@ enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
     struct decoder decoder = {.in = unpack_start(data, size), .arena = arena};
     memset(message_out, 0, sizeof(*message_out));
     const uint32_t item_count = unpack_array(&decoder.in);
-    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_BYE);
+    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_END);
     if (decoder.in.failed || kind < WIRE_START) {
         return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
     }

@@ -8,6 +8,7 @@
  *        <-- BEAT: what each slot is in ----  at a steady pace
  *        --- RECALL: lease, how many ------>
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
+ *        --- END: lease, index ----------->  ends that attempt: it is aborted, in a REPORT
  *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts: reports, and
  *                                             RETURNED for each lease; may come again, sooner
  *        --- STOP ------------------------->  leaves
@@ -36,7 +37,7 @@
 #include "shared/resources.h"
 #include "shared/span.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_DIGEST_SIZE 16
 
 enum wire_kind {
@@ -49,14 +50,15 @@ enum wire_kind {
     WIRE_RETURNED,
     WIRE_CANCEL,
     WIRE_STOP,
-    WIRE_BYE
+    WIRE_BYE,
+    WIRE_END
 };
 
 /* Is this kind sent by the master, to a worker? */
 static inline bool wire_is_for_worker(enum wire_kind kind)
 {
     return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL || kind == WIRE_CANCEL ||
-           kind == WIRE_STOP;
+           kind == WIRE_STOP || kind == WIRE_END;
 }
 
 /* Texts of a decoded message are NUL-terminated, in the arena. */
@@ -112,6 +114,7 @@ struct wire_running {
 };
 
 struct wire_beat {
+    uint64_t finished;                  /* instances that have ended in batches that have not */
     const struct wire_running *running; /* sorted by map and index */
     size_t running_count;
 };
@@ -125,6 +128,11 @@ struct wire_recall {
 struct wire_cancel {
     uint64_t run_on_us; /* what ends by itself within this still counts; then comes SIGTERM */
     uint64_t grace_us;  /* from there to SIGKILL; both 0: SIGKILL at once */
+};
+
+struct wire_end {
+    uint64_t lease;
+    uint64_t index;
 };
 
 struct wire_returned {
@@ -143,6 +151,7 @@ struct wire_message {
         struct wire_beat beat;
         struct wire_recall recall;
         struct wire_cancel cancel;
+        struct wire_end end;
         struct wire_returned returned;
     } as;
 };

@@ -219,6 +219,27 @@ uint64_t channel_done(const struct channel *channel)
     return atomic_load(&channel->control->done);
 }
 
+static uint64_t between(uint64_t time_us, uint64_t from_us, uint64_t to_us)
+{
+    return time_us < from_us ? from_us : time_us > to_us ? to_us : time_us;
+}
+
+uint64_t channel_began_us(const struct channel *channel, uint64_t put_us, uint64_t now_us)
+{
+    const struct channel_control *control = channel->control;
+    return atomic_load(&control->begun) == atomic_load(&control->batch)
+               ? between(control->began_us, put_us, now_us)
+               : now_us;
+}
+
+uint64_t channel_ran_us(const struct channel *channel, uint64_t put_us, uint64_t now_us)
+{
+    const uint64_t began_us = channel_began_us(channel, put_us, now_us);
+    return channel_has_ended(channel)
+               ? between(channel->control->ended_us, began_us, now_us) - began_us
+               : now_us - began_us;
+}
+
 static uint64_t count_successes(const uint8_t *bits, uint64_t count)
 {
     uint64_t successes = 0;
@@ -358,6 +379,7 @@ enum status channel_take_kept(const struct channel *channel, uint64_t count,
 
 void channel_begin(struct channel *channel)
 {
+    channel->control->began_us = clock_us();
     atomic_store(&channel->control->begun, atomic_load(&channel->control->batch));
     atomic_thread_fence(memory_order_seq_cst);
 }
@@ -418,5 +440,6 @@ void channel_keep(struct channel *channel, uint64_t at, const size_t sizes[STDIO
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size)
 {
     channel->control->frame_size = frame_size;
+    channel->control->ended_us = clock_us();
     atomic_store(&channel->control->ended, batch);
 }

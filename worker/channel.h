@@ -74,6 +74,8 @@ struct channel_control {
     _Atomic uint32_t begun; /* number of the batch that was begun last, */
     _Atomic uint32_t ended; /* and that has ended last */
     _Atomic uint64_t done;  /* instances of the batch that have a result */
+    uint64_t began_us;      /* when it began, and when it ended, by clock.h */
+    uint64_t ended_us;
     _Atomic uint32_t
         reads_place;        /* an attempt of the batch asked for its index or the map's size */
     uint64_t failures_used; /* bytes; of the first `done` instances */
@@ -118,6 +120,12 @@ uint64_t channel_trim(struct channel *channel);
 /* Instances that were started, and that have a result. Unbelieved. */
 uint64_t channel_claimed(const struct channel *channel);
 uint64_t channel_done(const struct channel *channel);
+/* When the executor began the batch, which was put at `put_us`; `now_us` where it has not. Not when
+ * the batch was put: on a busy machine an executor wakes long after that, and tasks would seem to
+ * be long. */
+uint64_t channel_began_us(const struct channel *channel, uint64_t put_us, uint64_t now_us);
+/* How long it has been running the batch, or has run it. */
+uint64_t channel_ran_us(const struct channel *channel, uint64_t put_us, uint64_t now_us);
 
 /* What the first instances of the batch came to. The views point into the channel. */
 struct channel_result {

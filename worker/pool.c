@@ -389,7 +389,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
         .frame_size = found->success_count > 0 ? found->frame_size : 0,
         .slot = (uint32_t)(slot - pool->slots),
         .started_us = slot->started_us - pool->created_us,
-        .elapsed_us = now_us - slot->started_us,
+        .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us),
         .reads_place = channel_reads_place(&slot->channel),
     };
     if (found->success_count < count) {
@@ -469,6 +469,9 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         failure.class = FAILURE_MEMORY;
         (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
                        quantity_size_text(slot->held, held), quantity_size_text(slot->mem, limit));
+    } else if (slot->doom == DOOM_END) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");
     } else if (slot->doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
@@ -690,6 +693,17 @@ bool pool_has_begun(struct pool *pool, bool *is_about_to_out)
     return has_begun;
 }
 
+uint64_t pool_finished(const struct pool *pool)
+{
+    uint64_t finished = 0;
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
+        const struct slot *slot = &pool->slots[i];
+        const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
+        finished += done < slot->instance_count ? done : 0;
+    }
+    return finished;
+}
+
 size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out)
 {
     size_t count = 0;
@@ -700,10 +714,11 @@ size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_runnin
         if (slot->state == SLOT_BUSY && done < slot->instance_count &&
             channel_claimed(&slot->channel) > done &&
             pool_slice(slot, done, done + 1, &span) == 1) {
-            running_out[count++] = (struct wire_running){.map = pool->options.start->map,
-                                                         .index = span.start,
-                                                         .attempt = span.attempt,
-                                                         .elapsed_us = now_us - slot->started_us};
+            running_out[count++] = (struct wire_running){
+                .map = pool->options.start->map,
+                .index = span.start,
+                .attempt = span.attempt,
+                .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us)};
         }
     }
     return count;

@@ -93,10 +93,18 @@ void pool_flush(struct pool *pool);
  * long: it is the result's rest. False where none has any. */
 MUST_CHECK bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_out);
 
+/* Instances that have ended in batches that have not: about. */
+uint64_t pool_finished(const struct pool *pool);
+
 /* Start no further instance of the batches that run, and end the attempts in them; what is ended so
  * is aborted. Again, to end them sooner. In the rank itself nothing can be ended. */
 MUST_CHECK enum status pool_cancel(struct pool *pool, const struct wire_cancel *how,
                                    uint64_t now_us, struct error *err);
+
+/* End the attempt of one instance, if it runs; its result says aborted. What stands behind it in
+ * its batch goes back. */
+MUST_CHECK enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t now_us,
+                                struct error *err);
 
 /* Has an attempt begun in a slot since it was last asked? And is one about to, so that it is worth
  * asking again in a moment? Together one look a batch. */

@@ -25,7 +25,7 @@
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
 
 /* Why we end an attempt. */
-enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL };
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END };
 
 struct slot {
     enum slot_state state;

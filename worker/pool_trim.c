@@ -2,15 +2,18 @@
 
 #include <string.h>
 
+#include "shared/clock.h"
+
 /* A batch that takes longer, some times what batches are cut for, holds an instance that is slow.
  */
 #define TRIM_AFTER_US 10000
 
-/* Has the batch run for so long, with more than one instance? */
+/* Has the batch run for so long since its executor took it up, with more than one instance? */
 static bool may_trim(const struct slot *slot, uint64_t after_us, uint64_t now_us)
 {
     return slot->state == SLOT_BUSY && slot->doom == DOOM_NONE && !slot->is_trimmed &&
-           slot->instance_count > 1 && now_us >= slot->started_us + after_us;
+           slot->instance_count > 1 &&
+           now_us >= channel_began_us(&slot->channel, slot->started_us, now_us) + after_us;
 }
 
 /* Take what has not started out of the slot's batch, and give it back at once: the slow instance
@@ -56,6 +59,7 @@ bool pool_trim_late(struct pool *pool, struct slot *slot, uint64_t now_us,
 
 uint64_t pool_trim_deadline_us(const struct pool *pool)
 {
+    const uint64_t now_us = clock_us();
     uint64_t deadline_us = UINT64_MAX;
     if (pool->options.zygote == NULL) {
         return deadline_us;
@@ -63,8 +67,12 @@ uint64_t pool_trim_deadline_us(const struct pool *pool)
     const uint64_t after_us = pool_free_count(pool) > 0 ? TRIM_AFTER_US : POOL_BATCH_US_MAX;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         const struct slot *slot = &pool->slots[i];
-        if (may_trim(slot, 0, slot->started_us) && slot->started_us + after_us < deadline_us) {
-            deadline_us = slot->started_us + after_us;
+        if (!may_trim(slot, 0, now_us)) {
+            continue;
+        }
+        const uint64_t began_us = channel_began_us(&slot->channel, slot->started_us, now_us);
+        if (began_us + after_us < deadline_us) {
+            deadline_us = began_us + after_us;
         }
     }
     return deadline_us;

@@ -152,6 +152,42 @@ enum status pool_cancel(struct pool *pool, const struct wire_cancel *how, uint64
     return status;
 }
 
+/* Number of an instance within the slot's batch; false where it is not in it. */
+static bool find_in_batch(const struct slot *slot, uint64_t index, uint64_t *at_out)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        if (index >= span->start && index - span->start < span->count) {
+            *at_out = at + (index - span->start);
+            return true;
+        }
+        at += span->count;
+    }
+    return false;
+}
+
+enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t now_us,
+                     struct error *err)
+{
+    for (uint32_t i = 0; i < pool->options.offer->slot_count && pool->options.zygote != NULL; i++) {
+        struct slot *slot = &pool->slots[i];
+        uint64_t at;
+        if (slot->state != SLOT_BUSY || slot->lease != lease || slot->doom != DOOM_NONE ||
+            channel_has_ended(&slot->channel) || !find_in_batch(slot, index, &at)) {
+            continue;
+        }
+        const uint64_t done = channel_done(&slot->channel);
+        if (at == done) {
+            return doom_gently(pool, slot, DOOM_END, now_us, err);
+        }
+        if (at > done) {
+            (void)channel_trim(&slot->channel);
+        }
+    }
+    return STATUS_OK;
+}
+
 uint64_t pool_deadline_us(const struct pool *pool)
 {
     const struct map_options *map = &pool->options.start->options;

@@ -28,6 +28,8 @@
 #define DURATION_NEWEST_WEIGHT 0.3
 /* Results that wait for the next report leave early past this size. */
 #define REPORT_SIZE_MAX ((size_t)4 << 20)
+/* Idle slots wait for so small a part of an instance's duration before they are told of. */
+#define HASTE_DIVISOR 32
 /* The master takes no more for now: start nothing until it has. */
 #define PENDING_SIZE_MAX ((uint64_t)64 << 20)
 #define RETURNED_SPAN_COUNT_MAX 1024
@@ -183,6 +185,7 @@ static enum status send_beat(struct worker *worker, uint64_t now_us, struct erro
     struct wire_running *running = memory_take(slots, sizeof(*running));
     struct wire_message message = {.kind = WIRE_BEAT};
     message.as.beat.running_count = pool_running(worker->pool, now_us, running);
+    message.as.beat.finished = pool_finished(worker->pool);
     message.as.beat.running = running;
     qsort(running, message.as.beat.running_count, sizeof(*running), by_index);
     worker->beat_us = now_us;
@@ -338,6 +341,17 @@ static enum status give_back(struct worker *worker, uint64_t lease, uint64_t cou
     return send_message(worker, &message, err);
 }
 
+/* Another attempt of this instance has its result. What of the unit has not started goes back too:
+ * most often the unit is this instance. */
+static enum status on_end(struct worker *worker, const struct wire_end *end, uint64_t now_us,
+                          struct error *err)
+{
+    const enum status status = give_back(worker, end->lease, UINT64_MAX, err);
+    return status == STATUS_OK && worker->pool != NULL
+               ? pool_end(worker->pool, end->lease, end->index, now_us, err)
+               : status;
+}
+
 /* Everything that has not started goes back, and what has ended is reported. */
 static enum status on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
                              struct error *err)
@@ -414,6 +428,8 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
         return on_unit(worker, &message->as.unit, err);
     case WIRE_RECALL:
         return give_back(worker, message->as.recall.lease, message->as.recall.count, err);
+    case WIRE_END:
+        return on_end(worker, &message->as.end, now_us, err);
     case WIRE_CANCEL:
         return on_cancel(worker, &message->as.cancel, now_us, err);
     case WIRE_STOP:
@@ -563,13 +579,25 @@ static size_t reports_size(const struct worker *worker)
     return size;
 }
 
-/* Results leave when their time has come, when they are many, and when the master's next unit is
- * all that could keep the slots busy. */
+/* From one report to the next. Where the master's next unit is all that could keep the slots busy,
+ * results leave soon: at once where every slot is idle, else after a small part of what an instance
+ * takes, so that a node of many slots does not send a message for each. */
+static uint64_t report_pause_us(const struct worker *worker)
+{
+    const uint64_t interval_us = worker->start.as.start.report_interval_us;
+    if (worker->queue.count > 0) {
+        return interval_us;
+    }
+    return pool_is_idle(worker->pool)
+               ? 0
+               : smaller((uint64_t)(worker->instance_us / HASTE_DIVISOR), interval_us / 4);
+}
+
+/* Results leave when their time has come, and when they are many. */
 static bool is_report_due(const struct worker *worker, uint64_t now_us)
 {
-    return worker->report_count > 0 &&
-           (now_us - worker->reported_us >= worker->start.as.start.report_interval_us ||
-            worker->queue.count == 0 || reports_size(worker) >= REPORT_SIZE_MAX);
+    return worker->report_count > 0 && (now_us - worker->reported_us >= report_pause_us(worker) ||
+                                        reports_size(worker) >= REPORT_SIZE_MAX);
 }
 
 /* A rank whose setups fail leaves: what it holds goes back with its last reports. */
@@ -659,9 +687,8 @@ uint64_t worker_deadline_us(const struct worker *worker)
         return UINT64_MAX;
     }
     const uint64_t beat_us = worker->beat_us + WORKER_BEAT_INTERVAL_US;
-    const uint64_t report_us = worker->report_count > 0
-                                   ? worker->reported_us + worker->start.as.start.report_interval_us
-                                   : UINT64_MAX;
+    const uint64_t report_us =
+        worker->report_count > 0 ? worker->reported_us + report_pause_us(worker) : UINT64_MAX;
     const uint64_t begin_us = worker->is_begin_awaited ? clock_us() + BEGIN_LOOK_US : UINT64_MAX;
     return smaller(smaller(beat_us, report_us), smaller(begin_us, pool_deadline_us(worker->pool)));
 }

@@ -458,6 +458,9 @@ static void act(struct sim *sim)
         case SCHEDULER_RECALL:
             give_back(sim, action.worker, action.lease, action.count);
             break;
+        case SCHEDULER_END: /* nothing here runs twice at once */
+            CHECK(false);
+            break;
         case SCHEDULER_CANCEL:
             cancel(sim);
             break;

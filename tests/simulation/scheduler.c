@@ -47,8 +47,37 @@ static void lease_instance(struct sim *sim, const struct scheduler_action *actio
     CHECK(instance->place == READY);
     move(sim, index, LEASED);
     sim->workers[action->worker].held++;
-    instance->worker = action->worker;
-    instance->lease = action->lease;
+    instance->original = (struct held){.is_held = true,
+                                       .worker = action->worker,
+                                       .lease = action->lease,
+                                       .attempt = attempts_of(instance)};
+}
+
+/* A second copy is one instance, in an idle slot that nothing else could use; on another worker
+ * where one is idle; and there is never a third. */
+static void on_copy(struct sim *sim, const struct scheduler_action *action)
+{
+    struct instance *instance = &sim->instances[action->spans[0].start];
+    struct sim_worker *worker = &sim->workers[action->worker];
+    struct message *message = message_create(action->worker, action->lease, 1);
+    CHECK(sim->options.is_speculative && !sim->is_stopping);
+    CHECK(action->span_count == 1 && action->spans[0].count == 1);
+    CHECK(!instance->copy.is_held && !instance->is_tried);
+    CHECK(action->spans[0].attempt == instance->original.attempt + 1);
+    CHECK(sim->counts[READY] == 0 && is_idle(worker));
+    CHECK(action->worker != instance->original.worker || !is_other_idle(sim, action->worker));
+    CHECK(action->lease > sim->lease_last);
+    sim->lease_last = action->lease;
+    instance->copy = (struct held){.is_held = true,
+                                   .worker = action->worker,
+                                   .lease = action->lease,
+                                   .attempt = action->spans[0].attempt};
+    worker->held++;
+    sim->extra++;
+    sim->copy_count++;
+    message->items[0] =
+        (struct item){.index = action->spans[0].start, .attempt = action->spans[0].attempt};
+    post_to_worker(sim, (struct event){.kind = UNIT, .worker = action->worker, .message = message});
 }
 
 static void on_send_unit(struct sim *sim, const struct scheduler_action *action)
@@ -58,6 +87,11 @@ static void on_send_unit(struct sim *sim, const struct scheduler_action *action)
     struct message *message = message_create(action->worker, action->lease, (size_t)count);
     size_t at = 0;
     uint64_t first = 0;
+    if (sim->instances[spans[0].start].place == LEASED) {
+        message_release(message);
+        on_copy(sim, action);
+        return;
+    }
     CHECK(!sim->is_stopping && sim->workers[action->worker].is_present);
     CHECK(action->lease > sim->lease_last);
     CHECK(count > 0 && span_list_is_valid(spans, action->span_count, size_of(sim)));
@@ -77,7 +111,8 @@ static void on_send_unit(struct sim *sim, const struct scheduler_action *action)
         lease_instance(sim, action, message->items[i].index);
         sim->instances[message->items[i].index].is_retry = false;
     }
-    CHECK(sim->options.concurrency == 0 || sim->counts[LEASED] <= sim->options.concurrency);
+    CHECK(sim->options.concurrency == 0 ||
+          sim->counts[LEASED] + sim->extra <= sim->options.concurrency);
     post_to_worker(sim, (struct event){.kind = UNIT, .worker = action->worker, .message = message});
 }
 
@@ -96,6 +131,18 @@ static void on_recall(struct sim *sim, const struct scheduler_action *action)
                                   .message = message_create(action->worker, action->lease, 0)});
 }
 
+static void on_end(struct sim *sim, const struct scheduler_action *action)
+{
+    struct instance *instance = &sim->instances[action->index];
+    CHECK(instance->is_end_due && is_holder(&instance->loser, action->worker, action->lease));
+    instance->is_end_due = false;
+    post_to_worker(sim,
+                   (struct event){.kind = END,
+                                  .worker = action->worker,
+                                  .count = action->index,
+                                  .message = message_create(action->worker, action->lease, 0)});
+}
+
 static void on_cancel(struct sim *sim)
 {
     CHECK(sim->is_stopping && !sim->is_cancelled && sim->counts[LEASED] > 0);
@@ -107,15 +154,28 @@ static void on_cancel(struct sim *sim)
     }
 }
 
+/* Has some loser that still holds its instance not been told? */
+static bool is_end_due(const struct sim *sim)
+{
+    bool is_due = false;
+    for (uint64_t i = 0; sim->extra > 0 && i < size_of(sim); i++) {
+        is_due = is_due || (sim->instances[i].is_end_due && sim->instances[i].loser.is_held);
+    }
+    return is_due;
+}
+
 static void act(struct sim *sim, const struct scheduler_action *action)
 {
-    CHECK((action->kind == SCHEDULER_DONE) == model_is_over(sim));
+    CHECK((action->kind == SCHEDULER_DONE) == (model_is_over(sim) && !is_end_due(sim)));
     switch (action->kind) {
     case SCHEDULER_SEND_UNIT:
         on_send_unit(sim, action);
         break;
     case SCHEDULER_RECALL:
         on_recall(sim, action);
+        break;
+    case SCHEDULER_END:
+        on_end(sim, action);
         break;
     case SCHEDULER_CANCEL:
         on_cancel(sim);
@@ -246,6 +306,22 @@ static void worker_on_cancel(struct sim *sim, uint32_t id)
     }
 }
 
+/* Most often in time, and with others in its batch untouched. */
+static void worker_on_end(struct sim *sim, uint32_t id, uint64_t lease, uint64_t index)
+{
+    struct sim_worker *worker = &sim->workers[id];
+    give_back(sim, id, lease, UINT64_MAX);
+    for (uint32_t slot = 0; slot < worker->slots; slot++) {
+        struct message *message = worker->slot[slot];
+        for (size_t i = 0; message != NULL && message->lease == lease && i < message->count; i++) {
+            if (message->items[i].index == index && chance(sim, 70)) {
+                message->items[i].is_success = false;
+                message->items[i].class = FAILURE_ABORTED;
+            }
+        }
+    }
+}
+
 /* What a lost worker was in may still be heard of, or not. */
 static void worker_on_slot_end(struct sim *sim, const struct event *event)
 {
@@ -272,6 +348,8 @@ static void worker_take(struct sim *sim, const struct event *event)
         worker_on_unit(sim, event);
     } else if (event->kind == RECALL) {
         give_back(sim, event->worker, event->message->lease, event->count);
+    } else if (event->kind == END) {
+        worker_on_end(sim, event->worker, event->message->lease, event->count);
     } else {
         worker_on_cancel(sim, event->worker);
     }
@@ -371,7 +449,13 @@ static void master_on_batch(struct sim *sim, const struct message *message)
     wrap(sim, message, &parcel);
     const char *reason = scheduler_take_batch(sim->scheduler, message->worker, parcel.lease,
                                               &parcel.batch, parcel.failures, fates, sim->now_us);
-    CHECK((reason == NULL) == is_expected);
+    const bool is_dropped = is_expected && is_needless(sim, message);
+    CHECK((reason == NULL) == (is_expected && !is_dropped));
+    CHECK((reason == scheduler_copy_over) == is_dropped);
+    if (is_dropped) {
+        model_drop(sim, message);
+        return;
+    }
     size_t failed = 0;
     for (size_t i = 0; is_expected && i < message->count; i++) {
         const struct item *item = &message->items[i];
@@ -389,7 +473,7 @@ static void master_on_returned(struct sim *sim, const struct message *message)
                                                  spans, span_count, sim->now_us);
     CHECK((reason == NULL) == is_expected);
     for (size_t i = 0; is_expected && i < message->count; i++) {
-        move(sim, message->items[i].index, READY);
+        model_leave(sim, message->worker, message->lease, message->items[i].index);
     }
 }
 
@@ -399,7 +483,7 @@ static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
     const struct item item = {.index = index, .class = FAILURE_LOST};
     CHECK(sim->instances[index].place == LEASED);
     sim->charged_count++;
-    model_fail(sim, &item, sim->instances[index].worker, fate);
+    model_fail(sim, &item, sim->instances[index].original.worker, fate);
 }
 
 static int compare(const void *a, const void *b)
@@ -445,18 +529,34 @@ static void master_lose(struct sim *sim, uint32_t id)
     size_t expected = 0;
     for (size_t i = 0; i < running_count; i++) {
         const struct instance *instance = &sim->instances[running[i]];
-        expected += instance->place == LEASED && instance->worker == id ? 1 : 0;
+        expected += instance->place == LEASED && instance->original.worker == id ? 1 : 0;
     }
     sim->charged_count = 0;
+    for (uint64_t i = 0; i < size_of(sim); i++) {
+        struct instance *instance = &sim->instances[i];
+        if (instance->copy.is_held && instance->copy.worker == id) {
+            let_go(sim, &instance->copy);
+        }
+        if (instance->loser.is_held && instance->loser.worker == id) {
+            let_go(sim, &instance->loser);
+        }
+    }
     forget_work(&sim->workers[id]);
     scheduler_lose(sim->scheduler, id, running, running_count, on_charged, sim, sim->now_us);
     CHECK(sim->charged_count == expected);
     for (uint64_t i = 0; i < size_of(sim); i++) {
-        if (sim->instances[i].place == LEASED && sim->instances[i].worker == id) {
-            move(sim, i, READY);
+        const struct held original = sim->instances[i].original;
+        if (original.is_held && original.worker == id) {
+            model_leave(sim, id, original.lease, i);
         }
     }
     post(sim, (struct event){.kind = JOIN, .worker = id}, below(sim, 50 * sim->task_us + 1));
+}
+
+/* Between beats, at most: in proportion to whatever a run may wait for. */
+static uint64_t beat_us(const struct sim *sim)
+{
+    return sim->task_us + sim->delay_us / 10 + sim->options.retry_delay_us;
 }
 
 static void master_join(struct sim *sim, uint32_t id)
@@ -465,10 +565,38 @@ static void master_join(struct sim *sim, uint32_t id)
     worker->is_present = true;
     worker->slots = (uint32_t)(1 + below(sim, SLOT_COUNT_MAX));
     scheduler_join(sim->scheduler, id, worker->slots);
+    if (sim->options.is_speculative) {
+        post(sim, (struct event){.kind = BEAT, .worker = id, .life = worker->life},
+             below(sim, beat_us(sim)));
+    }
     if (sim->losses_left > 0 && chance(sim, 70)) {
         sim->losses_left--;
         post(sim, (struct event){.kind = LOSE, .worker = id}, below(sim, 30 * sim->task_us + 1));
     }
+}
+
+/* What its slots are in, and something else now and then; for how long is chance. */
+static void master_beat(struct sim *sim, const struct event *event)
+{
+    struct sim_worker *worker = &sim->workers[event->worker];
+    struct wire_running running[SLOT_COUNT_MAX * BATCH_COUNT_MAX];
+    size_t count = 0;
+    if (worker->life != event->life || sim->is_done) {
+        return;
+    }
+    for (uint32_t slot = 0; slot < worker->slots; slot++) {
+        const struct message *message = worker->slot[slot];
+        if (message != NULL) {
+            const uint64_t index =
+                chance(sim, 90) ? message->items[0].index : below(sim, size_of(sim));
+            running[count++] = (struct wire_running){
+                .index = index, .elapsed_us = ONE_OF(sim, 0, 1000000, 1000000000, 1000000000)};
+        }
+    }
+    const struct wire_beat beat = {.running = running, .running_count = count};
+    scheduler_beat(sim->scheduler, event->worker, &beat, sim->now_us);
+    post(sim, (struct event){.kind = BEAT, .worker = event->worker, .life = worker->life},
+         1 + below(sim, beat_us(sim)));
 }
 
 static void handle(struct sim *sim, const struct event *event)
@@ -484,8 +612,12 @@ static void handle(struct sim *sim, const struct event *event)
         sim->is_stopped = !sim->is_done;
         scheduler_stop(sim->scheduler);
         break;
+    case BEAT:
+        master_beat(sim, event);
+        break;
     case UNIT:
     case RECALL:
+    case END:
     case CANCEL:
         worker_take(sim, event);
         break;
@@ -525,6 +657,7 @@ static void choose_options(struct sim *sim)
         .concurrency = ONE_OF(sim, 0, 0, 1, 2, 5, 20, 100),
         .retry_delay_us = ONE_OF(sim, 0, 0, 10, 1000, 100000),
         .worker_count = (uint32_t)(1 + below(sim, WORKER_COUNT_MAX)),
+        .is_speculative = chance(sim, 50),
     };
     sim->failure_percent = ONE_OF(sim, 0, 1, 10, 30, 60);
     sim->task_us = ONE_OF(sim, 1, 100, 10000, 1000000);
@@ -569,6 +702,10 @@ static void drain(struct sim *sim)
     }
 }
 
+/* Of all seeds together. */
+static uint64_t copies;
+static uint64_t copy_wins;
+
 static void run(uint64_t seed)
 {
     struct sim *sim = memory_take(1, sizeof(*sim));
@@ -585,6 +722,8 @@ static void run(uint64_t seed)
     check_end(sim);
     drain(sim);
     check_end(sim);
+    copies += sim->copy_count;
+    copy_wins += sim->copy_win_count;
     scheduler_destroy(sim->scheduler);
     free(sim->heap);
     free(sim);
@@ -609,6 +748,11 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
         run(seed);
+    }
+    if (count >= SEED_COUNT && (copies < count / 10 || copy_wins < count / 50)) {
+        (void)fprintf(stderr, "only %llu second copies, of which %llu won: nothing is shown\n",
+                      (unsigned long long)copies, (unsigned long long)copy_wins);
+        return 1;
     }
     return 0;
 }

@@ -15,7 +15,9 @@ static void move(struct sim *sim, uint64_t index, enum place place)
 {
     struct instance *instance = &sim->instances[index];
     if (instance->place == LEASED) {
-        sim->workers[instance->worker].held--;
+        CHECK(instance->original.is_held && !instance->copy.is_held);
+        sim->workers[instance->original.worker].held--;
+        instance->original.is_held = false;
     }
     sim->counts[instance->place]--;
     sim->counts[place]++;
@@ -27,11 +29,83 @@ static uint64_t attempts_of(const struct instance *instance)
     return instance->task_failures + instance->system_failures;
 }
 
+/* ---- Second copies --------------------------------------------------------------------------- */
+
+enum role { NOBODY, ORIGINAL, COPY, LOSER };
+
+static bool is_holder(const struct held *held, uint32_t worker, uint64_t lease)
+{
+    return held->is_held && held->worker == worker && held->lease == lease;
+}
+
+/* What the worker that holds this lease is to the instance. */
+static enum role role_of(const struct instance *instance, uint32_t worker, uint64_t lease)
+{
+    return is_holder(&instance->original, worker, lease) ? ORIGINAL
+           : is_holder(&instance->copy, worker, lease)   ? COPY
+           : is_holder(&instance->loser, worker, lease)  ? LOSER
+                                                         : NOBODY;
+}
+
+static void let_go(struct sim *sim, struct held *held)
+{
+    CHECK(held->is_held && sim->extra > 0);
+    sim->workers[held->worker].held--;
+    sim->extra--;
+    held->is_held = false;
+}
+
+/* The original is gone, and the copy goes on in its place. */
+static void promote(struct sim *sim, struct instance *instance)
+{
+    CHECK(instance->place == LEASED && instance->copy.is_held);
+    sim->workers[instance->original.worker].held--;
+    sim->extra--;
+    instance->original = instance->copy;
+    instance->copy.is_held = false;
+}
+
+/* The instance is about to end by what one of the two said: the other has lost. */
+static void decide_race(struct sim *sim, struct instance *instance, enum role winner)
+{
+    if (!instance->copy.is_held) {
+        return;
+    }
+    instance->loser = winner == ORIGINAL ? instance->copy : instance->original;
+    instance->original = winner == ORIGINAL ? instance->original : instance->copy;
+    instance->copy.is_held = false;
+    instance->is_end_due = !sim->is_stopping;
+    sim->copy_win_count += winner == COPY ? 1 : 0;
+}
+
 static bool is_held(const struct sim *sim, const struct message *message, const struct item *item)
 {
     const struct instance *instance = &sim->instances[item->index];
-    return instance->place == LEASED && instance->worker == message->worker &&
-           instance->lease == message->lease && attempts_of(instance) == item->attempt;
+    switch (role_of(instance, message->worker, message->lease)) {
+    case NOBODY:
+        return false;
+    case ORIGINAL:
+        return instance->original.attempt == item->attempt;
+    case COPY:
+        return instance->copy.attempt == item->attempt;
+    case LOSER:
+        return instance->loser.attempt == item->attempt;
+    }
+    return false;
+}
+
+/* Is the batch about an attempt that nobody waits for, or does a loser succeed in it? */
+static bool is_needless(const struct sim *sim, const struct message *message)
+{
+    bool is_any = false;
+    for (size_t i = 0; i < message->count; i++) {
+        const struct item *item = &message->items[i];
+        const enum role role =
+            role_of(&sim->instances[item->index], message->worker, message->lease);
+        is_any = is_any || (role == COPY && !item->is_success) ||
+                 (role == LOSER && (item->is_success || message->count == 1));
+    }
+    return is_any;
 }
 
 /* Must the scheduler take this? Leases are never used again, so that a worker's former lives need
@@ -40,10 +114,8 @@ static bool is_valid(const struct sim *sim, const struct message *message)
 {
     bool is_lease_open = false;
     for (uint64_t i = 0; i < size_of(sim); i++) {
-        const struct instance *instance = &sim->instances[i];
         is_lease_open =
-            is_lease_open || (instance->place == LEASED && instance->worker == message->worker &&
-                              instance->lease == message->lease);
+            is_lease_open || role_of(&sim->instances[i], message->worker, message->lease) != NOBODY;
     }
     for (size_t i = 0; i < message->count; i++) {
         if (!is_held(sim, message, &message->items[i])) {
@@ -74,7 +146,12 @@ static void model_fail(struct sim *sim, const struct item *item, uint32_t worker
     CHECK(fate.system_failures == instance->system_failures);
     CHECK(fate.attempts_max == budgets->retries + 1 + instance->system_failures);
     if (is_final) {
+        decide_race(sim, instance, ORIGINAL);
         move(sim, item->index, is_timeout ? TIMED_OUT : FAILED);
+        return;
+    }
+    if (instance->copy.is_held) {
+        promote(sim, instance); /* the retry has begun already */
         return;
     }
     const uint64_t failures = attempts_of(instance);
@@ -85,14 +162,68 @@ static void model_fail(struct sim *sim, const struct item *item, uint32_t worker
     move(sim, item->index, sim->options.retry_delay_us == 0 ? READY : WAITING);
 }
 
+/* It goes back without a result. */
+static void model_leave(struct sim *sim, uint32_t worker, uint64_t lease, uint64_t index)
+{
+    struct instance *instance = &sim->instances[index];
+    switch (role_of(instance, worker, lease)) {
+    case NOBODY:
+        CHECK(false);
+        break;
+    case ORIGINAL:
+        if (instance->copy.is_held) {
+            promote(sim, instance);
+        } else {
+            move(sim, index, READY);
+        }
+        break;
+    case COPY:
+        let_go(sim, &instance->copy);
+        break;
+    case LOSER:
+        let_go(sim, &instance->loser);
+        break;
+    }
+}
+
+static void model_drop(struct sim *sim, const struct message *message)
+{
+    for (size_t i = 0; i < message->count; i++) {
+        const struct item *item = &message->items[i];
+        struct instance *instance = &sim->instances[item->index];
+        const enum role role = role_of(instance, message->worker, message->lease);
+        instance->is_tried |= role == COPY && item->class != FAILURE_ABORTED;
+        model_leave(sim, message->worker, message->lease, item->index);
+    }
+}
+
+static void model_abort(struct sim *sim, const struct item *item, struct ledger_fate fate)
+{
+    struct instance *instance = &sim->instances[item->index];
+    CHECK(fate.is_final == sim->is_stopping);
+    if (sim->is_stopping) {
+        decide_race(sim, instance, ORIGINAL);
+        move(sim, item->index, ABORTED);
+    } else if (instance->copy.is_held) {
+        promote(sim, instance);
+    } else {
+        move(sim, item->index, READY);
+    }
+}
+
 static void model_take_item(struct sim *sim, const struct message *message, const struct item *item,
                             struct ledger_fate fate)
 {
-    if (item->is_success) {
+    struct instance *instance = &sim->instances[item->index];
+    const enum role role = role_of(instance, message->worker, message->lease);
+    CHECK(item->is_success || fate.is_superseded == (role == LOSER));
+    if (role == LOSER) {
+        let_go(sim, &instance->loser);
+    } else if (item->is_success) {
+        decide_race(sim, instance, role);
         move(sim, item->index, SUCCEEDED);
     } else if (item->class == FAILURE_ABORTED) {
-        CHECK(fate.is_final == sim->is_stopping);
-        move(sim, item->index, sim->is_stopping ? ABORTED : READY);
+        model_abort(sim, item, fate);
     } else {
         model_fail(sim, item, message->worker, fate);
     }
@@ -148,7 +279,8 @@ static uint64_t model_deadline_us(const struct sim *sim)
 
 static bool is_window_full(const struct sim *sim)
 {
-    return sim->options.concurrency > 0 && sim->counts[LEASED] >= sim->options.concurrency;
+    return sim->options.concurrency > 0 &&
+           sim->counts[LEASED] + sim->extra >= sim->options.concurrency;
 }
 
 static bool is_idle(const struct sim_worker *worker)
@@ -171,7 +303,7 @@ static void check_agreement(const struct sim *sim)
     CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.failed +
               counts.timed_out + counts.aborted ==
           size_of(sim));
-    CHECK(sim->options.concurrency == 0 || counts.leased <= sim->options.concurrency);
+    CHECK(sim->options.concurrency == 0 || counts.leased + sim->extra <= sim->options.concurrency);
     CHECK(scheduler_has_minimum(sim->scheduler) == model_has_minimum(sim));
     CHECK(scheduler_is_out_of_reach(sim->scheduler) == model_is_out_of_reach(sim));
     for (uint32_t i = 0; i < sim->options.worker_count; i++) {

@@ -59,11 +59,22 @@ static void name_seed(uint64_t seed)
 enum place { READY, LEASED, WAITING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED };
 enum { PLACE_COUNT = ABORTED + 1 };
 
+/* Who holds an instance, under which lease, at which attempt. */
+struct held {
+    bool is_held;
+    uint32_t worker;
+    uint64_t lease;
+    uint64_t attempt;
+};
+
 /* What the model knows of an instance. */
 struct instance {
     enum place place;
-    uint32_t worker; /* LEASED: who holds it */
-    uint64_t lease;
+    struct held original; /* LEASED: who holds it */
+    struct held copy;     /* LEASED: and who holds a second copy */
+    struct held loser;    /* ended: who has not answered yet */
+    bool is_end_due;      /* the loser is to be told */
+    bool is_tried;        /* a copy has failed */
     uint64_t task_failures;
     uint64_t system_failures;
     uint64_t memory_failures;
@@ -102,7 +113,7 @@ struct message {
     struct item items[];
 };
 
-enum event_kind { JOIN, LOSE, STOP, UNIT, RECALL, CANCEL, SLOT_END, BATCH, RETURNED };
+enum event_kind { JOIN, LOSE, STOP, BEAT, UNIT, RECALL, END, CANCEL, SLOT_END, BATCH, RETURNED };
 
 struct event {
     uint64_t time_us;
@@ -111,7 +122,7 @@ struct event {
     uint32_t worker;
     uint32_t life; /* of the worker, which it must still be in */
     uint32_t slot;
-    uint64_t count; /* RECALL */
+    uint64_t count; /* RECALL: how many; END: which index */
     struct message *message;
 };
 
@@ -144,10 +155,13 @@ struct sim {
     size_t event_capacity;
     uint64_t event_number;
     uint64_t lease_last;
+    uint64_t extra; /* instances held by a copy or a loser */
     uint64_t failure_percent;
     uint64_t task_us;
     uint64_t delay_us;
     unsigned losses_left;
+    uint64_t copy_count;
+    uint64_t copy_win_count;
     size_t charged_count; /* of the loss under way */
     bool is_stopped;      /* from outside */
     bool is_stopping;

@@ -187,6 +187,20 @@ run 0 results stop --table
 expect_in out '"state":"aborted"'
 expect_nothing_left
 
+rule "a slow instance does not hold back the one behind it, which runs in a free slot meanwhile"
+# Two instances that each wait for the other, somewhere in a batch of quick ones.
+{
+    yes '{}' | head -3000
+    echo '{"make": "first", "await": "second"}'
+    echo '{"make": "second", "await": "first"}'
+    yes '{}' | head -1000
+} >pairs.jsonl
+for ranks in 0 3; do
+    rm -f first second
+    run "$ranks" map "$MAPFLEET_BUILD_DIR/tests/jobs/meet.so:meet" --inputs pairs.jsonl --slots 2 --run-dir "pairs-$ranks"
+    expect_status 0
+done
+
 { echo '{"ms": 3000}'; for i in $(seq 200); do echo '{"ms": 10}'; done; } >uneven.jsonl
 rule "nothing is left when a lone rank is killed"
 "$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir lone >out 2>err &

@@ -302,6 +302,43 @@ Test(channel, a_finished_batch_gives_its_frame)
     channel_destroy(&channel);
 }
 
+/* Goal: an executor that wakes late does not make its instances seem long. */
+Test(channel, a_batch_has_run_since_its_executor_took_it_up)
+{
+    struct channel channel = create(false);
+    size_t size = 0;
+    put(&channel, 1);
+    const uint64_t now_us = clock_us();
+    cr_expect(eq(u64, channel_began_us(&channel, now_us - 500000, now_us), now_us));
+    cr_expect(eq(u64, channel_ran_us(&channel, now_us - 500000, now_us), 0));
+    succeed_next(&channel, &size);
+    channel.control->began_us = now_us - 1000;
+    cr_expect(eq(u64, channel_ran_us(&channel, now_us - 500000, now_us), 1000));
+    channel_finish(&channel, channel.control->batch, 1);
+    channel.control->ended_us = now_us - 300;
+    cr_expect(eq(u64, channel_ran_us(&channel, now_us - 500000, now_us), 700));
+    channel_destroy(&channel);
+}
+
+/* What stands there is the executor's word. */
+Test(channel, no_batch_has_run_before_it_was_put_or_beyond_now)
+{
+    static const uint64_t nonsense[] = {0, 1, UINT64_MAX, UINT64_MAX / 2};
+    struct channel channel = create(false);
+    size_t size = 0;
+    put(&channel, 1);
+    succeed_next(&channel, &size);
+    channel_finish(&channel, channel.control->batch, 1);
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t k = 0; k < 4; k++) {
+            channel.control->began_us = nonsense[i];
+            channel.control->ended_us = nonsense[k];
+            cr_expect(le(u64, channel_ran_us(&channel, 1000, 1500), 500));
+        }
+    }
+    channel_destroy(&channel);
+}
+
 Test(channel, the_next_batch_starts_with_nothing)
 {
     struct channel channel = create(false);

@@ -97,3 +97,15 @@ Test(counters, can_be_set_up_to_their_largest_value)
     cr_expect(eq(u64, counters_get(&counters, 7), 3));
     counters_free(&counters);
 }
+
+Test(counters, the_next_block_is_not_looked_for_beyond_an_end)
+{
+    struct counters counters = counters_make(3);
+    (void)counters_raise(&counters, 5 * (uint64_t)COUNTERS_BLOCK_SIZE + 7);
+    cr_expect(eq(u64, counters_next_block_before(&counters, 3, 1000), 1000));
+    cr_expect(eq(u64, counters_next_block_before(&counters, 3, 5 * (uint64_t)COUNTERS_BLOCK_SIZE),
+                 5 * (uint64_t)COUNTERS_BLOCK_SIZE));
+    cr_expect(eq(u64, counters_next_block_before(&counters, 3, UINT64_MAX),
+                 5 * (uint64_t)COUNTERS_BLOCK_SIZE));
+    counters_free(&counters);
+}

@@ -219,3 +219,40 @@ Test(index_set, subtract_takes_out_what_the_other_has)
     index_set_free(&set);
     index_set_free(&other);
 }
+
+/* Goal: runs are found whole, wherever they end. Method: against a walk, for lengths around powers
+ * of two, and starts around the blocks of 2^16. */
+Test(index_set, a_run_is_found_in_full_length)
+{
+    static const uint64_t lengths[] = {1,  2,    3,     4,     5,     63,    64,
+                                       65, 1000, 65535, 65536, 65537, 200000};
+    static const uint64_t starts[] = {0, 1, 65535, 65536, 100000};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (size_t k = 0; k < sizeof(starts) / sizeof(starts[0]); k++) {
+            struct index_set set = {0};
+            uint64_t start;
+            uint64_t count;
+            index_set_add(&set, starts[k], lengths[i]);
+            index_set_add(&set, starts[k] + lengths[i] + 1, 50);
+            cr_assert(index_set_next_run(&set, 0, UINT64_MAX / 4, &start, &count));
+            cr_expect(eq(u64, start, starts[k]));
+            cr_expect(eq(u64, count, lengths[i]));
+            cr_assert(index_set_next_run(&set, 0, 3, &start, &count));
+            cr_expect(eq(u64, count, lengths[i] < 3 ? lengths[i] : 3));
+            index_set_free(&set);
+        }
+    }
+}
+
+Test(index_set, a_run_of_a_billion_is_found_at_once)
+{
+    struct index_set set = {0};
+    uint64_t start;
+    uint64_t count;
+    index_set_add(&set, 10, 1000000000);
+    for (unsigned i = 0; i < 1000; i++) { /* members one by one, this would take an hour */
+        cr_assert(index_set_next_run(&set, 0, UINT64_MAX / 4, &start, &count));
+        cr_assert(eq(u64, count, 1000000000));
+    }
+    index_set_free(&set);
+}

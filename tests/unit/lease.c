@@ -62,6 +62,21 @@ Test(lease, holds_nothing_that_is_not_wholly_in_one_of_its_spans)
     lease_destroy(lease);
 }
 
+Test(lease, gives_the_attempt_of_an_instance_that_it_holds)
+{
+    const struct span spans[] = {span(10, 5, 0), span(15, 5, 3)};
+    struct lease *lease = lease_of(spans, 2);
+    struct span found;
+    cr_assert(lease_find(lease, 17, &found));
+    cr_expect(eq(u64, found.start, 17));
+    cr_expect(eq(u64, found.count, 1));
+    cr_expect(eq(u64, found.attempt, 3));
+    cr_expect(not(lease_find(lease, 9, &found)));
+    cr_expect(not(lease_find(lease, 20, &found)));
+    cr_expect(not(lease_find(lease, UINT64_MAX, &found)));
+    lease_destroy(lease);
+}
+
 Test(lease, an_instance_that_was_taken_out_is_held_no_more)
 {
     const struct span spans[] = {span(0, 10, 2)};

@@ -282,6 +282,20 @@ Test(ledger, an_instance_between_attempts_cannot_be_taken)
 }
 
 /* Method: 0 failed on worker 7. */
+Test(ledger, an_instance_whose_next_attempt_runs_already_is_leased_again)
+{
+    struct ledger *ledger = ledger_of(1, 1, 0);
+    take_one(ledger, 0, 0);
+    const struct ledger_fate fate = ledger_fail(ledger, 0, FAILURE_ERROR, false, 0);
+    cr_assert(not(fate.is_final));
+    ledger_resume(ledger, 0);
+    expect_counts(ledger, (struct ledger_counts){.leased = 1});
+    cr_expect(eq(u64, ledger_attempts(ledger, 0), 1));
+    ledger_succeed(ledger, 0, 1);
+    expect_counts(ledger, (struct ledger_counts){.succeeded = 1});
+    ledger_destroy(ledger);
+}
+
 Test(ledger, a_retry_is_passed_over_for_the_worker_on_which_it_failed)
 {
     struct ledger *ledger = ledger_of(3, 1, 0);

@@ -394,6 +394,7 @@ Test(pool, what_a_batch_is_in_is_told)
     }
     cr_expect(eq(u64, running.index, 104));
 
+    cr_expect(eq(u64, pool_finished(bench->pool), 4));
     cancel(bench, 0, GRACE_US);
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
@@ -525,6 +526,31 @@ Test(pool, an_attempt_past_its_timeout_is_ended)
     start(bench, 100, 10, &inputs);
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_TIMEOUT);
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
+/* Another attempt of number 104 has its result. */
+Test(pool, the_attempt_at_one_index_can_be_ended)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
+    struct buffer inputs = misbehaving(10, 4, "hang");
+    struct wire_running running = {.index = 0};
+    struct error err = {""};
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    const uint64_t end_us = clock_us() + WAIT_US;
+    while (running.index != 104 && clock_us() < end_us) {
+        (void)pool_running(bench->pool, clock_us(), &running);
+        usleep(1000);
+    }
+    cr_assert(eq(u64, running.index, 104));
+    cr_assert(eq(int, pool_end(bench->pool, LEASE + 1, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, pool_end(bench->pool, LEASE, 103, clock_us(), &err), STATUS_OK));
+    cr_expect(not(collect(bench, 0)), "neither is what runs");
+    cr_assert(eq(int, pool_end(bench->pool, LEASE, 104, clock_us(), &err), STATUS_OK));
+    next_result(bench);
+    expect_ended_at_4(bench, FAILURE_ABORTED);
     buffer_free(&inputs);
     destroy(bench);
 }

@@ -32,6 +32,7 @@ static struct run_description make_run(void)
                     .timeout_ns = 6,
                     .mem = 7,
                     .mem_growth = 1.1,
+                    .speculate = true,
                     .cpus = 8,
                     .gpus = 9,
                     .concurrency = 10,

@@ -18,7 +18,7 @@ static uint64_t goal(const struct sizing *sizing, const struct sizing_options *o
 static void observe(struct sizing *sizing, uint64_t instance_us, unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        sizing_observe(sizing, 4, 100, 100 * instance_us);
+        sizing_observe(sizing, 4, 100, 100 * instance_us, 0);
     }
 }
 
@@ -93,6 +93,26 @@ Test(sizing, is_bounded_in_bytes_of_input_but_never_below_the_slots)
     cr_expect(eq(u64, goal(&sizing, &huge, MANY), 4));
 }
 
+Test(sizing, is_bounded_in_bytes_of_output_but_never_below_the_slots)
+{
+    struct sizing large = {0};
+    struct sizing huge = {0};
+    for (unsigned i = 0; i < 10; i++) {
+        sizing_observe(&large, 4, 10, 10, 10 * ((size_t)1 << 20));
+        sizing_observe(&huge, 4, 1, 1, SIZE_MAX);
+    }
+    cr_expect(eq(u64, goal(&large, &measured, MANY), 64));
+    cr_expect(eq(u64, goal(&huge, &measured, MANY), 4));
+}
+
+/* Goal: a message's way is hidden behind work, where it would be felt. */
+Test(sizing, tasks_of_some_seconds_have_one_instance_ahead)
+{
+    struct sizing sizing = {0};
+    observe(&sizing, 10 * INTERVAL_US, 20);
+    cr_expect(eq(u64, goal(&sizing, &measured, MANY), 5));
+}
+
 Test(sizing, a_fixed_unit_keeps_every_slot_busy_and_one_unit_ahead)
 {
     struct sizing sizing = {0};
@@ -114,12 +134,12 @@ Test(sizing, no_number_overflows)
     const struct sizing_options longest = {.report_interval_us = UINT64_MAX};
     const struct sizing_options fixed = {.unit_size = UINT64_MAX};
     for (unsigned i = 0; i < 50; i++) {
-        sizing_observe(&sizing, UINT32_MAX, UINT64_MAX, 0);
+        sizing_observe(&sizing, UINT32_MAX, UINT64_MAX, 0, 0);
         const uint64_t wanted = sizing_goal(&sizing, &longest, UINT32_MAX, UINT32_MAX, UINT64_MAX);
         cr_expect(ge(u64, wanted, UINT32_MAX));
         cr_expect(le(u64, wanted, UINT64_C(1) << 41));
     }
-    sizing_observe(&sizing, 1, 1, UINT64_MAX);
+    sizing_observe(&sizing, 1, 1, UINT64_MAX, 0);
     cr_expect(ge(u64, goal(&sizing, &measured, MANY), 4));
     cr_expect(le(u64, goal(&sizing, &fixed, MANY), UINT64_C(1) << 42));
 }

@@ -74,6 +74,7 @@ static const struct wire_message messages[] = {
                       .timeout_ns = 4,
                       .mem = 5,
                       .mem_growth = 1.5,
+                      .speculate = true,
                       .cpus = 6,
                       .gpus = 7,
                       .concurrency = 8,
@@ -123,12 +124,13 @@ static const struct wire_message messages[] = {
                    .batch_count = 2,
                    .failures = failures,
                    .failure_count = 2}},
-    {.kind = WIRE_BEAT, .as.beat = {.running = running, .running_count = 2}},
+    {.kind = WIRE_BEAT, .as.beat = {.finished = 77, .running = running, .running_count = 2}},
     {.kind = WIRE_RECALL, .as.recall = {.lease = 10, .count = 1000}},
     {.kind = WIRE_RETURNED, .as.returned = {.lease = 10, .spans = spans, .span_count = 3}},
     {.kind = WIRE_CANCEL, .as.cancel = {.run_on_us = 10000000, .grace_us = UINT64_MAX}},
     {.kind = WIRE_STOP},
     {.kind = WIRE_BYE},
+    {.kind = WIRE_END, .as.end = {.lease = 10, .index = 12345}},
 };
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(*messages))
 
