@@ -1,7 +1,7 @@
-/* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, batches,
- * results), pool_room.c (is there memory for one more?), pool_trim.c (what goes back of a batch
- * that takes long), pool_watch.c (what ends attempts: time, memory, the map's end) and
- * pool_capture.c (what they print).
+/* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, executors,
+ * batches), pool_result.c (what a batch came to), pool_room.c (is there memory for one more?),
+ * pool_trim.c (what goes back of a batch that takes long), pool_watch.c (what ends attempts: time,
+ * memory, the map's end) and pool_capture.c (what they print).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -125,12 +125,21 @@ MUST_CHECK enum status pool_kill(struct pool *pool, struct slot *slot, struct er
 MUST_CHECK enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t now_us,
                                   struct error *err);
 
-/* ---- pool.c ---- */
+/* ---- pool_result.c ---- */
 
 /* Instances [from, to) of a batch, as spans. */
 size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out);
 /* Nothing is in the result yet. */
 void pool_start_result(struct pool *pool, struct pool_result *result);
+/* Of a batch that came to its end. No result where it cannot be believed: its executor is killed,
+ * and its end tells the rest. */
+MUST_CHECK enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
+                                       struct pool_result *result, bool *is_result,
+                                       struct error *err);
+/* Of a batch inside which the executor died: what it had finished counts, the instance that it was
+ * in is charged, the rest goes back. */
+void pool_take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
+                    uint64_t now_us, struct pool_result *result);
 
 /* ---- pool_trim.c ---- */
 

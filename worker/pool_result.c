@@ -1,0 +1,264 @@
+#include "worker/pool_private.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "shared/lz4_frame.h"
+#include "shared/memory.h"
+#include "shared/quantity.h"
+
+/* After an executor has damaged its channel, so many batches have one instance each, so that the
+ * instance that does it is found. */
+#define SUSPICION_COUNT (UINT64_C(2) * CHANNEL_INSTANCE_COUNT_MAX)
+
+size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out)
+{
+    size_t count = 0;
+    uint64_t at = 0;
+    for (size_t i = 0; i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        const uint64_t start = from > at ? from : at;
+        const uint64_t end = to < at + span->count ? to : at + span->count;
+        if (start < end) {
+            spans_out[count++] = (struct span){.start = span->start + (start - at),
+                                               .count = end - start,
+                                               .attempt = span->attempt};
+        }
+        at += span->count;
+    }
+    return count;
+}
+
+static void add_failure(void *context, const struct report_failure *failure)
+{
+    struct pool *pool = context;
+    pool->failures = memory_grow(pool->failures, pool->failure_count, &pool->failure_capacity,
+                                 sizeof(*pool->failures));
+    pool->failures[pool->failure_count++] = *failure;
+}
+
+/* Is every failure that of an instance without success, in order? */
+static bool failures_fit(const struct pool *pool, const struct slot *slot,
+                         const struct channel_result *found)
+{
+    const uint64_t count = found->instance_count;
+    const uint8_t *bits = found->success_bits;
+    size_t failed = 0;
+    uint64_t at = 0;
+    if (pool->failure_count == 0 && found->success_count == count) {
+        return true; /* which is most often so, and needs no look at each */
+    }
+    for (size_t i = 0; i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        for (uint64_t k = 0; k < span->count && at < count; k++, at++) {
+            if ((bits[at / 8] >> (at % 8) & 1) != 0) {
+                continue;
+            }
+            if (failed == pool->failure_count || pool->failures[failed].index != span->start + k ||
+                pool->failures[failed].attempt != span->attempt) {
+                return false;
+            }
+            failed++;
+        }
+    }
+    return failed == pool->failure_count;
+}
+
+void pool_start_result(struct pool *pool, struct pool_result *result)
+{
+    pool->failure_count = 0;
+    buffer_clear(&pool->frame);
+    *result = (struct pool_result){.lease = 0};
+}
+
+/* The first `count` instances have the results that stand in `found`. */
+static void fill_batch(struct pool *pool, struct slot *slot, const struct channel_result *found,
+                       uint64_t count, uint64_t now_us, struct pool_result *result)
+{
+    result->lease = slot->lease;
+    result->batch = (struct report_batch){
+        .spans = pool->result_spans,
+        .span_count = pool_slice(slot, 0, count, pool->result_spans),
+        .instance_count = count,
+        .success_count = found->success_count,
+        .frame = found->success_count > 0 ? found->frame : NULL,
+        .frame_size = found->success_count > 0 ? found->frame_size : 0,
+        .slot = (uint32_t)(slot - pool->slots),
+        .started_us = slot->started_us - pool->created_us,
+        .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us),
+        .reads_place = channel_reads_place(&slot->channel),
+    };
+    if (found->success_count < count) {
+        memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);
+        if (count % 8 != 0) {
+            pool->bits[count / 8] &= (uint8_t)((1u << count % 8) - 1);
+        }
+        result->batch.success_bits = pool->bits;
+    }
+    result->failures = pool->failures;
+    result->failure_count = pool->failure_count;
+    result->rest = pool->rest_spans;
+}
+
+/* Nothing of the batch can be believed, but for whose fault it was, where that is known. */
+static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit,
+                          const struct report_failure *failure, uint64_t now_us,
+                          struct pool_result *result)
+{
+    static const uint8_t none[1] = {0};
+    const struct channel_result found = {.success_bits = none};
+    pool_start_result(pool, result);
+    pool->suspicion = SUSPICION_COUNT;
+    fill_batch(pool, slot, &found, 0, now_us, result);
+    result->rest_count = pool_slice(slot, 0, culprit, pool->rest_spans);
+    if (culprit < slot->instance_count) {
+        result->batch.span_count = pool_slice(slot, culprit, culprit + 1, pool->result_spans);
+        result->batch.instance_count = 1;
+        pool->bits[0] = 0;
+        result->batch.success_bits = pool->bits;
+        add_failure(pool, failure);
+        pool->failures[0].index = pool->result_spans[0].start;
+        pool->failures[0].attempt = pool->result_spans[0].attempt;
+        result->failures = pool->failures;
+        result->failure_count = 1;
+        pool_keep_words(pool, pool->failures[0].index, pool->failures[0].attempt);
+        result->rest_count += pool_slice(slot, culprit + 1, slot->instance_count,
+                                         pool->rest_spans + result->rest_count);
+    }
+}
+
+enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
+                            struct pool_result *result, bool *is_result, struct error *err)
+{
+    struct channel_result found;
+    struct error reason;
+    pool_start_result(pool, result);
+    if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
+                            &reason) != STATUS_OK ||
+        !failures_fit(pool, slot, &found) ||
+        pool_take_kept(pool, slot, found.instance_count) != STATUS_OK) {
+        return pool_kill(pool, slot, err); /* its end will tell the rest */
+    }
+    fill_batch(pool, slot, &found, found.instance_count, now_us, result);
+    result->rest_count =
+        pool_slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
+    slot->state = SLOT_FREE;
+    *is_result = true;
+    return STATUS_OK;
+}
+
+/* ---- Of an executor that has died -----------------------------------------------------------
+ */
+
+static struct report_failure failure_of_end(struct pool *pool, const struct slot *slot,
+                                            const struct zygote_event *event)
+{
+    const int status = event->wait_status;
+    struct report_failure failure = {.class = FAILURE_EXIT, .text = pool->text};
+    if (slot->doom == DOOM_TIMEOUT) {
+        failure.class = FAILURE_TIMEOUT;
+        (void)snprintf(pool->text, sizeof(pool->text), "ran longer than its timeout");
+    } else if (slot->doom == DOOM_MEMORY) {
+        char held[QUANTITY_TEXT_SIZE];
+        char limit[QUANTITY_TEXT_SIZE];
+        failure.class = FAILURE_MEMORY;
+        (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
+                       quantity_size_text(slot->held, held), quantity_size_text(slot->mem, limit));
+    } else if (slot->doom == DOOM_END) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");
+    } else if (slot->doom == DOOM_CANCEL) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
+    } else if (WIFEXITED(status)) {
+        (void)snprintf(pool->text, sizeof(pool->text), "left with exit status %d",
+                       WEXITSTATUS(status));
+    } else if (WTERMSIG(status) == SIGKILL && !slot->is_kill_sent) {
+        failure.class = FAILURE_KILLED;
+        (void)snprintf(pool->text, sizeof(pool->text),
+                       "killed by SIGKILL, which mapfleet did not send");
+    } else if (slot->is_kill_sent) {
+        failure.class = FAILURE_CRASH;
+        (void)snprintf(pool->text, sizeof(pool->text),
+                       "wrote over memory that it shares with its rank");
+    } else {
+        failure.class = FAILURE_CRASH;
+        (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)", sigabbrev_np(WTERMSIG(status)),
+                       strsignal(WTERMSIG(status)));
+    }
+    const uint64_t at = slot->doom != DOOM_NONE ? slot->doomed_at : channel_done(&slot->channel);
+    failure.text_size = pool_take_words(pool, slot, at, strlen(pool->text));
+    return failure;
+}
+
+static enum status compress_found(struct pool *pool, struct channel_result *found)
+{
+    if (found->success_count == 0) {
+        return STATUS_OK;
+    }
+    const enum status status =
+        lz4_frame_compress(found->outputs, found->outputs_size, &pool->frame);
+    found->frame = pool->frame.data;
+    found->frame_size = pool->frame.size;
+    return status;
+}
+
+/* The texts of failures stand in the channel, which goes with its executor. */
+static void keep_texts(struct pool *pool)
+{
+    size_t at = 0;
+    buffer_clear(&pool->texts);
+    for (size_t i = 0; i < pool->failure_count; i++) {
+        struct report_failure *failure = &pool->failures[i];
+        if (buffer_append(&pool->texts, failure->text, failure->text_size) != STATUS_OK) {
+            failure->text_size = 0;
+        }
+    }
+    for (size_t i = 0; i < pool->failure_count; i++) {
+        pool->failures[i].text = (const char *)pool->texts.data + at;
+        at += pool->failures[i].text_size;
+    }
+}
+
+static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
+                      uint64_t now_us, struct pool_result *result)
+{
+    struct error reason;
+    struct channel_result found;
+    struct report_failure failure = failure_of_end(pool, slot, event);
+    const uint64_t limit = slot->doom != DOOM_NONE ? slot->doomed_at : slot->instance_count;
+    pool_start_result(pool, result);
+    if (channel_take_result(&slot->channel, limit, true, add_failure, pool, &found, &reason) !=
+            STATUS_OK ||
+        !failures_fit(pool, slot, &found) || compress_found(pool, &found) != STATUS_OK) {
+        const uint64_t blamed = channel_blamed(&slot->channel);
+        give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us, result);
+        return;
+    }
+    const uint64_t done = found.instance_count;
+    (void)!pool_take_kept(pool, slot, done); /* what makes no sense is not kept */
+    const bool is_inside = done < slot->instance_count && channel_claimed(&slot->channel) > done;
+    fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
+    if (is_inside) {
+        struct span culprit = {.count = 0};
+        (void)pool_slice(slot, done, done + 1, &culprit);
+        failure.index = culprit.start;
+        failure.attempt = culprit.attempt;
+        add_failure(pool, &failure);
+        pool_keep_words(pool, culprit.start, culprit.attempt);
+        result->failures = pool->failures;
+        result->failure_count = pool->failure_count;
+        pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
+    }
+    result->rest_count =
+        pool_slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
+}
+
+void pool_take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
+                    uint64_t now_us, struct pool_result *result)
+{
+    take_dead(pool, slot, event, now_us, result);
+    keep_texts(pool);
+}
