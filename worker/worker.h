@@ -25,7 +25,7 @@
 
 #define WORKER_BEAT_INTERVAL_US 1000000
 
-struct worker; /* fields: worker.c */
+struct worker; /* fields: worker_private.h */
 
 /* `zygote` may be NULL: then attempts run in the rank itself. */
 MUST_CHECK enum status worker_create(struct transport *transport, struct zygote *zygote,

@@ -1,0 +1,100 @@
+#include "worker/worker_private.h"
+
+#include <inttypes.h>
+
+#include "shared/log.h"
+
+#define RETURNED_SPAN_COUNT_MAX 1024
+
+enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t count,
+                             struct error *err)
+{
+    struct span spans[RETURNED_SPAN_COUNT_MAX];
+    const size_t span_count =
+        unit_queue_give_back(&worker->queue, lease, count, spans, RETURNED_SPAN_COUNT_MAX);
+    const struct wire_message message = {
+        .kind = WIRE_RETURNED,
+        .as.returned = {.lease = lease, .spans = spans, .span_count = span_count},
+    };
+    return worker_send(worker, &message, err);
+}
+
+/* Another attempt of this instance has its result. What of the unit has not started goes back too:
+ * most often the unit is this instance. */
+enum status worker_on_end(struct worker *worker, const struct wire_end *end, uint64_t now_us,
+                          struct error *err)
+{
+    const enum status status = worker_give_back(worker, end->lease, UINT64_MAX, err);
+    return status == STATUS_OK && worker->pool != NULL
+               ? pool_end(worker->pool, end->lease, end->index, now_us, err)
+               : status;
+}
+
+/* Everything that has not started goes back, and what has ended is reported. */
+enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
+                             struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (const struct unit *unit = worker->queue.first; unit != NULL && status == STATUS_OK;
+         unit = unit->next) {
+        while (unit->first_span < unit->span_count && status == STATUS_OK) {
+            status = worker_give_back(worker, unit->lease, UINT64_MAX, err);
+        }
+    }
+    if (status == STATUS_OK && worker->pool != NULL) {
+        status = pool_cancel(worker->pool, how, now_us, err);
+    }
+    return status == STATUS_OK ? worker_send_reports(worker, now_us, err) : status;
+}
+
+enum status worker_end_attempts(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    const struct wire_cancel at_once = {.run_on_us = 0};
+    return worker->state == WORKER_READY ? worker_on_cancel(worker, &at_once, now_us, err)
+                                         : STATUS_OK;
+}
+
+/* ---- Leaving ----------------------------------------------------------------------------------
+ */
+
+static enum status say_bye(struct worker *worker, struct error *err)
+{
+    const struct wire_message message = {.kind = WIRE_BYE};
+    worker->state = WORKER_GONE;
+    return worker_send(worker, &message, err);
+}
+
+enum status worker_on_stop(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    if (worker->pool == NULL) {
+        return say_bye(worker, err);
+    }
+    pool_close(worker->pool);
+    worker->state = WORKER_LEAVING;
+    worker->leaving_us = now_us;
+    return STATUS_OK;
+}
+
+/* A rank whose setups fail leaves: what it holds goes back with its last reports. */
+enum status worker_leave_for_setup(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    log_warning("rank %" PRIu32 " leaves the run: %s", transport_rank(worker->transport),
+                pool_setup_error(worker->pool));
+    const struct wire_cancel at_once = {.run_on_us = 0};
+    const enum status status = worker_on_cancel(worker, &at_once, now_us, err);
+    return status == STATUS_OK ? say_bye(worker, err) : status;
+}
+
+/* Executors run the job's teardown; what takes longer than that is ended with the zygote. */
+enum status worker_leave_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                              struct error *err)
+{
+    struct pool_result ignored;
+    bool is_result;
+    if (pool_collect(worker->pool, now_us, &ignored, &is_result, err) != STATUS_OK ||
+        pool_is_closed(worker->pool) || now_us - worker->leaving_us >= WORKER_LEAVE_US_MAX) {
+        *did_something = true;
+        return say_bye(worker, err);
+    }
+    return STATUS_OK;
+}

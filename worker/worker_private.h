@@ -1,0 +1,99 @@
+/* worker_private.h - what the files of a worker rank share.
+ *
+ *     worker.c         life; messages in, turns
+ *     worker_start.c   START, READY: the job is loaded, and a first executor set up
+ *     worker_run.c     batches out of units, and their results
+ *     worker_report.c  what is sent to the master
+ *     worker_leave.c   ending attempts, and leaving
+ */
+#ifndef WORKER_WORKER_PRIVATE_H
+#define WORKER_WORKER_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/arena.h"
+#include "shared/job.h"
+#include "worker/offer.h"
+#include "worker/unit_queue.h"
+#include "worker/worker.h"
+
+#define MASTER_RANK 0
+#define WORKER_LEAVE_US_MAX 1000000
+
+enum worker_state { WORKER_WAITING, WORKER_PREPARING, WORKER_READY, WORKER_LEAVING, WORKER_GONE };
+
+struct worker {
+    struct transport *transport;
+    struct zygote *zygote; /* the caller's; NULL: none */
+    enum worker_state state;
+    struct arena arena; /* of `start` */
+    struct wire_message start;
+    struct job *job;         /* where attempts run in the rank itself */
+    const struct task *task; /* of it */
+    struct offer offer;      /* since START */
+    struct pool *pool;
+    struct unit_queue queue;
+    double instance_us;                /* moving mean of an instance's duration; 0: none seen */
+    uint64_t batch_grown;              /* instances that a batch may have by now */
+    struct wire_report_parts *reports; /* one a lease that has something to tell */
+    size_t report_count;
+    size_t report_capacity;
+    uint64_t reported_us; /* when reports last left */
+    uint64_t beat_us;     /* when the last beat left */
+    uint64_t leaving_us;
+    bool is_begin_told;    /* the first attempt of this rank, by a beat */
+    bool is_begin_awaited; /* a batch was started, and one is to be told when it has begun */
+};
+
+static inline uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- worker_report.c ---- */
+
+MUST_CHECK enum status worker_send(struct worker *worker, const struct wire_message *message,
+                                   struct error *err);
+MUST_CHECK enum status worker_send_ready(struct worker *worker, const char *refusal,
+                                         bool is_setup_failure, struct error *err);
+/* The report of a lease, to which batches are added until it is sent. */
+struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t lease);
+/* Are results that gather to leave now? And how long from one report to the next? */
+bool worker_is_report_due(const struct worker *worker, uint64_t now_us);
+uint64_t worker_report_pause_us(const struct worker *worker);
+MUST_CHECK enum status worker_send_reports(struct worker *worker, uint64_t now_us,
+                                           struct error *err);
+MUST_CHECK enum status worker_send_beat(struct worker *worker, uint64_t now_us, struct error *err);
+
+/* ---- worker_start.c ---- */
+
+MUST_CHECK enum status worker_on_start(struct worker *worker, const struct wire_message *message,
+                                       struct error *err);
+MUST_CHECK enum status worker_prepare_turn(struct worker *worker, uint64_t now_us,
+                                           bool *did_something, struct error *err);
+
+/* ---- worker_run.c ---- */
+
+MUST_CHECK enum status worker_on_unit(struct worker *worker, const struct wire_unit *unit,
+                                      struct error *err);
+MUST_CHECK enum status worker_ready_turn(struct worker *worker, uint64_t now_us,
+                                         bool *did_something, struct error *err);
+
+/* ---- worker_leave.c ---- */
+
+MUST_CHECK enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t count,
+                                        struct error *err);
+MUST_CHECK enum status worker_on_end(struct worker *worker, const struct wire_end *end,
+                                     uint64_t now_us, struct error *err);
+MUST_CHECK enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how,
+                                        uint64_t now_us, struct error *err);
+MUST_CHECK enum status worker_on_stop(struct worker *worker, uint64_t now_us, struct error *err);
+/* A rank whose setups fail leaves: what it holds goes back with its last reports. */
+MUST_CHECK enum status worker_leave_for_setup(struct worker *worker, uint64_t now_us,
+                                              struct error *err);
+MUST_CHECK enum status worker_leave_turn(struct worker *worker, uint64_t now_us,
+                                         bool *did_something, struct error *err);
+
+#endif

@@ -1,0 +1,174 @@
+#include "worker/worker_private.h"
+
+#include <inttypes.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "worker/channel.h"
+
+#define BATCH_GOAL_US 2000.0
+#define BATCH_COUNT_MAX CHANNEL_INSTANCE_COUNT_MAX
+#define BATCH_GROWTH_MAX 16
+#define DURATION_NEWEST_WEIGHT 0.3
+/* The master takes no more for now: start nothing until it has. */
+#define PENDING_SIZE_MAX ((uint64_t)64 << 20)
+
+/* A unit that cannot be taken in would never end: the rank does, and says why. */
+enum status worker_on_unit(struct worker *worker, const struct wire_unit *unit, struct error *err)
+{
+    const struct wire_start *start = &worker->start.as.start;
+    if (worker->state != WORKER_READY || unit->map != start->map) {
+        log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
+        return STATUS_OK;
+    }
+    return unit_queue_add(&worker->queue, unit, start->formula.kind != FORMULA_NONE, err);
+}
+
+/* Some milliseconds of work, and not more than a slot's share of what there is. */
+static uint64_t batch_count(struct worker *worker)
+{
+    const uint64_t slots = pool_slot_count(worker->pool);
+    const uint64_t share = (worker->queue.count + slots - 1) / slots;
+    if (worker->instance_us <= 0) {
+        return 1;
+    }
+    const double goal = BATCH_GOAL_US / worker->instance_us;
+    uint64_t count = goal >= BATCH_COUNT_MAX ? BATCH_COUNT_MAX : (uint64_t)goal;
+    count = smaller(smaller(count, worker->batch_grown), share);
+    count = smaller(count, pool_batch_count_max(worker->pool));
+    return count > 0 ? count : 1;
+}
+
+static void observe(struct worker *worker, const struct report_batch *batch)
+{
+    const double instance_us = ((double)batch->elapsed_us + 0.5) / (double)batch->instance_count;
+    worker->instance_us =
+        worker->instance_us <= 0
+            ? instance_us
+            : worker->instance_us + DURATION_NEWEST_WEIGHT * (instance_us - worker->instance_us);
+    if (worker->batch_grown < BATCH_COUNT_MAX) {
+        worker->batch_grown = batch->instance_count * BATCH_GROWTH_MAX;
+    }
+}
+
+static bool start_batches(struct worker *worker, uint64_t now_us)
+{
+    bool did_something = false;
+    uint64_t growth_max;
+    while (pool_has_room(worker->pool, &growth_max) &&
+           transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
+        struct span spans[CHANNEL_SPAN_COUNT_MAX];
+        struct batch batch;
+        uint64_t lease;
+        if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
+                              CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
+            break;
+        }
+        pool_start(worker->pool, lease, &batch, now_us);
+        did_something = true;
+    }
+    return did_something;
+}
+
+/* Could more be started than is there to start? */
+static bool is_out_of_work(const struct worker *worker)
+{
+    uint64_t growth_max;
+    return pool_has_room(worker->pool, &growth_max) && !unit_queue_has(&worker->queue, growth_max);
+}
+
+static enum status return_rest(struct worker *worker, const struct pool_result *ended,
+                               struct error *err)
+{
+    const struct wire_message message = {.kind = WIRE_RETURNED,
+                                         .as.returned = {.lease = ended->lease,
+                                                         .spans = ended->rest,
+                                                         .span_count = ended->rest_count}};
+    return ended->rest_count > 0 ? worker_send(worker, &message, err) : STATUS_OK;
+}
+
+static enum status take_result(struct worker *worker, const struct pool_result *ended,
+                               struct error *err)
+{
+    if (ended->batch.instance_count > 0) {
+        observe(worker, &ended->batch);
+        const enum status status =
+            wire_report_add(worker_report_of(worker, ended->lease), &ended->batch, ended->failures,
+                            ended->failure_count);
+        if (status != STATUS_OK) {
+            return error_set(err, status, "no memory for a batch's results");
+        }
+    }
+    return return_rest(worker, ended, err);
+}
+
+/* All batches that have ended. */
+static enum status collect(struct worker *worker, uint64_t now_us, bool *did_something,
+                           struct error *err)
+{
+    enum status status = STATUS_OK;
+    bool is_result = true;
+    while (status == STATUS_OK && is_result) {
+        struct pool_result ended;
+        status = pool_collect(worker->pool, now_us, &ended, &is_result, err);
+        if (status == STATUS_OK && is_result) {
+            *did_something = true;
+            status = take_result(worker, &ended, err);
+        }
+        if (worker->zygote == NULL || pool_slot_count(worker->pool) == 1) {
+            break; /* messages are looked at between batches */
+        }
+    }
+    unit_queue_drop_started(&worker->queue);
+    return status;
+}
+
+/* Where starts must lie apart, the master hears of each; else of the first. */
+static enum status tell_beginnings(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    const bool is_each = worker->start.as.start.options.delay_ns > 0;
+    if (worker->is_begin_told && !is_each) {
+        return STATUS_OK;
+    }
+    if (!pool_has_begun(worker->pool, &worker->is_begin_awaited)) {
+        return STATUS_OK;
+    }
+    worker->is_begin_told = true;
+    worker->is_begin_awaited = worker->is_begin_awaited && is_each;
+    return worker_send_beat(worker, now_us, err);
+}
+
+enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                              struct error *err)
+{
+    enum status status = collect(worker, now_us, did_something, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* What has become free just now, a new executor too, is used before the loop pauses. */
+    *did_something = start_batches(worker, now_us) || *did_something;
+    struct pool_result trimmed;
+    if (is_out_of_work(worker) && pool_trim(worker->pool, now_us, &trimmed)) {
+        *did_something = true;
+        status = return_rest(worker, &trimmed, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (pool_setup_error(worker->pool) != NULL && pool_is_idle(worker->pool) &&
+        pool_free_count(worker->pool) == 0) {
+        return worker_leave_for_setup(worker, now_us, err);
+    }
+    now_us = clock_us();
+    if (worker_is_report_due(worker, now_us)) {
+        *did_something = true;
+        status = worker_send_reports(worker, now_us, err);
+    }
+    if (status == STATUS_OK) {
+        status = tell_beginnings(worker, now_us, err);
+    }
+    if (status == STATUS_OK && now_us - worker->beat_us >= WORKER_BEAT_INTERVAL_US) {
+        status = worker_send_beat(worker, now_us, err);
+    }
+    return status;
+}

@@ -1,0 +1,137 @@
+#include "worker/worker_private.h"
+
+#include <string.h>
+
+#include "shared/buffer.h"
+#include "shared/log.h"
+#include "worker/describe.h"
+#include "worker/executor.h"
+
+/* The message is only lent: keep a copy, through its own encoding. */
+static enum status keep_start(struct worker *worker, const struct wire_message *start,
+                              struct buffer *bytes, struct error *err)
+{
+    const enum status status = wire_encode(start, bytes);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no memory to start with");
+    }
+    return wire_decode(bytes->data, bytes->size, &worker->arena, &worker->start, err);
+}
+
+static enum status make_pool(struct worker *worker, bool is_isolated, struct error *err)
+{
+    const struct pool_options options = {
+        .start = &worker->start.as.start,
+        .rank = transport_rank(worker->transport),
+        .zygote = is_isolated ? worker->zygote : NULL,
+        .job = worker->job,
+        .task = worker->task,
+        .offer = &worker->offer,
+    };
+    return pool_create(&options, &worker->pool, err);
+}
+
+/* Load the job: the zygote's part is asynchronous, and its answer is waited for in
+ * worker_prepare_turn().
+ */
+static enum status prepare(struct worker *worker, const struct wire_message *message,
+                           bool is_isolated, struct error *err)
+{
+    struct buffer bytes = {0};
+    enum status status = keep_start(worker, message, &bytes, err);
+    if (status == STATUS_OK) {
+        status =
+            is_isolated
+                ? executor_prepare(worker->zygote, transport_rank(worker->transport), &bytes, err)
+                : executor_load(&worker->start.as.start, &worker->job, &worker->task, err);
+    }
+    buffer_free(&bytes);
+    if (status == STATUS_OK && !is_isolated) {
+        status = make_pool(worker, false, err);
+    }
+    return status;
+}
+
+enum status worker_on_start(struct worker *worker, const struct wire_message *message,
+                            struct error *err)
+{
+    struct error refusal = {""};
+    if (worker->state != WORKER_WAITING) {
+        log_warning("start ignored reason=started_already");
+        return STATUS_OK;
+    }
+    if (strcmp(message->as.start.program, MAPFLEET_VERSION) != 0) {
+        (void)error_set(&refusal, STATUS_INVALID, "it runs mapfleet %s, rank 0 mapfleet %s",
+                        MAPFLEET_VERSION, message->as.start.program);
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
+    const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
+    if (offer_make(worker->transport, &message->as.start, is_isolated, &worker->offer, &refusal) !=
+        STATUS_OK) {
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
+    if (worker->offer.slot_count == 0) { /* too small for the task: nothing of it is loaded */
+        return worker_send_ready(worker, "", false, err);
+    }
+    if (prepare(worker, message, is_isolated, &refusal) != STATUS_OK) {
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
+    worker->state = WORKER_PREPARING;
+    return STATUS_OK;
+}
+
+/* The zygote's answer: is the job loaded? */
+static enum status take_prepared(struct worker *worker, bool *did_something, struct error *err)
+{
+    struct zygote_event event;
+    struct error refusal;
+    bool is_event = false;
+    const enum status taken = zygote_take_event(worker->zygote, &event, &is_event, &refusal);
+    if (taken != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        if (taken == STATUS_IO) {
+            (void)describe_end(worker->zygote, worker->start.as.start.job_path, &refusal);
+        }
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
+    if (!is_event) {
+        return STATUS_OK;
+    }
+    *did_something = true;
+    if (event.kind != ZYGOTE_PREPARED || event.status != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        return worker_send_ready(worker, event.error.text, false, err);
+    }
+    if (make_pool(worker, true, &refusal) != STATUS_OK) {
+        worker->state = WORKER_WAITING;
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
+    return STATUS_OK;
+}
+
+/* Ready is who has set an executor up. */
+enum status worker_prepare_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                                struct error *err)
+{
+    struct pool_result none;
+    bool is_result;
+    if (worker->pool == NULL) {
+        return take_prepared(worker, did_something, err);
+    }
+    const enum status status = pool_collect(worker->pool, now_us, &none, &is_result, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (pool_setup_error(worker->pool) != NULL) {
+        worker->state = WORKER_WAITING;
+        return worker_send_ready(worker, pool_setup_error(worker->pool), true, err);
+    }
+    if (!pool_is_ready(worker->pool)) {
+        return STATUS_OK;
+    }
+    *did_something = true;
+    worker->state = WORKER_READY;
+    worker->reported_us = now_us;
+    worker->beat_us = now_us;
+    return worker_send_ready(worker, "", false, err);
+}
