@@ -35,7 +35,13 @@ static int print_results(const struct request *request, int exit_status)
     if (!is_printing(&request->options) || (exit_status != 0 && exit_status != 1)) {
         return exit_status;
     }
-    return results_main(&options) == 0 ? exit_status : EXIT_INTERNAL;
+    if (results_main(&options) != 0) {
+        log_error(
+            "the run %s, but its outputs could not be written: `mapfleet results %s` has them",
+            exit_status == 0 ? "succeeded" : "failed", request->run_dir);
+        return EXIT_INTERNAL;
+    }
+    return exit_status;
 }
 
 static int run_session(struct transport *transport, struct zygote *zygote,

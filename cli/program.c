@@ -60,6 +60,40 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+static int refuse_verb(const char *name, bool is_speaker)
+{
+    if (is_speaker) {
+        log_error("unknown verb \"%s\": expected map, resume, tasks, results, status or cache "
+                  "(mapfleet --help)",
+                  name);
+    }
+    return EXIT_REFUSED;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* `mapfleet help [VERB]`: what stands behind the verb makes no difference, as with --help. */
+static int help(int argc, char **argv, bool is_speaker)
+{
+    enum verb verb;
+    if (argc > 2 && strcmp(argv[1], "help") == 0 && !is_help(argv[2])) {
+        if (!verb_by_name(argv[2], &verb)) {
+            return refuse_verb(argv[2], is_speaker);
+        }
+        if (is_speaker) {
+            options_print_help(verb);
+        }
+        return 0;
+    }
+    if (is_speaker) {
+        options_print_overview();
+    }
+    return argc < 2 ? EXIT_REFUSED : 0;
+}
+
 int mf_main(int argc, char **argv, mf_job_function *job)
 {
     enum verb verb;
@@ -68,11 +102,8 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");
     const bool is_speaker =
         transport_rank_of_environment() == 0; /* of several copies, one prints */
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        if (is_speaker) {
-            options_print_overview();
-        }
-        return argc < 2 ? EXIT_REFUSED : 0;
+    if (argc < 2 || is_help(argv[1])) {
+        return help(argc, argv, is_speaker);
     }
     if (strcmp(argv[1], "--version") == 0) {
         if (is_speaker) {
@@ -81,12 +112,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
         return 0;
     }
     if (!verb_by_name(argv[1], &verb)) {
-        if (is_speaker) {
-            log_error("unknown verb \"%s\": expected map, resume, tasks, results, status or cache "
-                      "(mapfleet --help)",
-                      argv[1]);
-        }
-        return EXIT_REFUSED;
+        return refuse_verb(argv[1], is_speaker);
     }
     if (verb == VERB_MAP || verb == VERB_RESUME) {
         return map_main(verb, argc - 1, argv + 1);

@@ -291,6 +291,10 @@ enum status results_stdio_print(const char *run_dir, const struct run_descriptio
         qsort(search.found, search.count, sizeof(*search.found), by_attempt);
     }
     for (size_t i = 0; i < search.count; i++) {
+        if (status == STATUS_OK && search.count > 1) {
+            log_info("attempt %" PRIu64 " of instance %" PRIu64 ":", search.found[i].attempt,
+                     index);
+        }
         if (status == STATUS_OK) {
             status = write_all(&search.found[i].text, err);
         }

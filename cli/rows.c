@@ -43,7 +43,7 @@ static MUST_CHECK enum status write_out(struct rows *rows, struct error *err)
         } else if (errno == EPIPE) {
             rows->is_closed = true;
         } else if (errno != EINTR) {
-            return error_set(err, STATUS_IO, "writing results: %s", strerror(errno));
+            return error_set(err, STATUS_IO, "standard output: %s", strerror(errno));
         }
     }
     buffer_clear(&rows->out);

@@ -128,8 +128,8 @@ void summary_print(const struct run_description *run, const struct failures *fai
     put_counts(&text, verdict);
     text_put_count(&text, "; ", verdict->retries, verdict->retries == 1 ? " retry" : " retries");
     text_put(&text, "; ", quantity_time_text((uint64_t)(verdict->wall_seconds * 1e9), time));
-    text_put_count(&text, ", ", rate_of(instances_ended(verdict), verdict->wall_seconds),
-                   " instances/s\n");
+    const uint64_t rate = rate_of(instances_ended(verdict), verdict->wall_seconds);
+    text_put_count(&text, ", ", rate, rate == 1 ? " instance/s\n" : " instances/s\n");
     if (failures_count(failures) > 0) {
         text_put_count(&text, "mapfleet: ", failures_count(failures),
                        failures_count(failures) == 1 ? " attempt failed:\n"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shared/key.h"
+#include "shared/launch_dir.h"
 #include "shared/seed.h"
 #include "shared/workdir.h"
 
@@ -141,12 +142,15 @@ char *const *mf_environment(mf_context *ctx)
 
 void context_go_home(const mf_context *ctx)
 {
-    (void)!chdir(ctx->launch_dir); /* where it has gone since, attempts are where they are */
+    launch_dir_return(ctx->launch_dir);
 }
 
 void context_clean_up(mf_context *ctx)
 {
     context_go_home(ctx); /* a function that uses a folder likes to be in it */
+    if (!ctx->has_workdir) {
+        return;
+    }
     if (ctx->input == NULL || ctx->kept_workdirs == NULL) {
         workdir_remove(ctx->workdir);
     }

@@ -17,6 +17,7 @@
 
 #include "shared/arena.h"
 #include "shared/environment.h"
+#include "shared/launch_dir.h"
 #include "shared/mapfleet.h"
 #include "shared/writer.h"
 
@@ -62,12 +63,12 @@ static inline void context_begin(mf_context *ctx, uint64_t index, uint64_t attem
 /* Go back to the launch directory: a function may have left it. */
 void context_go_home(const mf_context *ctx);
 
-/* Take back what the attempt asked for. */
+/* Take back what the attempt asked for, and where it has gone. */
 void context_clean_up(mf_context *ctx);
 
 static inline void context_end(mf_context *ctx)
 {
-    if (ctx->has_workdir) {
+    if (ctx->has_workdir || launch_dir_is_left()) {
         context_clean_up(ctx);
     }
 }

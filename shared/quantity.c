@@ -283,22 +283,76 @@ const char *quantity_time_text(uint64_t ns, char text[QUANTITY_TEXT_SIZE])
     return text;
 }
 
+static const struct unit binary_units[] = {
+    {"B", 1},
+    {"KiB", UINT64_C(1) << 10},
+    {"MiB", UINT64_C(1) << 20},
+    {"GiB", UINT64_C(1) << 30},
+    {"TiB", UINT64_C(1) << 40},
+    {"PiB", UINT64_C(1) << 50},
+    {"EiB", UINT64_C(1) << 60},
+};
+
+static const struct unit decimal_units[] = {
+    {"kB", UINT64_C(1000)},
+    {"MB", UINT64_C(1000000)},
+    {"GB", UINT64_C(1000000000)},
+    {"TB", UINT64_C(1000000000000)},
+};
+
+#define EXACT_COUNT_MAX 9999
+
+static size_t digit_count(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0' && *text != ' '; text++) {
+        count += *text != '.' ? 1 : 0;
+    }
+    return count;
+}
+
+/* With two decimals at most, if that is all there is to say: "200 MB", "1.25 GiB". It replaces a
+ * text with more digits. */
+static void exact_text(uint64_t bytes, const struct unit *unit, char *text)
+{
+    const uint64_t step = unit->size % 100 == 0 ? unit->size / 100 : unit->size / 4;
+    const uint64_t whole = bytes / unit->size;
+    char digits[32];
+    if (step == 0 || whole == 0 || whole > EXACT_COUNT_MAX || bytes % step != 0) {
+        return;
+    }
+    const uint64_t hundredths = bytes % unit->size / step * (100 / (unit->size / step));
+    if (hundredths == 0) {
+        (void)snprintf(digits, sizeof(digits), "%" PRIu64, whole);
+    } else if (hundredths % 10 == 0) {
+        (void)snprintf(digits, sizeof(digits), "%" PRIu64 ".%" PRIu64, whole, hundredths / 10);
+    } else {
+        (void)snprintf(digits, sizeof(digits), "%" PRIu64 ".%02" PRIu64, whole, hundredths);
+    }
+    if (*text == '\0' || digit_count(digits) < digit_count(text)) {
+        (void)snprintf(text, QUANTITY_TEXT_SIZE, "%s %s", digits, unit->name);
+    }
+}
+
+/* A limit reads as it was given, 200M as "200 MB" and 200Mi as "200 MiB": in the unit that gives it
+ * exactly with the fewest digits. What is measured is hardly ever so round, and is rounded. */
 const char *quantity_size_text(uint64_t bytes, char text[QUANTITY_TEXT_SIZE])
 {
-    static const struct unit units[] = {
-        {"B", 1},
-        {"KiB", UINT64_C(1) << 10},
-        {"MiB", UINT64_C(1) << 20},
-        {"GiB", UINT64_C(1) << 30},
-        {"TiB", UINT64_C(1) << 40},
-        {"PiB", UINT64_C(1) << 50},
-        {"EiB", UINT64_C(1) << 60},
-    };
     size_t i = 0;
-    while (i + 1 < COUNT_OF(units) && divide_rounded(bytes, units[i].size) >= 1024) {
+    while (i + 1 < COUNT_OF(binary_units) && divide_rounded(bytes, binary_units[i].size) >= 1024) {
         i++;
     }
-    scaled_text(bytes, &units[i], text);
+    text[0] = '\0';
+    if (i > 0) {
+        exact_text(bytes, &binary_units[i], text);
+        exact_text(bytes, &binary_units[i - 1], text);
+        for (size_t j = COUNT_OF(decimal_units); j > 0; j--) {
+            exact_text(bytes, &decimal_units[j - 1], text);
+        }
+    }
+    if (text[0] == '\0') {
+        scaled_text(bytes, &binary_units[i], text);
+    }
     return text;
 }
 

@@ -27,7 +27,7 @@ MUST_CHECK enum status quantity_parse_count(const char *text, uint64_t *count_ou
 MUST_CHECK enum status quantity_parse_factor(const char *text, double *factor_out,
                                              struct error *err);
 
-/* For people: "1.5 s", "12 min 3 s"; "600 MiB"; "1,234,567". Each gives `text`. */
+/* For people: "1.5 s", "12 min 3 s"; "600 MiB", "1.5 GB"; "1,234,567". Each gives `text`. */
 #define QUANTITY_TEXT_SIZE 48
 const char *quantity_time_text(uint64_t ns, char text[QUANTITY_TEXT_SIZE]);
 const char *quantity_size_text(uint64_t bytes, char text[QUANTITY_TEXT_SIZE]);

@@ -49,7 +49,6 @@ struct slot {
     uint64_t term_us;   /* when it gets its SIGTERM, if it still runs; UINT64_MAX: never */
     uint64_t kill_us;   /* where doomed: when it gets its SIGKILL */
     uint64_t cancel_grace_us;
-    uint64_t held; /* bytes, where DOOM_MEMORY */
     bool is_kill_sent;
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */

@@ -161,11 +161,10 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         failure.class = FAILURE_TIMEOUT;
         (void)snprintf(pool->text, sizeof(pool->text), "ran longer than its timeout");
     } else if (slot->doom == DOOM_MEMORY) {
-        char held[QUANTITY_TEXT_SIZE];
         char limit[QUANTITY_TEXT_SIZE];
         failure.class = FAILURE_MEMORY;
-        (void)snprintf(pool->text, sizeof(pool->text), "held %s, past its limit of %s",
-                       quantity_size_text(slot->held, held), quantity_size_text(slot->mem, limit));
+        (void)snprintf(pool->text, sizeof(pool->text), "past its limit of %s",
+                       quantity_size_text(slot->mem, limit));
     } else if (slot->doom == DOOM_END) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");

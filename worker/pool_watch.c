@@ -74,7 +74,6 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
         return STATUS_OK;
     }
     if (slot->doom == DOOM_NONE) {
-        slot->held = held;
         doom(slot, DOOM_MEMORY, at);
     }
     return pool_kill(pool, slot, err);

@@ -256,6 +256,7 @@ static void succeed(struct runner *runner, struct place place)
  * Gives whether the attempt may succeed. */
 static bool weigh(struct runner *runner, char *text, size_t text_size)
 {
+    char limit_text[QUANTITY_TEXT_SIZE];
     const uint64_t mem = runner->mem;
     if (!runner->is_weighed) {
         return true;
@@ -274,10 +275,8 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
         runner->is_over = runner->is_over || runner->is_spent;
     }
     if (held > mem) {
-        char held_text[QUANTITY_TEXT_SIZE];
-        char limit_text[QUANTITY_TEXT_SIZE];
-        (void)snprintf(text, text_size, "held %s, past its limit of %s",
-                       quantity_size_text(held, held_text), quantity_size_text(mem, limit_text));
+        (void)snprintf(text, text_size, "past its limit of %s",
+                       quantity_size_text(mem, limit_text));
     }
     return held <= mem;
 }

@@ -201,6 +201,16 @@ run 3 map basics:misbehave --inputs retried.jsonl --retries 2 --run-dir retried-
 stdio retried-all 0
 [ "$(wc -l <out)" -eq 3 ] || fail "not all three attempts"
 
+rule "which attempt a part is from stands on standard error, where there is more than one"
+expect_lines err "$(printf 'mapfleet: attempt %d of instance 0:\n' 0 1 2)"
+"$mapfleet" results retried-all --stdio 0 >both 2>&1
+expect_lines both "$(for i in 0 1 2; do
+    echo "mapfleet: attempt $i of instance 0:"
+    echo "misbehave[0] attempt $i: hello"
+done)"
+stdio ways-0 1
+[ ! -s err ] || fail "of one attempt too"
+
 rule "what timed out is kept, and its last lines are told"
 { one both 'working\n' hang; } >slow.jsonl
 run 2 map basics:misbehave --inputs slow.jsonl --timeout 500ms --run-dir slow

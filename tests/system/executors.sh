@@ -145,9 +145,10 @@ expect_nothing_left
 
 rule "an attempt past its memory fails with class memory, and the others go on"
 python3 inputs.py leaks.jsonl 60 leak,leak-on
-run 2 map basics:misbehave --inputs leaks.jsonl --mem 100Mi --slots 2 --policy run-all --print \
+run 2 map basics:misbehave --inputs leaks.jsonl --mem 100M --slots 2 --policy run-all --print \
     --run-dir leaks
 expect_status 1
+cp err summary
 python3 - <<'PYTHON' || fail "not exactly those failed"
 import json
 outputs = [json.loads(line) for line in open("out")]
@@ -155,12 +156,19 @@ assert outputs == [None if i % 10 == 3 else i for i in range(60)], outputs
 PYTHON
 run 0 results leaks --table --state failed
 python3 - <<'PYTHON' || fail "classes or texts are wrong"
-import json, re
+import json
 rows = [json.loads(line) for line in open("out")]
 assert len(rows) == 6, rows
 for row in rows:
     assert row["class"] == "memory" and row["task_failures"] == 1, row
-    assert re.search(r"memory: held [0-9.]+ MiB, past its limit of 100 MiB$", row["error"]), row
+    assert row["error"].endswith("memory: past its limit of 100 MB"), row
+PYTHON
+
+rule "the summary has them as one group, however much each of them held"
+python3 - <<'PYTHON' || fail "not one group of six"
+import re
+lines = [line for line in open("summary") if "past its limit" in line]
+assert len(lines) == 1 and re.search(r"\[3\]\[13\].*\[53\]: ", lines[0]), lines
 PYTHON
 expect_nothing_left
 

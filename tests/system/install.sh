@@ -100,6 +100,82 @@ assert [row["class"] for row in rows] == ["output"] * 3, rows
 assert "expected int, found str" in rows[0]["error"], rows[0]
 PYTHON
 
+# Ways to leave the directory: itself, and in a library that it is linked with or opens.
+cat >leave.c <<'C'
+#include <unistd.h>
+
+int leave(void);
+
+int leave(void)
+{
+    return chdir("/proc");
+}
+C
+cat >wander.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mapfleet.h>
+#include <unistd.h>
+
+int leave(void);
+
+static int leave_by_descriptor(void)
+{
+    const int fd = open("/proc", O_RDONLY);
+    const int code = fchdir(fd);
+    (void)close(fd);
+    return code;
+}
+
+static int leave_by_opened_library(void)
+{
+    char path[PATH_MAX + 16];
+    char folder[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/libopened.so", getcwd(folder, sizeof(folder)));
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    int (*opened)(void) = NULL;
+    if (library != NULL) {
+        *(void **)&opened = dlsym(library, "leave");
+    }
+    return opened == NULL ? -1 : opened();
+}
+
+/* Gives where it started. */
+static mf_status wander(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    char folder[PATH_MAX] = "";
+    mf_put_str(output, getcwd(folder, sizeof(folder)));
+    switch (mf_int(input) % 4) {
+    case 0:
+        return chdir("/proc") == 0 ? MF_OK : mf_fail(ctx, "chdir");
+    case 1:
+        return leave_by_descriptor() == 0 ? MF_OK : mf_fail(ctx, "fchdir");
+    case 2:
+        return leave() == 0 ? MF_OK : mf_fail(ctx, "a library");
+    default:
+        return leave_by_opened_library() == 0 ? MF_OK : mf_fail(ctx, "an opened library");
+    }
+}
+
+void mf_job(mf_registry *job)
+{
+    const mf_task task = {.name = "wander", .fn = wander, .input = "int", .output = "str"};
+    mf_register_task(job, &task);
+}
+C
+rule "every attempt starts in the launch directory, whoever left it before: by code or a library"
+for name in leave opened; do
+    cc -shared -fPIC leave.c -o lib$name.so >out 2>err || fail "lib$name.so does not build"
+done
+# shellcheck disable=SC2086
+cc -std=c11 -Wall -shared -fPIC wander.c -o wander.so -L. -lleave $flags -Wl,-rpath,"$PWD" \
+    >out 2>err || fail "the job does not build"
+run 2 map ./wander.so:wander --range 0:200 --slots 1 --print
+expect_status 0
+expect_lines out "$(yes "\"$PWD\"" | head -200)"
+
 cat >program.c <<'C'
 #include <mapfleet.h>
 
@@ -122,6 +198,15 @@ done
 run 0 tasks :
 expect_status 0
 expect_in out "twice: int -> int"
+
+rule "its attempts start in the launch directory too"
+# shellcheck disable=SC2086
+cc -std=c11 -Wall program.c wander.c -o wander -L. -lleave $flags -Wl,-rpath,"$PWD" \
+    -Wl,-rpath,"$(dirname "$PKG_CONFIG_PATH")" >out 2>err || fail "the program does not build"
+mapfleet=$PWD/wander
+run 0 map :wander --range 0:200 --slots 1 --print
+expect_status 0
+expect_lines out "$(yes "\"$PWD\"" | head -200)"
 
 rule "find_package finds the installed package, from C and from C++"
 mkdir consumer

@@ -102,9 +102,9 @@ rule "tasks lists names and types without MPI"
 run 0 tasks basics
 expect_status 0
 expect_in out "square: int -> int"
-rule "of several copies, one prints what needs no MPI, and one refuses"
+rule "of several copies, one prints what needs no MPI"
 run 0 map basics:square --range 0:3 --run-dir once
-for words in "tasks basics" "results once" "--version" "--help" "tasks --help"; do
+for words in "tasks basics" "results once" "--version" "--help" "tasks --help" "help results"; do
     run 0 $words
     expect_status 0
     mv out alone
@@ -112,6 +112,33 @@ for words in "tasks basics" "results once" "--version" "--help" "tasks --help"; 
     expect_status 0
     cmp -s alone out || fail "mapfleet $words: not what a process alone prints"
 done
+rule "help VERB is VERB --help"
+run 0 help
+expect_status 0
+expect_in out "mapfleet help VERB"
+for verb in map resume tasks results status cache; do
+    run 0 help $verb
+    expect_status 0
+    mv out words
+    run 0 $verb --help
+    expect_status 0
+    cmp -s out words || fail "help $verb is another text"
+done
+run 0 help mop
+expect_status 2
+expect_in err 'unknown verb "mop"'
+
+rule "outputs that cannot be written are an end of their own, and are not lost"
+timeout 60 "$mapfleet" map basics:square --range 0:10 --print --run-dir full >/dev/full 2>err
+status=$?
+expect_status 70
+expect_in err "standard output: No space left on device"
+expect_in err "the run succeeded, but its outputs could not be written: \`mapfleet results $scratch/full\` has them"
+run 0 results full
+expect_status 0
+[ "$(wc -l <out)" -eq 10 ] || fail "they are lost"
+
+rule "of several copies, one refuses"
 run 3 tasks nojob
 expect_status 2
 [ "$(grep -c '^mapfleet: ' err)" -eq 1 ] || fail "not one message"

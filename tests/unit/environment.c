@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +246,32 @@ Test(environment, asking_for_it_makes_the_folder_which_is_gone_after_the_attempt
     context_end(&attempt->ctx);
     cr_expect(ne(int, access(path, F_OK), 0));
     cr_expect(strcmp(getcwd(path, sizeof(path)), "/") == 0, "the next attempt is elsewhere");
+    attempt_destroy(attempt);
+}
+
+/* One asks for no folder; it is enough that it called the one function or the other. */
+Test(environment, an_attempt_that_goes_elsewhere_leaves_the_next_one_where_the_run_was_started)
+{
+    struct attempt *attempt = attempt_create();
+    char path[PATH_MAX];
+    cr_assert(eq(int, chdir("/proc"), 0));
+    context_end(&attempt->ctx);
+    cr_expect(strcmp(getcwd(path, sizeof(path)), "/") == 0, "after chdir(): %s", path);
+
+    context_begin(&attempt->ctx, 18, 0, &attempt->input);
+    const int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert(eq(int, fchdir(fd), 0));
+    (void)close(fd);
+    context_end(&attempt->ctx);
+    cr_expect(strcmp(getcwd(path, sizeof(path)), "/") == 0, "after fchdir(): %s", path);
+
+    context_begin(&attempt->ctx, 19, 0, &attempt->input);
+    errno = 0;
+    cr_expect(eq(int, chdir("/nowhere"), -1));
+    cr_expect(eq(int, errno, ENOENT), "a failure is the system's own");
+    cr_expect(eq(int, fchdir(-1), -1));
+    cr_expect(eq(int, errno, EBADF));
+    context_end(&attempt->ctx);
     attempt_destroy(attempt);
 }
 

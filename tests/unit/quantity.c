@@ -208,6 +208,29 @@ Test(quantity, sizes_read_well)
     expect_text(quantity_size_text, UINT64_MAX, "16 EiB");
 }
 
+/* A limit that is 200M is not to be looked for as 191 MiB. */
+Test(quantity, a_size_given_with_powers_of_1000_is_shown_with_them)
+{
+    static const struct {
+        const char *given;
+        const char *shown;
+    } rows[] = {{"200M", "200 MB"},     {"200Mi", "200 MiB"},    {"1G", "1 GB"},
+                {"1.5G", "1.5 GB"},     {"1.25G", "1.25 GB"},    {"1.05G", "1.05 GB"},
+                {"1500M", "1.5 GB"},    {"64T", "64 TB"},        {"2000K", "2 MB"},
+                {"2K", "2 kB"},         {"1K", "1000 B"},        {"1.25Gi", "1.25 GiB"},
+                {"1.5Gi", "1.5 GiB"},   {"4Ti", "4 TiB"},        {"2000Mi", "2000 MiB"},
+                {"1.333Gi", "1.3 GiB"}, {"8M", "8 MB"},          {"4000Ki", "4000 KiB"},
+                {"1T", "1 TB"},         {"123456789", "118 MiB"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[QUANTITY_TEXT_SIZE];
+        struct error err = {""};
+        uint64_t bytes = 0;
+        cr_assert(quantity_parse_size(rows[i].given, &bytes, &err) == STATUS_OK, "%s", err.text);
+        cr_expect(strcmp(quantity_size_text(bytes, text), rows[i].shown) == 0, "%s reads \"%s\"",
+                  rows[i].given, text);
+    }
+}
+
 Test(quantity, counts_have_commas)
 {
     expect_text(quantity_count_text, 0, "0");

@@ -1,0 +1,263 @@
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/options_private.h"
+#include "shared/memory.h"
+
+/* ---- What is nearly an option ---------------------------------------------------------------- */
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    const size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+#define NAME_SIZE_MAX 32
+
+/* Levenshtein's: how many letters to add, drop or replace. `b` is a name of the table. */
+static size_t edit_distance(const char *a, size_t a_size, const char *b)
+{
+    const size_t b_size = strlen(b);
+    size_t row[NAME_SIZE_MAX + 1]; /* from the letters of `a` so far to the first j of `b` */
+    assert(b_size <= NAME_SIZE_MAX);
+    for (size_t j = 0; j <= b_size; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= a_size; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_size; j++) {
+            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = smallest(row[j] + 1, row[j - 1] + 1, replaced);
+        }
+    }
+    return row[b_size];
+}
+
+/* NULL where no option of the verb is so near that it is likely to be meant: two letters away, or
+ * as many as a third of the name, or the rest of it is missing. */
+static const char *nearest_option(enum verb verb, const char *name, size_t name_size)
+{
+    const char *nearest = NULL;
+    size_t order_min = SIZE_MAX;
+    for (size_t i = 0; i < OPTION_COUNT && name_size <= NAME_SIZE_MAX; i++) {
+        const size_t distance = edit_distance(name, name_size, options_table[i].name);
+        const size_t allowed = name_size / 3 > 2 ? name_size / 3 : 2;
+        const bool is_beginning =
+            name_size > 2 && strncmp(name, options_table[i].name, name_size) == 0;
+        const size_t order = distance + (is_beginning ? 0 : NAME_SIZE_MAX); /* these come first */
+        if (options_is_of(&options_table[i], verb) && order < order_min &&
+            (distance <= allowed || is_beginning)) {
+            nearest = options_table[i].name;
+            order_min = order;
+        }
+    }
+    return nearest;
+}
+
+static enum status unknown_option(enum verb verb, const char *name, size_t name_size,
+                                  struct error *err)
+{
+    const char *nearest = nearest_option(verb, name, name_size);
+    if (nearest != NULL) {
+        return error_set(err, STATUS_INVALID, "unknown option %.*s: did you mean %s?",
+                         (int)name_size, name, nearest);
+    }
+    return error_set(err, STATUS_INVALID, "unknown option %.*s: mapfleet %s --help lists all",
+                     (int)name_size, name, options_verbs[verb].name);
+}
+
+static enum status other_verbs_option(enum verb verb, const struct option *option,
+                                      struct error *err)
+{
+    enum verb owner = VERB_MAP;
+    while (!options_is_of(option, owner)) {
+        owner++;
+    }
+    return error_set(err, STATUS_INVALID,
+                     "%s is an option of mapfleet %s, and mapfleet %s has none "
+                     "of that name",
+                     option->name, options_verbs[owner].name, options_verbs[verb].name);
+}
+
+/* ---- Parsing -------------------------------------------------------------------------------- */
+
+static const struct option *find_long(const char *name, size_t name_size)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strlen(options_table[i].name) == name_size &&
+            memcmp(options_table[i].name, name, name_size) == 0) {
+            return &options_table[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct option *find_short(char letter)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (options_table[i].letter == letter) {
+            return &options_table[i];
+        }
+    }
+    return NULL;
+}
+
+/* Is it one of the words of `list`, which stand between bars? */
+static bool is_listed(const char *list, const char *word)
+{
+    const size_t size = strlen(word);
+    while (list != NULL) {
+        if (strncmp(list, word, size) == 0 && (list[size] == '|' || list[size] == '\0')) {
+            return true;
+        }
+        list = strchr(list, '|');
+        list = list == NULL ? NULL : list + 1;
+    }
+    return false;
+}
+
+/* "jsonl|json|csv" as "jsonl, json or csv". */
+#define CHOICES_TEXT_SIZE 96
+static const char *choices_text(const char *choices, char text[CHOICES_TEXT_SIZE])
+{
+    size_t size = 0;
+    for (const char *at = choices; *at != '\0' && size + 5 < CHOICES_TEXT_SIZE; at++) {
+        if (*at != '|') {
+            text[size++] = *at;
+            continue;
+        }
+        const char *joint = strchr(at + 1, '|') == NULL ? " or " : ", ";
+        memcpy(text + size, joint, strlen(joint));
+        size += strlen(joint);
+    }
+    text[size] = '\0';
+    return text;
+}
+
+static enum status check_choice(const struct option *option, const char *value, struct error *err)
+{
+    char text[CHOICES_TEXT_SIZE];
+    if (option->choices == NULL || is_listed(option->choices, value)) {
+        return STATUS_OK;
+    }
+    if (is_listed(option->refused, value)) {
+        return error_set(err, STATUS_INVALID, "%s: \"%s\" %s: expected %s", option->name, value,
+                         option->reason, choices_text(option->choices, text));
+    }
+    return error_set(err, STATUS_INVALID, "%s: \"%s\" is unknown: expected %s", option->name, value,
+                     choices_text(option->choices, text));
+}
+
+/* Where the parser stands. */
+struct cursor {
+    int argc;
+    char **argv;
+    int at; /* the word that is read */
+};
+
+/* The value of the option at the cursor, which moves over it where it is a word of its own.
+ * `attached` is what the option's own word holds, NULL where it holds nothing. What starts with
+ * two dashes is an option that somebody forgot a value before, unless it is attached. */
+static enum status take_value(const struct option *option, const char *attached,
+                              struct cursor *cursor, const char **value_out, struct error *err)
+{
+    *value_out = attached == NULL ? "" : attached;
+    switch (option->value) {
+    case VALUE_NONE:
+        if (attached != NULL) {
+            return error_set(err, STATUS_INVALID, "%s takes no value, and \"%s\" was given",
+                             option->name, attached);
+        }
+        return STATUS_OK;
+    case VALUE_OPTIONAL:
+        return attached == NULL ? STATUS_OK : check_choice(option, attached, err);
+    case VALUE_REQUIRED:
+        if (attached == NULL) {
+            const char *next = cursor->at + 1 < cursor->argc ? cursor->argv[cursor->at + 1] : "--";
+            if (strncmp(next, "--", 2) == 0) {
+                return error_set(err, STATUS_INVALID, "%s needs a value: expected %s %s",
+                                 option->name, option->name, option->argument);
+            }
+            *value_out = next;
+            cursor->at++;
+        }
+        return check_choice(option, *value_out, err);
+    }
+    assert(false);
+    return STATUS_INVALID;
+}
+
+static enum status parse_option(struct options *options, struct cursor *cursor, struct error *err)
+{
+    const char *word = cursor->argv[cursor->at];
+    const struct option *option;
+    const char *attached = NULL;
+    size_t name_size;
+    if (word[1] == '-') {
+        name_size = strcspn(word, "=");
+        option = find_long(word, name_size);
+        attached = word[name_size] == '=' ? word + name_size + 1 : NULL;
+    } else {
+        name_size = 2;
+        option = find_short(word[1]);
+        attached = word[2] != '\0' ? word + 2 : NULL;
+    }
+    if (option == NULL) {
+        return unknown_option(options->verb, word, word[1] == '-' ? name_size : strlen(word), err);
+    }
+    if (!options_is_of(option, options->verb)) {
+        return other_verbs_option(options->verb, option, err);
+    }
+    const char *value;
+    const enum status status = take_value(option, attached, cursor, &value, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const enum option_id id = (enum option_id)(option - options_table);
+    options->values[id] = value;
+    if (id == OPTION_FILES) {
+        options->repeated[options->repeated_count++] = value;
+    }
+    return STATUS_OK;
+}
+
+enum status options_parse(enum verb verb, int argc, char **argv, struct options *options_out,
+                          struct error *err)
+{
+    struct options options = {.verb = verb};
+    const size_t room = (size_t)(argc > 0 ? argc : 1);
+    struct cursor cursor = {.argc = argc, .argv = argv, .at = 1};
+    bool is_ended = false;
+    options.repeated = memory_take(room, sizeof(*options.repeated));
+    options.words = memory_take(room, sizeof(*options.words));
+
+    for (; cursor.at < argc; cursor.at++) {
+        const char *word = argv[cursor.at];
+        if (is_ended || word[0] != '-' || word[1] == '\0') {
+            options.words[options.word_count++] = word;
+            options.words_after += is_ended ? 1 : 0;
+        } else if (strcmp(word, "--") == 0) {
+            is_ended = true;
+        } else {
+            const enum status status = parse_option(&options, &cursor, err);
+            if (status != STATUS_OK) {
+                options_free(&options);
+                return status;
+            }
+        }
+    }
+    *options_out = options;
+    return STATUS_OK;
+}
+
+void options_free(struct options *options)
+{
+    free(options->repeated);
+    free(options->words);
+    *options = (struct options){.verb = options->verb};
+}
