@@ -9,13 +9,6 @@ held() {
     echo $(($(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status") / 1024))
 }
 
-rank_process() { # rank_process MPIRUN RANK
-    local process
-    for process in $(pgrep -P "$1"); do
-        grep -qz "^OMPI_COMM_WORLD_RANK=$2\$" "/proc/$process/environ" && echo "$process"
-    done
-}
-
 rule "a run goes on where its master stood still"
 timeout -k 2 100 mpirun -q -n 3 "$mapfleet" map "$MAPFLEET_BUILD_DIR/tests/jobs/bulky.so:noise" \
     --range "0:$count" --unit-size $((count / 2)) --slots 1 --run-dir run >out 2>err </dev/null &

@@ -49,6 +49,18 @@ finish
 expect_interrupted
 expect_counts succeeded 4 not-started 2
 
+rule "and so does a signal to rank 0 alone"
+for signal in TERM INT USR2; do
+    begin 3 map "$job:gate" --inputs six.jsonl --slots 2
+    wait_for begun-0 begun-1 begun-2 begun-3
+    kill -s "$signal" "$(rank_process "$process" 0)" || fail "rank 0 is not there"
+    wait_for_line err "nothing new starts"
+    touch open
+    finish
+    expect_interrupted
+    expect_counts succeeded 4 not-started 2
+done
+
 rule "what runs on past the grace is aborted, and has used no attempt"
 { echo '{"value": 0}'; echo '{"value": 1, "until": "never"}'
     echo '{"value": 2, "until": "never", "deaf": true}'; } >never.jsonl
@@ -146,6 +158,33 @@ expect_interrupted
 [ "$(wc -l <starts)" -eq 1 ] || fail "it was retried"
 run 0 results run --table --state aborted
 expect_in out '"attempts":1,"task_failures":1'
+
+rule "interrupted at any moment, and resumed as often, a run comes to what it would have come to"
+seq 0 299 | sed 's/.*/{"value": &}/' >values.jsonl
+for ranks in 0 3; do
+    begin "$ranks" map "$job:gate" --inputs values.jsonl --slots 2 --delay 5ms --grace 0
+    rounds=0
+    while :; do
+        wait_for run/run.json
+        sleep "0.$((RANDOM % 8 + 1))" # the moment is what is tried
+        kill -s "$([ $((RANDOM % 2)) -eq 0 ] && echo USR1 || echo USR2)" "$process" 2>/dev/null
+        finish
+        # 128 + the signal: it came in the first moments of a process, before anything takes it in.
+        case $status in
+        75 | 138 | 140) ;;
+        *) break ;;
+        esac
+        rounds=$((rounds + 1))
+        [ "$rounds" -lt 100 ] || fail "it makes no progress"
+        start "$ranks" resume run
+    done
+    expect_status 0
+    [ "$rounds" -gt 0 ] || fail "it was never interrupted"
+    run 0 results run
+    expect_lines out "$(seq 0 299)"
+    expect_counts succeeded 300
+    expect_nothing_left
+done
 
 rule "before anything was started, the exit is 75 and nothing is left"
 mkfifo inputs

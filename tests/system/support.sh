@@ -9,6 +9,8 @@ python3() {
 
 mapfleet=$MAPFLEET_BUILD_DIR/bin/mapfleet
 scratch=$(mktemp -d)
+# A subshell that gets SIGTERM, SIGINT or SIGHUP in its first moments, before bash has reset the traps
+# in it, does this too, whatever the trap asks first: so nothing here sends these to a subshell.
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 export XDG_CACHE_HOME=$scratch/.cache # nothing that was memoised before
@@ -78,6 +80,14 @@ wait_for_line() {
     fail "\"$2\" never came in $1"
 }
 
+# rank_process MPIRUN RANK: the process of that rank.
+rank_process() {
+    local process
+    for process in $(pgrep -P "$1"); do
+        grep -qz "^OMPI_COMM_WORLD_RANK=$2\$" "/proc/$process/environ" && echo "$process"
+    done
+}
+
 # Processes of this test that are still alive: not zombies, and with our scratch folder as cwd.
 left_behind() {
     local process
@@ -116,13 +126,14 @@ begin() {
 
 # Until it has ended: leaves $status. What hangs is killed.
 finish() {
-    (for _ in $(seq 600); do kill -0 "$process" 2>/dev/null || exit; sleep 0.1; done
+    rm -f ended
+    (for _ in $(seq 600); do [ -e ended ] && exit; sleep 0.1; done
         kill -KILL "$process") &
     local watch=$!
     wait "$process"
     status=$?
-    kill "$watch" 2>/dev/null
-    wait "$watch" 2>/dev/null
+    touch ended
+    wait "$watch"
 }
 
 # expect_counts STATE COUNT...: of run.json; all others are 0.
