@@ -11,6 +11,7 @@
 #include "shared/clean_text.h"
 #include "shared/clock.h"
 #include "shared/quantity.h"
+#include "shared/shell_word.h"
 
 #define GROUP_COUNT_MAX 10
 #define RANGE_COUNT_MAX 8
@@ -120,7 +121,10 @@ static void put_how_to_go_on(struct text *text, const struct run_view_facts *fac
         put(text, "the log is cut off or damaged: ", facts->torn, "\n");
     }
     if (facts->state == RUN_INTERRUPTED) {
-        put(text, "go on with: mapfleet resume ", facts->run_dir, "\n");
+        put(text, "go on with: mapfleet resume ", "", "");
+        text->status =
+            text->status == STATUS_OK ? shell_word_put(text->out, facts->run_dir) : text->status;
+        put(text, "\n", "", "");
     }
 }
 

@@ -1,12 +1,12 @@
 #include "master/summary.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "shared/buffer.h"
 #include "shared/log.h"
 #include "shared/quantity.h"
+#include "shared/shell_word.h"
 
 #define GROUP_COUNT_MAX 10
 #define RANGE_COUNT_MAX 8
@@ -81,32 +81,30 @@ static void put_counts(struct text *text, const struct run_verdict *verdict)
     text_put(text, *separator == '\0' ? "no instances" : "", "");
 }
 
-/* A path as a shell reads it. */
-static void put_word(struct text *text, const char *path)
+static void put_how_to_go_on(struct text *text, const char *run_dir)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "/._-+=:,@%";
-    if (path[strspn(path, plain)] == '\0') {
-        text_put(text, path, "");
-        return;
+    text_put(text, "mapfleet: go on with: mapfleet resume ", "");
+    if (text->status == STATUS_OK) {
+        text->status = shell_word_put(&text->buffer, run_dir);
     }
-    text_put(text, "'", "");
-    for (const char *at = path; *at != '\0'; at++) {
-        const char letter[] = {*at, '\0'};
-        text_put(text, *at == '\'' ? "'\\''" : letter, "");
-    }
-    text_put(text, "'", "");
+    text_put(text, "\n", "");
+}
+
+void summary_print_how_to_go_on(const char *run_dir)
+{
+    struct text text = {.status = STATUS_OK};
+    put_how_to_go_on(&text, run_dir);
+    text_write(&text);
 }
 
 static void put_run_dir(struct text *text, const struct run_description *run, const char *run_dir)
 {
     if (run->state == RUN_INTERRUPTED) {
-        text_put(text, "mapfleet: go on with: mapfleet resume ", "");
-        put_word(text, run_dir);
+        put_how_to_go_on(text, run_dir);
     } else {
         text_put(text, "mapfleet: run directory ", run_dir);
+        text_put(text, "\n", "");
     }
-    text_put(text, "\n", "");
 }
 
 static uint64_t instances_ended(const struct run_verdict *verdict)

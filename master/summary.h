@@ -15,5 +15,7 @@ void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t
  * an interrupted run, how to go on with it. */
 void summary_print(const struct run_description *run, const struct failures *failures,
                    const char *run_dir);
+/* The last of these alone. */
+void summary_print_how_to_go_on(const char *run_dir);
 
 #endif

@@ -98,6 +98,11 @@ expect_json 'run["counts"]["aborted"] == 2 and run["counts"]["succeeded"] == 4'
 ask
 expect_in out "mapfleet resume"
 
+rule "the command that goes on with it can be pasted, whatever the folder's name"
+cp -r run "it's here"
+run 0 status "it's here"
+expect_in out "go on with: mapfleet resume 'it'\\''s here'"
+
 rule "a run that was killed was cut off, which is told from a live one"
 begin 0 map "$job:gate" --inputs mixed.jsonl --slots 2 --policy run-all
 wait_for begun-6 begun-7
