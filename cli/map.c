@@ -14,12 +14,14 @@
 #include "master/master.h"
 #include "master/run_file.h"
 #include "master/slurm_end.h"
+#include "master/summary.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 
 #define EXIT_REFUSED 2
 #define EXIT_INTERNAL 70
+#define EXIT_RESUMABLE 75
 
 static bool is_printing(const struct options *options)
 {
@@ -215,6 +217,18 @@ static enum status check(const struct words *words, struct request *request, str
     return words->verb == VERB_RESUME ? resume_check(request, err) : request_check(request, err);
 }
 
+/* A run that is there already can still be resumed, once its disk lets it. */
+static int refuse(const struct request *request, const struct error *err)
+{
+    if (!request->is_blocked) {
+        log_error("%s", err->text);
+        return EXIT_REFUSED;
+    }
+    log_error("%s; nothing was started, and the run can be resumed", err->text);
+    summary_print_how_to_go_on(request->run_dir);
+    return EXIT_RESUMABLE;
+}
+
 static int run_master(void *context, struct transport *transport, struct zygote *zygote,
                       bool *is_clean_out)
 {
@@ -222,14 +236,18 @@ static int run_master(void *context, struct transport *transport, struct zygote 
     struct request request = {.zygote = zygote};
     struct error err;
     int exit_status = EXIT_REFUSED;
-    const enum status status =
+    enum status status =
         options_parse(words->verb, words->argc, words->argv, &request.options, &err);
-    if (status == STATUS_OK && options_has(&request.options, OPTION_HELP)) {
+    const bool is_help = status == STATUS_OK && options_has(&request.options, OPTION_HELP);
+    if (status == STATUS_OK && !is_help) {
+        status = check(words, &request, &err);
+    }
+    if (is_help) {
         options_print_help(words->verb);
         session_dismiss(transport);
         exit_status = 0;
-    } else if (status != STATUS_OK || check(words, &request, &err) != STATUS_OK) {
-        log_error("%s", err.text);
+    } else if (status != STATUS_OK) {
+        exit_status = refuse(&request, &err);
         session_dismiss(transport);
     } else if (request.is_finished) {
         session_dismiss(transport);

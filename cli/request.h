@@ -52,6 +52,8 @@ struct request {
     bool is_resume;    /* it was asked for */
     bool is_dir_there; /* the folder is */
     bool is_finished;  /* it has a verdict: nothing runs */
+    bool is_blocked;   /* its disk is full, read-only or fails: refused for now */
+    bool is_loss_told; /* that its log has lost what its verdict stood on */
     bool revives_failed;
     struct run_description *recorded; /* NULL: nothing has begun yet */
     char **words;                     /* that it has recorded, and `options` may point at */

@@ -199,7 +199,8 @@ static enum status look_for_verdict(struct request *request, struct error *err)
     }
     const enum status status = read_log(request, err);
     request->is_finished = status == STATUS_OK && request->replay.has_verdict;
-    if (status == STATUS_OK && !request->is_finished) {
+    if (status == STATUS_OK && !request->is_finished && !request->is_loss_told) {
+        request->is_loss_told = true;
         log_warning("%s had ended, but its log has lost what it stood on: the run goes on",
                     request->run_dir);
     }
@@ -230,6 +231,7 @@ enum status resume_take(struct request *request, struct error *err)
         }
     }
     status = run_lock_take(request->run_dir, &request->lock, err);
+    request->is_blocked = status == STATUS_UNWRITABLE && request->recorded != NULL;
     if (status == STATUS_OK) {
         status = resume_find(request, err); /* again: now nobody else changes it */
     }

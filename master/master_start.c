@@ -7,6 +7,7 @@
 
 #include "master/file.h"
 #include "master/run_dir.h"
+#include "master/summary.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -121,20 +122,30 @@ static enum status fill_run(struct master *master, struct error *err)
     return status == STATUS_OK ? begin_session(master, err) : status;
 }
 
+/* A folder that was not there before. Somebody who may go on in it can have come in meanwhile. */
+static enum status make_folder(struct master *master, struct run_dir_made *made, struct error *err)
+{
+    enum status status = run_dir_make(master->options.run_dir, made, err);
+    if (status == STATUS_OK) {
+        status = run_lock_take(master->options.run_dir, &master->lock, err);
+        if (status != STATUS_OK && status != STATUS_EXISTS) {
+            run_dir_remove(master->options.run_dir, made);
+        }
+    }
+    return status;
+}
+
 /* Whole, or not at all. */
 static enum status make_run(struct master *master, struct error *err)
 {
-    const bool is_there = master->lock != NULL;
-    enum status status = is_there ? STATUS_OK : run_dir_make(master->options.run_dir, err);
-    if (status == STATUS_OK && !is_there) {
-        status = run_lock_take(master->options.run_dir, &master->lock, err);
-    }
-    if (master->lock == NULL) {
-        return status; /* nothing was made, or somebody else is in it */
+    struct run_dir_made made = {.path_size = 0};
+    enum status status = master->lock != NULL ? STATUS_OK : make_folder(master, &made, err);
+    if (status != STATUS_OK) {
+        return status;
     }
     status = fill_run(master, err);
     if (status != STATUS_OK) {
-        run_dir_remove(master->options.run_dir);
+        run_dir_remove(master->options.run_dir, &made);
     }
     return status;
 }
@@ -192,6 +203,19 @@ static bool check_placement(const struct master *master, struct error *err)
     return true;
 }
 
+/* A run that is there already can still be resumed, once its disk lets it. */
+static enum status refuse_folder(struct master *master, enum status status, const char *reason,
+                                 uint64_t now_us, struct error *err)
+{
+    if (master->options.replay == NULL || status != STATUS_IO) {
+        log_error("%s", reason);
+        return master_end(master, EXIT_REFUSED, now_us, err);
+    }
+    log_error("%s; nothing was started, and the run can be resumed", reason);
+    summary_print_how_to_go_on(master->options.run_dir);
+    return master_end(master, EXIT_RESUMABLE, now_us, err);
+}
+
 /* Every rank has answered: begin, or leave without a trace. */
 static enum status begin(struct master *master, uint64_t now_us, struct error *err)
 {
@@ -214,8 +238,7 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
     const enum status status =
         master->options.replay != NULL ? continue_run(master, &reason) : make_run(master, &reason);
     if (status != STATUS_OK) {
-        log_error("%s", reason.text);
-        return master_end(master, EXIT_REFUSED, now_us, err);
+        return refuse_folder(master, status, reason.text, now_us, err);
     }
     if (!master_cache_start(master)) {
         master_join_workers(master);

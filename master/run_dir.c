@@ -44,6 +44,11 @@ static int default_path(char path_out[PATH_MAX], const struct run_dir_choice *ch
                     choice->job, choice->task, stamp, suffix);
 }
 
+static enum status refuse_file(const char *path, struct error *err)
+{
+    return error_set(err, STATUS_EXISTS, "run directory %s: this is a file, not a folder", path);
+}
+
 static enum status refuse_existing(const struct run_dir_choice *choice, const char *path,
                                    struct error *err)
 {
@@ -79,6 +84,9 @@ enum status run_dir_choose(const struct run_dir_choice *choice, char **path_out,
     }
     while (length > 1 && path[length - 1] == '/') {
         path[--length] = '\0';
+    }
+    if (stat(path, &about) == 0 && !S_ISDIR(about.st_mode)) {
+        return refuse_file(path, err);
     }
     if (!choice->may_exist && lstat(path, &about) == 0) {
         return refuse_existing(choice, path, err);
@@ -124,36 +132,77 @@ enum status run_dir_look(const char *path, enum run_dir_content *content_out, st
     return STATUS_OK;
 }
 
-enum status run_dir_make(const char *path, struct error *err)
+/* This folder and those above it, down to a path of that many bytes. What is not empty stays. */
+static void remove_folders(char *path, size_t size_min)
 {
-    char part[PATH_MAX];
-    if (strlen(path) >= sizeof(part)) {
-        return error_set(err, STATUS_LIMIT, "run directory %s: the path is too long", path);
-    }
-    memcpy(part, path, strlen(path) + 1);
-    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return error_set(err, STATUS_IO, "run directory %s: %s: %s", path, part,
-                             strerror(errno));
+    while (size_min > 0 && strlen(path) >= size_min) {
+        char *slash = strrchr(path, '/');
+        if (rmdir(path) != 0 || slash == NULL) {
+            return;
         }
-        *slash = '/';
+        *slash = '\0';
     }
-    if (mkdir(part, 0700) != 0) {
-        return error_set(err, errno == EEXIST ? STATUS_EXISTS : STATUS_IO, "run directory %s: %s",
-                         path, strerror(errno));
+}
+
+/* The folders above it, as far as they are missing. */
+static enum status make_parents(char *path, size_t *made_size, struct error *err)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        const bool is_made = mkdir(path, 0777) == 0;
+        const int reason = errno;
+        if (!is_made && reason != EEXIST) {
+            return error_set(err, STATUS_IO, "%s: %s", path, strerror(reason));
+        }
+        *made_size = is_made && *made_size == 0 ? (size_t)(slash - path) : *made_size;
+        *slash = '/';
     }
     return STATUS_OK;
 }
 
-void run_dir_remove(const char *path)
+/* Nothing was there when the path was chosen: whoever has made it since is starting a run. */
+static enum status set_made_by_another(const char *path, struct error *err)
 {
-    static const char *const names[] = {"inputs.lz4", "run.json", "log.lz4", "lock"};
+    return error_set(err, STATUS_EXISTS,
+                     "run directory %s: another process is starting a run there just now", path);
+}
+
+enum status run_dir_make(const char *path, struct run_dir_made *made_out, struct error *err)
+{
+    char part[PATH_MAX];
+    *made_out = (struct run_dir_made){.path_size = 0};
+    if (strlen(path) >= sizeof(part)) {
+        return error_set(err, STATUS_LIMIT, "run directory %s: the path is too long", path);
+    }
+    memcpy(part, path, strlen(path) + 1);
+    enum status status = make_parents(part, &made_out->path_size, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "run directory %s: ", path);
+    } else if (mkdir(part, 0700) != 0) {
+        status = errno == EEXIST
+                     ? set_made_by_another(path, err)
+                     : error_set(err, STATUS_IO, "run directory %s: %s", path, strerror(errno));
+    }
+    if (status != STATUS_OK) {
+        *strrchr(part, '/') = '\0'; /* what is there under the name itself is another's */
+        remove_folders(part, made_out->path_size);
+    } else if (made_out->path_size == 0) {
+        made_out->path_size = strlen(path);
+    }
+    return status;
+}
+
+void run_dir_remove(const char *path, const struct run_dir_made *made)
+{
+    static const char *const names[] = {"inputs.lz4", "inputs.lz4.new", "run.json", "log.lz4",
+                                        "lock"};
     char file[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (snprintf(file, sizeof(file), "%s/%s", path, names[i]) < (int)sizeof(file)) {
             (void)unlink(file);
         }
     }
-    (void)rmdir(path);
+    if (snprintf(file, sizeof(file), "%s", path) < (int)sizeof(file)) {
+        remove_folders(file, made->path_size);
+    }
 }

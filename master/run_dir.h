@@ -6,6 +6,7 @@
 #define MASTER_RUN_DIR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "shared/error.h"
 
@@ -38,10 +39,18 @@ enum run_dir_content {
 MUST_CHECK enum status run_dir_look(const char *path, enum run_dir_content *content_out,
                                     struct error *err);
 
-/* Make it, mode 0700, and the folders above it. */
-MUST_CHECK enum status run_dir_make(const char *path, struct error *err);
+/* What making it has made: this folder of the path and those in it, by the bytes of its own path.
+ */
+struct run_dir_made {
+    size_t path_size; /* 0: nothing */
+};
 
-/* Remove one that was made but could not be filled; what was not written by a run stays. */
-void run_dir_remove(const char *path);
+/* Make it, mode 0700, and the folders above it; all of them or none. STATUS_EXISTS where there is
+ * something under its name. */
+MUST_CHECK enum status run_dir_make(const char *path, struct run_dir_made *made_out,
+                                    struct error *err);
+
+/* Remove what a run that could not begin has written, and the folders that were made for it. */
+void run_dir_remove(const char *path, const struct run_dir_made *made);
 
 #endif

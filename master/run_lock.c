@@ -149,7 +149,9 @@ static MUST_CHECK enum status put_stamp(struct run_lock *lock, enum run_stamp_lo
     size_t size = 0;
     struct run_stamp_facts facts = {.is_readable = false};
     if (!write_stamp(lock)) {
-        return error_set(err, STATUS_IO, "%s: write: %s", lock->path, strerror(errno));
+        const int reason = errno;
+        return error_set(err, status_of_write(reason), "%s: write: %s", lock->path,
+                         strerror(reason));
     }
     if (file_lock == RUN_STAMP_LOCK_TAKEN) {
         return STATUS_OK;
@@ -167,6 +169,7 @@ static MUST_CHECK enum status take(struct run_lock *lock, struct error *err)
     char text[RUN_STAMP_SIZE];
     size_t size = 0;
     struct run_stamp_facts facts;
+    lock->is_local = is_local(lock->file);
     const enum run_stamp_lock file_lock = lock_file(lock->file);
     if (!read_stamp(lock, text, &size)) {
         return error_set(err, STATUS_IO, "%s: read: %s", lock->path, strerror(errno));
@@ -176,7 +179,11 @@ static MUST_CHECK enum status take(struct run_lock *lock, struct error *err)
     if (verdict == RUN_STAMP_TAKEN || (verdict == RUN_STAMP_WATCH && !is_stale(lock, text, size))) {
         return refuse(lock, &facts, err);
     }
-    return put_stamp(lock, file_lock, err);
+    const enum status status = put_stamp(lock, file_lock, err);
+    if (status == STATUS_UNWRITABLE && size == 0 && file_lock == RUN_STAMP_LOCK_TAKEN) {
+        (void)unlink(lock->path); /* there was none before */
+    }
+    return status;
 }
 
 /* ---- Renewing ------------------------------------------------------------------------------- */
@@ -272,9 +279,14 @@ static struct run_lock *create(const char *run_dir)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&lock->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
-    lock->file = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    lock->is_local = lock->file >= 0 && is_local(lock->file);
+    lock->file = -1;
     return lock;
+}
+
+static enum status set_open_error(const struct run_lock *lock, struct error *err)
+{
+    const int reason = errno;
+    return error_set(err, status_of_write(reason), "%s: %s", lock->path, strerror(reason));
 }
 
 enum status run_lock_take(const char *run_dir, struct run_lock **lock_out, struct error *err)
@@ -283,9 +295,8 @@ enum status run_lock_take(const char *run_dir, struct run_lock **lock_out, struc
     if (lock == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", run_dir);
     }
-    enum status status = lock->file >= 0
-                             ? take(lock, err)
-                             : error_set(err, STATUS_IO, "%s: %s", lock->path, strerror(errno));
+    lock->file = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    enum status status = lock->file >= 0 ? take(lock, err) : set_open_error(lock, err);
     if (status == STATUS_OK) {
         atomic_store(&lock->checked_ms, boot_ms());
         const int result = start_thread(lock);

@@ -35,7 +35,8 @@
 
 struct run_lock;
 
-/* May wait for RUN_LOCK_STALE_MS. STATUS_EXISTS where another process is at work in the run. */
+/* May wait for RUN_LOCK_STALE_MS. STATUS_EXISTS where another process is at work in the run,
+ * STATUS_UNWRITABLE where the disk is full, read-only or fails. */
 MUST_CHECK enum status run_lock_take(const char *run_dir, struct run_lock **lock_out,
                                      struct error *err);
 /* Gives the run free, unless somebody has taken it over. NULL is allowed. */

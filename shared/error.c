@@ -1,5 +1,6 @@
 #include "shared/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,6 +31,13 @@ enum status error_set(struct error *err, enum status status, const char *format,
         memcpy(err->text, next.text, strlen(next.text) + 1);
     }
     return status;
+}
+
+enum status status_of_write(int reason)
+{
+    return reason == ENOSPC || reason == EDQUOT || reason == EROFS || reason == EIO
+               ? STATUS_UNWRITABLE
+               : STATUS_IO;
 }
 
 void error_prefix(struct error *err, const char *format, ...)

@@ -17,7 +17,8 @@
     X(PROTOCOL, "peer broke the wire protocol")                                                    \
     X(LIMIT, "a configured limit was reached")                                                     \
     X(NOT_FOUND, "not found")                                                                      \
-    X(EXISTS, "exists already")
+    X(EXISTS, "exists already")                                                                    \
+    X(UNWRITABLE, "the run directory cannot be written")
 
 enum status {
 #define STATUS_ENUM(name, text) STATUS_##name,
@@ -40,6 +41,10 @@ const char *status_text(enum status status);
  * The arguments may include err->text itself. */
 enum status error_set(struct error *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Of a failed write, by errno: STATUS_UNWRITABLE where the disk is full, read-only or gives errors,
+ * which passes, or is for people to mend; STATUS_IO for everything else. */
+enum status status_of_write(int reason);
 
 /* Put a prefix before the present text. The separator belongs to the prefix: "%s: ". */
 void error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,5 +1,7 @@
 #include "master/run_dir.h"
 
+#include <unistd.h>
+
 #include "tests/unit/log_support.h"
 
 static enum run_dir_content look(void)
@@ -58,6 +60,53 @@ Test(run_dir, one_that_exists_is_refused_unless_a_run_may_go_on_in_it)
     OK(run_dir_choose(&choice, &path, &err));
     cr_expect(eq(str, path, folder));
     free(path);
+    folder_remove();
+}
+
+Test(run_dir, a_file_is_refused_as_that)
+{
+    struct error err;
+    char *path = NULL;
+    folder_create();
+    put("file");
+    for (int may_exist = 0; may_exist <= 1; may_exist++) {
+        struct run_dir_choice choice = {
+            .given = in_folder("file"), .launch_dir = "/", .may_exist = may_exist == 1};
+        STATUS_IS(STATUS_EXISTS, run_dir_choose(&choice, &path, &err));
+        cr_expect(ne(ptr, strstr(err.text, "a file, not a folder"), NULL), "%s", err.text);
+    }
+    folder_remove();
+}
+
+Test(run_dir, what_was_made_for_a_run_that_cannot_begin_goes_and_nothing_else)
+{
+    struct error err;
+    struct run_dir_made made;
+    char path[128];
+    folder_create();
+    (void)snprintf(path, sizeof(path), "%s/a/b/run", folder);
+    OK(run_dir_make(path, &made, &err));
+    OK(file_replace(path, "lock", "x", 1, NULL));
+    run_dir_remove(path, &made);
+    cr_expect(ne(int, access(in_folder("a"), F_OK), 0));
+    cr_expect(eq(int, access(folder, F_OK), 0));
+
+    OK(run_dir_make(path, &made, &err));
+    OK(file_replace(in_folder("a"), "mine", "x", 1, NULL));
+    run_dir_remove(path, &made);
+    cr_expect(ne(int, access(in_folder("a/b"), F_OK), 0));
+    cr_expect(eq(int, access(in_folder("a/mine"), F_OK), 0));
+    folder_remove();
+}
+
+Test(run_dir, one_that_came_into_being_meanwhile_is_another_runs)
+{
+    struct error err;
+    struct run_dir_made made;
+    folder_create();
+    STATUS_IS(STATUS_EXISTS, run_dir_make(folder, &made, &err));
+    cr_expect(ne(ptr, strstr(err.text, "is starting a run there"), NULL), "%s", err.text);
+    cr_expect(eq(int, access(folder, F_OK), 0));
     folder_remove();
 }
 
