@@ -348,6 +348,7 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
     if (status == STATUS_OK && master->state == MASTER_RUNNING) {
         master_mind_the_time(master, now_us);
     }
+    may_act = may_act && (now_us >= master->hold_us || master->is_stopped);
     while (may_act && status == STATUS_OK && master->state == MASTER_RUNNING &&
            scheduler_next(master->scheduler, now_us, &action)) {
         *did_something = true;
@@ -403,7 +404,9 @@ uint64_t master_deadline_us(const struct master *master)
     }
     const uint64_t look_us = master->turn_us + LOCK_LOOK_US;
     const uint64_t time_us = master_time_us(master);
-    uint64_t deadline_us = scheduler_deadline_us(master->scheduler);
+    uint64_t deadline_us = master->hold_us > master->turn_us
+                               ? master->hold_us
+                               : scheduler_deadline_us(master->scheduler);
     deadline_us = look_us < deadline_us ? look_us : deadline_us;
     deadline_us = time_us < deadline_us ? time_us : deadline_us;
     if (master->is_settling && master->settle_us < deadline_us) {

@@ -52,6 +52,8 @@ struct master {
     struct log_sync *sync; /* of the log */
     struct run_lock *lock; /* of the run directory */
     uint64_t paused_us;    /* since when the record can't be written; 0: it can */
+    uint64_t unkept_us;    /* since when files of attempts can't be kept there; 0: they can */
+    uint64_t hold_us;      /* nothing is handed out before */
     uint64_t turn_us;      /* of the last turn */
     uint64_t wake_us;      /* when to look again; UINT64_MAX: at the next message */
     uint64_t sync_mark;    /* --sync always: so much of the log has to be on disk ... */
@@ -160,6 +162,10 @@ MUST_CHECK enum status master_pause(struct master *master, const char *reason, u
                                     struct error *err);
 /* It can. */
 void master_go_on(struct master *master);
+/* The same for files of attempts, which workers put there: nothing is handed out for a moment. Then
+ * it is, since who alone can tell whether there is room is an attempt. */
+MUST_CHECK enum status master_hold(struct master *master, const char *reason, uint64_t now_us,
+                                   struct error *err);
 
 /* ---- master_stop.c ---- */
 

@@ -32,6 +32,21 @@ void master_go_on(struct master *master)
     master->wake_us = UINT64_MAX;
 }
 
+enum status master_hold(struct master *master, const char *reason, uint64_t now_us,
+                        struct error *err)
+{
+    char patience[QUANTITY_TEXT_SIZE];
+    if (master->unkept_us == 0) {
+        master->unkept_us = now_us;
+        log_warning("%s; the run pauses, and tries again for %s", reason,
+                    quantity_time_text(master->options.patience_us * 1000, patience));
+    } else if (now_us - master->unkept_us >= master->options.patience_us) {
+        return master_give_up(master, reason, now_us, err);
+    }
+    master->hold_us = now_us + AGAIN_US;
+    return STATUS_OK;
+}
+
 /* --sync always: what was written goes to disk as one group, and while it is on its way, the next
  * group gathers. Between two groups the loop acts, on what is on disk and on what came since. That
  * must not wait for a moment with nothing on its way, which may never come. */

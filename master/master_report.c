@@ -10,6 +10,7 @@
 struct taken {
     size_t batch_count;
     size_t failure_count;
+    uint64_t success_count;
 };
 
 static void reserve_for(struct master *master, const struct report *report)
@@ -93,10 +94,31 @@ static void take_batch(struct master *master, uint32_t rank, uint64_t lease,
         const uint64_t attempt = is_copy ? recorded->spans[0].attempt : failures[k].attempt;
         keep_failure(master, &failures[k], &master->fates[k], attempt, taken->failure_count++);
     }
+    taken->success_count += batch->success_count;
     master->has_begun = true;
     tally_batch(&master->tally, recorded, &master->taken_failures[first], failed);
     deadline_observe(&master->deadline, recorded->success_count, tally_success_us(recorded));
     master_cache_take_batch(master, recorded);
+}
+
+/* Did the run directory take the files of attempts, as far as this report tells? */
+static enum status mind_files(struct master *master, const struct report *report,
+                              const struct taken *taken, uint64_t now_us, struct error *err)
+{
+    struct error reason;
+    for (size_t i = 0; i < report->failure_count; i++) {
+        const struct report_failure *failure = &report->failures[i];
+        if (failure->is_unkept) {
+            (void)error_set(&reason, STATUS_UNWRITABLE, "%.*s", (int)failure->text_size,
+                            failure->text);
+            return master_hold(master, reason.text, now_us, err);
+        }
+    }
+    if (master->unkept_us != 0 && taken->success_count > 0) {
+        log_info("files can be put into the run directory again; the run goes on");
+        master->unkept_us = 0;
+    }
+    return STATUS_OK;
 }
 
 /* The accepted batches of a report become one record. What is refused is logged, and forgotten. */
@@ -132,7 +154,7 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                                          .attempts_max = master->outcomes[i].attempts_max};
         status = master_cache_take_failure(master, &master->taken_failures[i], &fate, err);
     }
-    return status;
+    return status == STATUS_OK ? mind_files(master, report, &taken, now_us, err) : status;
 }
 
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,

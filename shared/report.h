@@ -35,6 +35,7 @@ struct report_failure {
     uint64_t attempt;
     enum failure_class class;
     bool is_permanent;
+    bool is_unkept;   /* class aborted: the run directory had no room for its files; on the wire */
     const char *text; /* not NUL-terminated; what the attempt said, without index and class */
     size_t text_size;
 };

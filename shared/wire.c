@@ -128,11 +128,12 @@ static void put_batch(struct pack *pack, const struct report_batch *batch)
 
 static void put_failure(struct pack *pack, const struct report_failure *failure)
 {
-    pack_array(pack, 5);
+    pack_array(pack, 6);
     pack_uint(pack, failure->index);
     pack_uint(pack, failure->attempt);
     pack_uint(pack, failure->class);
     pack_bool(pack, failure->is_permanent);
+    pack_bool(pack, failure->is_unkept);
     pack_bytes(pack, failure->text, failure->text_size);
 }
 
@@ -453,11 +454,15 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
 
 static void get_failure(struct unpack *in, struct report_failure *failure)
 {
-    unpack_array_of(in, 5);
+    unpack_array_of(in, 6);
     failure->index = unpack_uint(in);
     failure->attempt = unpack_uint(in);
     failure->class = (enum failure_class)unpack_uint_max(in, FAILURE_ABORTED);
     failure->is_permanent = unpack_bool(in);
+    failure->is_unkept = unpack_bool(in);
+    if (failure->is_unkept && failure->class != FAILURE_ABORTED) {
+        unpack_fail(in);
+    }
     failure->text = (const char *)unpack_bin(in, &failure->text_size);
 }
 

@@ -37,7 +37,7 @@
 #include "shared/resources.h"
 #include "shared/span.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_DIGEST_SIZE 16
 
 enum wire_kind {

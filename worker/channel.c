@@ -25,7 +25,7 @@ struct failure_head {
     uint32_t class;
     uint32_t is_permanent;
     uint32_t text_size;
-    uint32_t padding;
+    uint32_t is_unkept;
 };
 
 /* Before what an attempt has printed. */
@@ -281,7 +281,8 @@ static enum status take_failures(const struct channel *channel, uint64_t count,
         memcpy(&head, channel->failures + at, sizeof(head));
         at += sizeof(head);
         if (head.text_size > CHANNEL_TEXT_SIZE_MAX ||
-            head.text_size > CHANNEL_FAILURES_SIZE_MAX - at || head.class > FAILURE_ABORTED) {
+            head.text_size > CHANNEL_FAILURES_SIZE_MAX - at || head.class > FAILURE_ABORTED ||
+            (head.is_unkept != 0 && head.class != FAILURE_ABORTED)) {
             return STATUS_PROTOCOL;
         }
         const struct report_failure failure = {
@@ -289,6 +290,7 @@ static enum status take_failures(const struct channel *channel, uint64_t count,
             .attempt = head.attempt,
             .class = (enum failure_class)head.class,
             .is_permanent = head.is_permanent != 0,
+            .is_unkept = head.is_unkept != 0,
             .text = (const char *)channel->failures + at,
             .text_size = head.text_size,
         };
@@ -409,7 +411,8 @@ void channel_fail(struct channel *channel, uint64_t at, const struct report_fail
                                       .attempt = failure->attempt,
                                       .class = failure->class,
                                       .is_permanent = failure->is_permanent ? 1 : 0,
-                                      .text_size = (uint32_t)text_size};
+                                      .text_size = (uint32_t)text_size,
+                                      .is_unkept = failure->is_unkept ? 1 : 0};
     /* 20,000 failures of 4 KiB each fit the area. */
     assert(CHANNEL_FAILURES_SIZE_MAX - used >= sizeof(head) + CHANNEL_TEXT_SIZE_MAX);
     memcpy(channel->failures + used, &head, sizeof(head));

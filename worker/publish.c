@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -10,27 +11,56 @@
 #include <unistd.h>
 
 #define COPY_SIZE_MAX ((size_t)1 << 30)
+#define PIECE_SIZE 65536
+
+static enum status set_reason(struct error *err, const char *what, const char *path)
+{
+    const int reason = errno;
+    return error_set(err, status_of_write(reason), "%s%s: %s", what, path, strerror(reason));
+}
 
 /* Make the folders of `path` below the run directory; those that are there already are fine. */
-static void make_folders(char *path, size_t run_dir_size)
+static enum status make_folders(char *path, size_t run_dir_size, struct error *err)
 {
     for (char *slash = strchr(path + run_dir_size + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0700);
+        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+            return set_reason(err, "", path);
+        }
         *slash = '/';
     }
+    return STATUS_OK;
+}
+
+/* As sendfile() does, for file systems that it cannot serve. */
+static ssize_t copy_piece(int from, int to)
+{
+    char piece[PIECE_SIZE];
+    const ssize_t size = read(from, piece, sizeof(piece));
+    for (ssize_t done = 0; done < size;) {
+        const ssize_t count = write(to, piece + done, (size_t)(size - done));
+        if (count < 0 && errno != EINTR) {
+            return -1;
+        }
+        done += count > 0 ? count : 0;
+    }
+    return size;
 }
 
 static enum status copy_bytes(int from, int to, const char *source, struct error *err)
 {
+    bool is_served = true;
     for (;;) {
-        const ssize_t copied = sendfile(to, from, NULL, COPY_SIZE_MAX);
+        const ssize_t copied =
+            is_served ? sendfile(to, from, NULL, COPY_SIZE_MAX) : copy_piece(from, to);
         if (copied == 0) {
             return STATUS_OK;
         }
-        if (copied < 0 && errno != EINTR) {
-            return error_set(err, STATUS_IO, "copying %s: %s", source, strerror(errno));
+        if (copied < 0 && is_served && (errno == EINVAL || errno == ENOSYS)) {
+            is_served = false;
+        } else if (copied < 0 && errno != EINTR) {
+            return set_reason(err, "copying ", source);
         }
     }
 }
@@ -38,20 +68,22 @@ static enum status copy_bytes(int from, int to, const char *source, struct error
 static enum status copy(const char *source, const char *target, struct error *err)
 {
     enum status status = STATUS_OK;
+    int to = -1;
     const int from = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    const int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (from < 0 || to < 0) {
-        status = error_set(err, STATUS_IO, "%s: %s", from < 0 ? source : target, strerror(errno));
+    if (from < 0) {
+        return error_set(err, STATUS_IO, "%s: %s", source, strerror(errno));
+    }
+    to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (to < 0) {
+        status = set_reason(err, "", target);
         goto done;
     }
     status = copy_bytes(from, to, source, err);
 
 done:
-    if (from >= 0) {
-        (void)close(from);
-    }
+    (void)close(from);
     if (to >= 0 && close(to) != 0 && status == STATUS_OK) {
-        status = error_set(err, STATUS_IO, "%s: %s", target, strerror(errno));
+        status = set_reason(err, "", target);
     }
     return status;
 }
@@ -64,7 +96,7 @@ static enum status copy_and_rename(const char *source, const char *target, struc
     }
     enum status status = copy(source, partial, err);
     if (status == STATUS_OK && rename(partial, target) != 0) {
-        status = error_set(err, STATUS_IO, "%s: %s", target, strerror(errno));
+        status = set_reason(err, "", target);
     }
     if (status != STATUS_OK) {
         (void)unlink(partial);
@@ -85,7 +117,10 @@ static enum status publish_file(const char *run_dir, const struct writer_file *f
         return STATUS_OK;
     }
     if (errno == ENOENT) {
-        make_folders(target, strlen(run_dir));
+        const enum status status = make_folders(target, strlen(run_dir), err);
+        if (status != STATUS_OK) {
+            return status;
+        }
         if (rename(file->source, target) == 0) {
             return STATUS_OK;
         }
@@ -93,8 +128,9 @@ static enum status publish_file(const char *run_dir, const struct writer_file *f
     if (errno == EXDEV) {
         return copy_and_rename(file->source, target, err);
     }
-    return error_set(err, STATUS_IO, "publishing %s as %s: %s", file->source, target,
-                     strerror(errno));
+    const enum status status = set_reason(err, "", target);
+    error_prefix(err, "publishing %s as ", file->source);
+    return status;
 }
 
 enum status publish_files(const char *run_dir, const struct writer_file *files, size_t file_count,

@@ -14,6 +14,8 @@
 #include "shared/error.h"
 #include "shared/writer.h"
 
+/* STATUS_UNWRITABLE: the run directory's disk is full, read-only or fails, which is no fault of the
+ * attempt. */
 MUST_CHECK enum status publish_files(const char *run_dir, const struct writer_file *files,
                                      size_t file_count, struct error *err);
 

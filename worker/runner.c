@@ -228,6 +228,24 @@ static void look_at_last(struct runner *runner)
     }
 }
 
+/* There was no room for its files: it is as if the attempt had been ended by us. The next one of
+ * the batch would fare no better. */
+static void give_up_files(struct runner *runner, struct place place, const char *text)
+{
+    const struct report_failure failure = {.index = place.index,
+                                           .attempt = place.attempt,
+                                           .class = FAILURE_ABORTED,
+                                           .is_unkept = true,
+                                           .text = text,
+                                           .text_size = strlen(text)};
+    if (runner->options.printed != NULL) {
+        printed_drop(runner->options.printed);
+    }
+    runner->looked = place.at + 1;
+    runner->is_over = true;
+    channel_fail(runner->options.channel, place.at, &failure);
+}
+
 static void fail(struct runner *runner, struct place place, enum failure_class class,
                  bool is_permanent, const char *text, size_t text_size)
 {
@@ -294,6 +312,7 @@ static inline bool is_plain_output(const struct runner *runner)
 static void end_attempt(struct runner *runner, struct place place, mf_status returned)
 {
     struct error err;
+    enum status status;
     const mf_context *ctx = &runner->context;
     if (!weigh(runner, err.text, sizeof(err.text))) {
         writer_rewind(runner->writer);
@@ -302,8 +321,10 @@ static void end_attempt(struct runner *runner, struct place place, mf_status ret
         writer_rewind(runner->writer);
         fail(runner, place, FAILURE_ERROR, returned == MF_FAIL_PERMANENTLY, ctx->text,
              ctx->text_size);
-    } else if (finish_output(runner, &err) == STATUS_OK) {
+    } else if ((status = finish_output(runner, &err)) == STATUS_OK) {
         succeed(runner, place);
+    } else if (status == STATUS_UNWRITABLE) {
+        give_up_files(runner, place, err.text);
     } else {
         fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     }

@@ -30,9 +30,7 @@ enum status worker_on_end(struct worker *worker, const struct wire_end *end, uin
                : status;
 }
 
-/* Everything that has not started goes back, and what has ended is reported. */
-enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
-                             struct error *err)
+enum status worker_give_all_back(struct worker *worker, struct error *err)
 {
     enum status status = STATUS_OK;
     for (const struct unit *unit = worker->queue.first; unit != NULL && status == STATUS_OK;
@@ -41,6 +39,14 @@ enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *ho
             status = worker_give_back(worker, unit->lease, UINT64_MAX, err);
         }
     }
+    return status;
+}
+
+/* Everything that has not started goes back, and what has ended is reported. */
+enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
+                             struct error *err)
+{
+    enum status status = worker_give_all_back(worker, err);
     if (status == STATUS_OK && worker->pool != NULL) {
         status = pool_cancel(worker->pool, how, now_us, err);
     }

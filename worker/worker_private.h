@@ -85,6 +85,8 @@ MUST_CHECK enum status worker_ready_turn(struct worker *worker, uint64_t now_us,
 
 MUST_CHECK enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t count,
                                         struct error *err);
+/* All that has not started. */
+MUST_CHECK enum status worker_give_all_back(struct worker *worker, struct error *err);
 MUST_CHECK enum status worker_on_end(struct worker *worker, const struct wire_end *end,
                                      uint64_t now_us, struct error *err);
 MUST_CHECK enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how,

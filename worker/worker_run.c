@@ -87,19 +87,36 @@ static enum status return_rest(struct worker *worker, const struct pool_result *
     return ended->rest_count > 0 ? worker_send(worker, &message, err) : STATUS_OK;
 }
 
-static enum status take_result(struct worker *worker, const struct pool_result *ended,
-                               struct error *err)
+static bool is_any_unkept(const struct pool_result *ended)
 {
+    for (size_t i = 0; i < ended->failure_count; i++) {
+        if (ended->failures[i].is_unkept) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status take_result(struct worker *worker, const struct pool_result *ended,
+                               uint64_t now_us, struct error *err)
+{
+    enum status status = STATUS_OK;
     if (ended->batch.instance_count > 0) {
         observe(worker, &ended->batch);
-        const enum status status =
-            wire_report_add(worker_report_of(worker, ended->lease), &ended->batch, ended->failures,
-                            ended->failure_count);
+        status = wire_report_add(worker_report_of(worker, ended->lease), &ended->batch,
+                                 ended->failures, ended->failure_count);
         if (status != STATUS_OK) {
             return error_set(err, status, "no memory for a batch's results");
         }
     }
-    return return_rest(worker, ended, err);
+    /* The master hears why before it can hand out again what comes back. */
+    if (is_any_unkept(ended)) {
+        status = worker_send_reports(worker, now_us, err);
+        if (status == STATUS_OK) {
+            status = worker_give_all_back(worker, err);
+        }
+    }
+    return status == STATUS_OK ? return_rest(worker, ended, err) : status;
 }
 
 /* All batches that have ended. */
@@ -113,7 +130,7 @@ static enum status collect(struct worker *worker, uint64_t now_us, bool *did_som
         status = pool_collect(worker->pool, now_us, &ended, &is_result, err);
         if (status == STATUS_OK && is_result) {
             *did_something = true;
-            status = take_result(worker, &ended, err);
+            status = take_result(worker, &ended, now_us, err);
         }
         if (worker->zygote == NULL || pool_slot_count(worker->pool) == 1) {
             break; /* messages are looked at between batches */

@@ -50,7 +50,12 @@ static const struct report_failure failures[] = {
      .is_permanent = true,
      .text = "no\0t ended",
      .text_size = 10},
-    {.index = 12, .attempt = 2, .class = FAILURE_ABORTED, .text = "", .text_size = 0},
+    {.index = 12,
+     .attempt = 2,
+     .class = FAILURE_ABORTED,
+     .is_unkept = true,
+     .text = "",
+     .text_size = 0},
 };
 
 static const struct wire_running running[] = {
@@ -335,6 +340,7 @@ Test(wire, a_report_keeps_its_failures)
         EXPECT_FIELD(u64, a, b, attempt);
         EXPECT_FIELD(int, a, b, class);
         EXPECT_FIELD(int, a, b, is_permanent);
+        EXPECT_FIELD(int, a, b, is_unkept);
         cr_assert(eq(sz, a->text_size, b->text_size));
         cr_expect(eq(int, memcmp(a->text, b->text, a->text_size), 0));
     }
@@ -655,6 +661,14 @@ Test(wire, a_failure_of_an_unknown_class_is_refused)
     struct report_failure unknown[] = {failures[0], failures[1]};
     unknown[1].class = (enum failure_class)FAILURE_CLASS_COUNT;
     const struct wire_message report = report_of(&batches[1], unknown, 2);
+    expect_refused(&report);
+}
+
+Test(wire, only_an_attempt_that_was_ended_may_have_found_no_room_for_its_files)
+{
+    struct report_failure odd[] = {failures[0], failures[1]};
+    odd[0].is_unkept = true;
+    const struct wire_message report = report_of(&batches[1], odd, 2);
     expect_refused(&report);
 }
 
