@@ -24,37 +24,48 @@ static bool has_verdict(const struct master *master)
     return !master->is_stopped || scheduler_has_verdict(master->scheduler);
 }
 
-/* Of a run without one, the totals so far. What is still leased is with ranks that do not answer.
- */
-static void fill_verdict(struct master *master, uint64_t now_us)
+/* What a verdict is made from. */
+struct totals {
+    struct ledger_counts counts;
+    uint64_t begun; /* instances that have not ended, but of which an attempt has */
+    struct tally tally;
+};
+
+static void fill_verdict(struct master *master, const struct totals *totals, int exit_status,
+                         uint64_t now_us)
 {
-    const struct ledger_counts counts = scheduler_counts(master->scheduler);
-    const uint64_t begun = ledger_begun(scheduler_ledger(master->scheduler));
+    const struct ledger_counts *counts = &totals->counts;
     struct run_verdict *verdict = &master->options.run->verdict;
     *verdict = (struct run_verdict){
-        .exit_status = !has_verdict(master)                       ? EXIT_RESUMABLE
-                       : scheduler_has_minimum(master->scheduler) ? 0
-                                                                  : EXIT_FAILED,
+        .exit_status = exit_status,
         .ended_s = (int64_t)(clock_day_ms() / 1000),
         .wall_seconds =
             (double)master->wall_ms_before / 1e3 + (double)(now_us - master->started_us) / 1e6,
-        .attempts = master->tally.attempts,
-        .retries = master->tally.retries,
+        .attempts = totals->tally.attempts,
+        .retries = totals->tally.retries,
     };
-    verdict->counts[INSTANCE_SUCCEEDED] = counts.succeeded;
-    verdict->counts[INSTANCE_CACHED] = counts.cached;
-    verdict->counts[INSTANCE_FAILED] = counts.failed;
-    verdict->counts[INSTANCE_TIMED_OUT] = counts.timed_out;
-    verdict->counts[INSTANCE_ABORTED] = counts.aborted + begun;
-    verdict->counts[INSTANCE_NOT_STARTED] = counts.ready + counts.waiting + counts.leased - begun;
-    master->options.run->state = !has_verdict(master)        ? RUN_INTERRUPTED
-                                 : verdict->exit_status == 0 ? RUN_SUCCEEDED
-                                                             : RUN_FAILED;
+    verdict->counts[INSTANCE_SUCCEEDED] = counts->succeeded;
+    verdict->counts[INSTANCE_CACHED] = counts->cached;
+    verdict->counts[INSTANCE_FAILED] = counts->failed;
+    verdict->counts[INSTANCE_TIMED_OUT] = counts->timed_out;
+    verdict->counts[INSTANCE_ABORTED] = counts->aborted + totals->begun;
+    verdict->counts[INSTANCE_NOT_STARTED] =
+        counts->ready + counts->waiting + counts->leased - totals->begun;
+    master->options.run->state = exit_status == EXIT_RESUMABLE ? RUN_INTERRUPTED
+                                 : exit_status == 0            ? RUN_SUCCEEDED
+                                                               : RUN_FAILED;
 }
 
+/* Without a verdict, the totals so far. What is still leased is with ranks that do not answer. */
 void master_conclude(struct master *master, uint64_t now_us)
 {
-    fill_verdict(master, now_us);
+    const struct totals totals = {.counts = scheduler_counts(master->scheduler),
+                                  .begun = ledger_begun(scheduler_ledger(master->scheduler)),
+                                  .tally = master->tally};
+    const int exit_status = !has_verdict(master)                       ? EXIT_RESUMABLE
+                            : scheduler_has_minimum(master->scheduler) ? 0
+                                                                       : EXIT_FAILED;
+    fill_verdict(master, &totals, exit_status, now_us);
     master->state = MASTER_CONCLUDING;
     master->wake_us = now_us;
 }
@@ -108,9 +119,64 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     return master_end(master, master->options.run->verdict.exit_status, now_us, err);
 }
 
+/* ---- Giving up --------------------------------------------------------------------------------
+ */
+
+/* What of the run is in its log: neither more, which was never written, nor what the ledger knows.
+ */
+static MUST_CHECK enum status read_totals(const struct master *master, struct totals *totals_out,
+                                          struct failures *failures, struct error *err)
+{
+    struct ledger *ledger = NULL;
+    struct replay replay;
+    const struct ledger_options options = {.size = inputs_count(master->options.inputs),
+                                           .retries = master->options.run->options.retries,
+                                           .system_retries =
+                                               master->options.run->options.system_retries};
+    enum status status =
+        replay_log(master->options.run_dir, MAP_NUMBER, options.size, failures, &replay, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (replay.has_verdict) {
+        status = error_set(err, STATUS_EXISTS, "the log has a verdict already");
+    } else if (ledger_create(options, &ledger) != STATUS_OK) {
+        status = error_set(err, STATUS_NO_MEMORY, "no memory to count what is recorded");
+    } else {
+        ledger_restore(ledger, &replay.history);
+        *totals_out = (struct totals){
+            .counts = ledger_counts(ledger), .begun = ledger_begun(ledger), .tally = replay.tally};
+    }
+    ledger_destroy(ledger);
+    replay_free(&replay);
+    return status;
+}
+
+/* The disk may have room again, for this at least; where it has not, the run is one that was cut
+ * off, and `status` tells of it from its log. */
+static void leave_record(struct master *master, uint64_t now_us)
+{
+    struct error ignored;
+    struct totals totals;
+    struct failures *failures = NULL;
+    (void)!run_log_flush(master->log, &ignored);
+    if (failures_create(&failures) == STATUS_OK &&
+        read_totals(master, &totals, failures, &ignored) == STATUS_OK) {
+        fill_verdict(master, &totals, EXIT_RESUMABLE, now_us);
+        (void)!run_file_write(master->options.run_dir, master->options.run, &ignored);
+        summary_print(master->options.run, failures, master->options.run_dir);
+    } else {
+        summary_print_how_to_go_on(master->options.run_dir);
+    }
+    failures_destroy(failures);
+}
+
 enum status master_give_up(struct master *master, const char *reason, uint64_t now_us,
                            struct error *err)
 {
     log_error("%s; the run ends and can be resumed", reason);
+    if (run_lock_is_held(master->lock)) { /* else it is another's, who goes on with it */
+        leave_record(master, now_us);
+    }
     return master_end(master, EXIT_RESUMABLE, now_us, err);
 }
