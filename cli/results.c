@@ -15,6 +15,7 @@
 #include "master/instances.h"
 #include "master/outputs.h"
 #include "master/run_file.h"
+#include "master/run_log.h"
 #include "shared/arena.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
@@ -193,17 +194,38 @@ static void close_run(struct results *results)
     buffer_free(&results->text);
 }
 
-/* An index that was written before the log was torn leaves the replay to notice it. */
-static void warn_of_torn_log(const struct results *results)
+/* How many outputs run.json says were recorded, and the log no longer has. Of a run that goes on,
+ * or was cut off, it says nothing. */
+static uint64_t count_missing(const struct results *results)
 {
+    const struct run_description *run = results->run;
+    const uint64_t found = outputs_count(results->outputs);
+    uint64_t recorded = 0;
+    for (unsigned i = 0; i < INSTANCE_STATE_COUNT && run->state != RUN_RUNNING; i++) {
+        recorded += instance_state_is_success((enum instance_state)i) ? run->verdict.counts[i] : 0;
+    }
+    return recorded > found ? recorded - found : 0;
+}
+
+/* An index that was written before the log was torn leaves the replay to notice it. */
+static MUST_CHECK enum status check_log(const struct results *results, struct error *err)
+{
+    const uint64_t missing = count_missing(results);
     const char *torn = outputs_torn(results->outputs);
     if (torn == NULL && results->instances != NULL) {
         torn = instances_torn(results->instances);
+    }
+    if (missing > 0) {
+        return error_set(err, STATUS_NOT_FOUND,
+                         "%" PRIu64 " outputs that were recorded are lost: %s%s", missing,
+                         torn != NULL ? torn : results->run_dir,
+                         torn != NULL ? "" : "/" RUN_LOG_NAME " is not there, or not whole");
     }
     if (torn != NULL) {
         log_warning("the log is cut off or damaged, and only what stands before that is shown: %s",
                     torn);
     }
+    return STATUS_OK;
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
@@ -345,8 +367,15 @@ static int print_rows(struct results *results, struct error *err)
     if (open_run(results, err) != STATUS_OK) {
         return EXIT_REFUSED;
     }
-    warn_of_torn_log(results);
-    return put_rows(results, err) == STATUS_OK ? EXIT_PRINTED : EXIT_NOT_PRINTED;
+    struct error lost;
+    const bool is_whole = check_log(results, &lost) == STATUS_OK;
+    if (put_rows(results, err) != STATUS_OK) {
+        return EXIT_NOT_PRINTED;
+    }
+    if (!is_whole) {
+        *err = lost;
+    }
+    return is_whole ? EXIT_PRINTED : EXIT_NOT_PRINTED;
 }
 
 static int print_stdio(const struct results *results, struct error *err)

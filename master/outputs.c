@@ -98,6 +98,15 @@ void outputs_close(struct outputs *outputs)
     free(outputs);
 }
 
+uint64_t outputs_count(const struct outputs *outputs)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < outputs->span_count; i++) {
+        count += outputs->spans[i].count;
+    }
+    return count;
+}
+
 const char *outputs_torn(const struct outputs *outputs)
 {
     return outputs->index->torn;

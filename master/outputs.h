@@ -26,6 +26,8 @@ MUST_CHECK enum status outputs_get(struct outputs *outputs, uint64_t index,
                                    const uint8_t **data_out, size_t *size_out, struct error *err);
 
 /* What was lost at the end of the log; NULL where nothing was. */
+/* How many instances have one, going by the log's headers. */
+uint64_t outputs_count(const struct outputs *outputs);
 const char *outputs_torn(const struct outputs *outputs);
 
 #endif

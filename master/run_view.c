@@ -8,6 +8,7 @@
 #include "master/log_reader.h"
 #include "master/replay.h"
 #include "master/run_liveness.h"
+#include "master/run_log.h"
 #include "shared/clock.h"
 #include "shared/memory.h"
 
@@ -38,6 +39,7 @@ struct run_view {
     uint64_t latest_ms; /* of the records */
     bool is_torn;
     struct error torn;
+    struct error lost; /* what of a run that has ended is missing from its log; "": nothing is */
 };
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -240,6 +242,42 @@ static MUST_CHECK enum status read_log(struct run_view *view, struct error *err)
                : error_set(err, status, "%s", view->torn.text);
 }
 
+static uint64_t ended_by_verdict(const struct run_description *run)
+{
+    const uint64_t *counts = run->verdict.counts;
+    return counts[INSTANCE_SUCCEEDED] + counts[INSTANCE_CACHED] + counts[INSTANCE_STOPPED_EARLY] +
+           counts[INSTANCE_FAILED] + counts[INSTANCE_TIMED_OUT];
+}
+
+/* Does the log still hold what the verdict counts? */
+static void look_for_loss(struct run_view *view)
+{
+    const uint64_t recorded = view->run->state != RUN_RUNNING ? ended_by_verdict(view->run) : 0;
+    view->lost.text[0] = '\0';
+    if (recorded <= ended(view)) {
+        return;
+    }
+    const uint64_t missing = recorded - ended(view);
+    if (view->is_torn) {
+        (void)error_set(&view->lost, STATUS_INVALID,
+                        "%s; %" PRIu64 " results that were recorded are lost", view->torn.text,
+                        missing);
+    } else {
+        (void)error_set(&view->lost, STATUS_NOT_FOUND,
+                        "%s/" RUN_LOG_NAME " is %s; %" PRIu64
+                        " results that were recorded are lost",
+                        view->run_dir, view->reader == NULL ? "not there" : "not whole", missing);
+    }
+}
+
+static const char *torn_text(const struct run_view *view)
+{
+    if (*view->lost.text != '\0') {
+        return view->lost.text;
+    }
+    return view->is_torn && !view->is_live ? view->torn.text : NULL;
+}
+
 /* Who gives a run free has written its state before: so liveness is looked at first, and a run
  * without anybody at work whose state is still "running" was cut off. */
 enum status run_view_update(struct run_view *view, struct error *err)
@@ -253,7 +291,9 @@ enum status run_view_update(struct run_view *view, struct error *err)
     run_description_destroy(view->run);
     view->run = run;
     view->is_live = is_live && run->state == RUN_RUNNING;
-    return read_log(view, err);
+    const enum status log_status = read_log(view, err);
+    look_for_loss(view);
+    return log_status;
 }
 
 /* ---- Facts ---------------------------------------------------------------------------------- */
@@ -309,14 +349,16 @@ struct run_view_facts run_view_facts(const struct run_view *view)
                                    .failures = view->failures,
                                    .ranks = view->ranks,
                                    .rank_count = view->rank_count,
-                                   .torn =
-                                       view->is_torn && !view->is_live ? view->torn.text : NULL};
+                                   .torn = torn_text(view)};
     fill_end(view, &facts);
     fill_pace(view, &facts);
     if (view->run->state == RUN_RUNNING) {
         count(view, facts.counts);
     } else {
         memcpy(facts.counts, view->run->verdict.counts, sizeof(facts.counts));
+        facts.ended = ended_by_verdict(view->run);
+        facts.attempts = view->run->verdict.attempts;
+        facts.retries = view->run->verdict.retries;
     }
     return facts;
 }
