@@ -6,6 +6,7 @@ struct history history_start(void)
 {
     return (struct history){.task_failures = counters_make(UINT32_MAX),
                             .system_failures = counters_make(UINT32_MAX),
+                            .memory_failures = counters_make(UINT32_MAX),
                             .earlier_attempts = counters_make(UINT32_MAX)};
 }
 
@@ -19,6 +20,7 @@ void history_free(struct history *history)
     index_set_free(&history->last_timed_out);
     counters_free(&history->task_failures);
     counters_free(&history->system_failures);
+    counters_free(&history->memory_failures);
     counters_free(&history->earlier_attempts);
 }
 
@@ -34,6 +36,7 @@ static void revive(struct history *history, struct index_set *ended)
                          counters_get(&history->system_failures, index));
         counters_set(&history->task_failures, index, 0);
         counters_set(&history->system_failures, index, 0);
+        counters_set(&history->memory_failures, index, 0);
     }
     index_set_free(ended);
 }
@@ -147,6 +150,9 @@ void history_fail(struct history *history, const struct report_failure *failure,
     }
     counters_set(&history->task_failures, index, outcome->task_failures);
     counters_set(&history->system_failures, index, outcome->system_failures);
+    if (failure->class == FAILURE_MEMORY) {
+        (void)counters_raise(&history->memory_failures, index);
+    }
     if (outcome->is_final && outcome->state == INSTANCE_TIMED_OUT) {
         index_set_put(&history->timed_out, index, 1);
     } else if (outcome->is_final) {

@@ -32,6 +32,7 @@ struct history {
     struct index_set last_timed_out;  /* between attempts, and its last one ran out of time */
     struct counters task_failures;    /* of the present budgets */
     struct counters system_failures;  /* of the present budgets */
+    struct counters memory_failures;  /* a part of the task's */
     struct counters earlier_attempts; /* failed attempts under budgets that were renewed since */
 };
 

@@ -426,8 +426,12 @@ void ledger_restore(struct ledger *ledger, struct history *history)
     ledger->earlier_attempts = history->earlier_attempts;
     take_counters(&ledger->task_failures, &history->task_failures);
     take_counters(&ledger->system_failures, &history->system_failures);
+    if (ledger->options.is_mem_growing) {
+        take_counters(&ledger->memory_failures, &history->memory_failures);
+    }
     counters_free(&history->task_failures);
     counters_free(&history->system_failures);
+    counters_free(&history->memory_failures);
     index_set_free(&history->last_timed_out);
     *history = history_start(); /* moved */
 

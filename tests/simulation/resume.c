@@ -2,7 +2,8 @@
  * from.
  *
  * A scheduler hands out units; workers report batches at random, fail, are lost, answer recalls. As
- * the master does, each accepted batch becomes a record in a log, here of bytes in memory. After
+ * the master does, each accepted batch becomes a record in a log, here of bytes in memory; so does
+ * what instances share that have equal inputs, or an output that was kept of another run. After
  * every step the log is replayed into a new ledger, which must know of each instance exactly what
  * the model knows. At random steps the master dies: the log loses what was not written (any number
  * of records at its end, the last of them torn), and a new session begins from it, with other
@@ -47,9 +48,10 @@ struct fact {
     bool has_begun;
     uint64_t task_failures;
     uint64_t system_failures;
+    uint64_t memory_failures;
     uint64_t earlier_attempts;
     enum failure_class last;
-    uint64_t successes; /* recorded */
+    uint64_t successes; /* recorded, and outputs that were shared */
 };
 
 /* A lease of a worker, whose instances it reports in order. */
@@ -76,7 +78,9 @@ struct sim {
     size_t ends[RECORD_COUNT_MAX]; /* of each record in the log */
     size_t record_count;
     struct fact facts[SIZE_MAX_SIMULATED]; /* of the records in the log */
+    bool is_held[SIZE_MAX_SIMULATED];      /* for an instance with an equal input */
     uint64_t failure_percent;
+    uint64_t share_percent;
     unsigned kills_left;
     bool is_done;
     struct ledger_fate charged[HELD_MAX]; /* of the loss under way */
@@ -111,6 +115,7 @@ static void model_start(struct sim *sim, const struct record *start)
             fact->earlier_attempts += fact->task_failures + fact->system_failures;
             fact->task_failures = 0;
             fact->system_failures = 0;
+            fact->memory_failures = 0;
         }
         if (is_open(fact) && (fact->task_failures > start->retries ||
                               fact->system_failures > start->system_retries)) {
@@ -131,6 +136,7 @@ static void model_fail(struct sim *sim, const struct report_failure *failure,
     }
     const bool is_system = failure_class_is_system(failure->class);
     *(is_system ? &fact->system_failures : &fact->task_failures) += 1;
+    fact->memory_failures += failure->class == FAILURE_MEMORY ? 1 : 0;
     CHECK(outcome->task_failures == fact->task_failures);
     CHECK(outcome->system_failures == fact->system_failures);
     CHECK(failure->attempt + 1 ==
@@ -147,11 +153,30 @@ static void model_succeed(struct sim *sim, uint64_t index)
     sim->facts[index].successes++;
 }
 
+/* Outputs and failures of none of their own attempts. */
+static void model_share(struct sim *sim, const struct report *report)
+{
+    for (size_t i = 0; i < report->batch_count; i++) {
+        const struct span *span = &report->batches[i].spans[0];
+        CHECK(report->batches[i].span_count == 1 && span->count == 1);
+        CHECK(is_open(&sim->facts[span->start]));
+        sim->facts[span->start].state = INSTANCE_CACHED;
+        sim->facts[span->start].successes++;
+    }
+    for (size_t i = 0; i < report->failure_count; i++) {
+        CHECK(is_open(&sim->facts[report->failures[i].index]));
+        sim->facts[report->failures[i].index].state = INSTANCE_FAILED;
+    }
+}
+
 static void model_record(struct sim *sim, const struct record *record)
 {
     const struct report *report = &record->report;
     if (record->kind == RECORD_START) {
         model_start(sim, record);
+    }
+    if (record->kind == RECORD_CACHED) {
+        model_share(sim, report);
     }
     for (size_t i = 0; record->kind == RECORD_REPORT && i < report->batch_count; i++) {
         const struct report_batch *batch = &report->batches[i];
@@ -231,6 +256,7 @@ static void check_takes(struct sim *sim, struct ledger *ledger)
                 is_taken[spans[i].start + j] = true;
                 CHECK(spans[i].attempt ==
                       fact->earlier_attempts + fact->task_failures + fact->system_failures);
+                CHECK(spans[i].growth == fact->memory_failures);
             }
         }
     }
@@ -259,6 +285,7 @@ static void check_replay(struct sim *sim)
     }
     const struct ledger_counts found = ledger_counts(ledger);
     CHECK(found.succeeded == counts[INSTANCE_SUCCEEDED]);
+    CHECK(found.cached == counts[INSTANCE_CACHED]);
     CHECK(found.failed == counts[INSTANCE_FAILED]);
     CHECK(found.timed_out == counts[INSTANCE_TIMED_OUT]);
     CHECK(found.ready == counts[INSTANCE_NOT_STARTED]);
@@ -273,7 +300,7 @@ static void check_replay(struct sim *sim)
 static enum failure_class random_class(struct sim *sim)
 {
     static const enum failure_class classes[] = {FAILURE_ERROR, FAILURE_TIMEOUT, FAILURE_CRASH,
-                                                 FAILURE_KILLED};
+                                                 FAILURE_MEMORY, FAILURE_KILLED};
     return classes[below(sim, sizeof(classes) / sizeof(classes[0]))];
 }
 
@@ -471,12 +498,83 @@ static void act(struct sim *sim)
     }
 }
 
+/* ---- What is shared -------------------------------------------------------------------------- */
+
+/* After act() nobody waits for a retry: who has not ended is leased, held, or this. */
+static bool is_ready(const struct sim *sim, uint64_t index)
+{
+    bool is_leased = false;
+    for (uint32_t id = 0; id < WORKER_COUNT; id++) {
+        for (size_t i = 0; i < sim->workers[id].count; i++) {
+            is_leased = is_leased || sim->workers[id].held[i].index == index;
+        }
+    }
+    return is_open(&sim->facts[index]) && !sim->is_held[index] && !is_leased;
+}
+
+static void share_output(struct sim *sim, uint64_t index)
+{
+    struct buffer frame = {0};
+    const struct span span = {.start = index, .count = 1};
+    CHECK(lz4_frame_compress("x", 1, &frame) == STATUS_OK);
+    const struct report_batch batch = {.spans = &span,
+                                       .span_count = 1,
+                                       .instance_count = 1,
+                                       .success_count = 1,
+                                       .frame = frame.data,
+                                       .frame_size = frame.size};
+    scheduler_cache(sim->scheduler, index, 1, sim->is_held[index]);
+    append(sim, &(struct record){.kind = RECORD_CACHED,
+                                 .report = {.batches = &batch, .batch_count = 1}});
+    sim->is_held[index] = false;
+    buffer_free(&frame);
+}
+
+static void share_failure(struct sim *sim, uint64_t index)
+{
+    const struct report_failure failure = {
+        .index = index, .class = FAILURE_ERROR, .is_permanent = true};
+    const struct record_outcome outcome = {
+        .is_final = true, .state = INSTANCE_FAILED, .task_failures = 1, .attempts_max = 1};
+    scheduler_fail_held(sim->scheduler, index);
+    append(sim, &(struct record){.kind = RECORD_CACHED,
+                                 .report = {.failures = &failure, .failure_count = 1},
+                                 .outcomes = &outcome});
+    sim->is_held[index] = false;
+}
+
+/* What the cache finds, as master_cache.c takes it: of one that is ready, an output, or that an
+ * equal one goes first; of one that is held, the output of that one, its failure, or its turn. */
+static void share(struct sim *sim)
+{
+    const uint64_t draw = below(sim, 3);
+    uint64_t index = below(sim, sim->size);
+    for (uint64_t i = 0; i < sim->size && !is_ready(sim, index) && !sim->is_held[index]; i++) {
+        index = (index + 1) % sim->size;
+    }
+    if (is_ready(sim, index) && draw == 0) {
+        share_output(sim, index);
+    } else if (is_ready(sim, index)) {
+        scheduler_hold_equal(sim->scheduler, index, 1);
+        sim->is_held[index] = true;
+    } else if (sim->is_held[index] && draw == 0) {
+        share_output(sim, index);
+    } else if (sim->is_held[index] && draw == 1) {
+        share_failure(sim, index);
+    } else if (sim->is_held[index]) {
+        scheduler_release(sim->scheduler, index, 1);
+        sim->is_held[index] = false;
+    }
+}
+
 /* A session: its record, and the scheduler from all that came before. */
 static void begin_session(struct sim *sim, bool revives)
 {
     struct replay replay;
-    sim->options.ledger = (struct ledger_options){
-        .size = sim->size, .retries = below(sim, 4), .system_retries = below(sim, 4)};
+    sim->options.ledger = (struct ledger_options){.size = sim->size,
+                                                  .retries = below(sim, 4),
+                                                  .system_retries = below(sim, 4),
+                                                  .is_mem_growing = true};
     append(sim, &(struct record){.kind = RECORD_START,
                                  .revives_failed = revives,
                                  .retries = sim->options.ledger.retries,
@@ -508,6 +606,7 @@ static void kill_master(struct sim *sim)
     sim->log.size = good;
     sim->record_count = kept;
     memset(sim->workers, 0, sizeof(sim->workers));
+    memset(sim->is_held, 0, sizeof(sim->is_held));
     begin_session(sim, chance(sim, 20));
 }
 
@@ -522,6 +621,8 @@ static void step(struct sim *sim)
     } else if (!worker->is_present) {
         worker->is_present = true;
         scheduler_join(sim->scheduler, id, (uint32_t)(1 + below(sim, 4)));
+    } else if (chance(sim, worker->count > 0 ? sim->share_percent : 4 * sim->share_percent)) {
+        share(sim);
     } else if (chance(sim, 3)) {
         lose(sim, id);
     } else if (worker->count > 0) {
@@ -549,6 +650,7 @@ static void run(uint64_t seed)
     sim->random = seed_mix(seed);
     sim->size = 1 + below(sim, SIZE_MAX_SIMULATED);
     sim->failure_percent = below(sim, 60);
+    sim->share_percent = chance(sim, 50) ? 5 + below(sim, 20) : 0;
     sim->kills_left = (unsigned)below(sim, 8);
     sim->options = (struct scheduler_options){
         .sizing = {.report_interval_us = 1000, .unit_size = below(sim, 10)},

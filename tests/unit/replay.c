@@ -236,6 +236,31 @@ Test(replay, a_revival_gives_fresh_budgets_and_attempt_numbers_go_on)
     finish(ledger);
 }
 
+Test(replay, memory_that_has_grown_stays_so_until_a_revival)
+{
+    struct run_log *log = log_begin();
+    struct record revival = start_with(2, 3);
+    struct span spans[4];
+    revival.revives_failed = true;
+    append(log, start_with(2, 3));
+    append_failure(log, make_failure(0, 0, FAILURE_MEMORY, "held"), retried(1, 0));
+    append_failure(log, make_failure(0, 1, FAILURE_ERROR, "bad"), retried(2, 0));
+    append_failure(log, make_failure(1, 0, FAILURE_MEMORY, "held"), retried(1, 0));
+    append_failure(log, make_failure(1, 1, FAILURE_MEMORY, "held"), ended(INSTANCE_FAILED, 2));
+    append(log, revival);
+    append_failure(log, make_failure(2, 0, FAILURE_MEMORY, "held"), retried(1, 0));
+    append_failure(log, make_failure(2, 1, FAILURE_MEMORY, "held"), retried(2, 0));
+    read_back(log);
+    struct ledger *ledger = restore((struct ledger_options){
+        .size = SIZE, .retries = 2, .system_retries = 3, .is_mem_growing = true});
+    cr_assert(eq(sz, ledger_take(ledger, 4, 0, false, spans, 4), 4));
+    cr_expect(eq(u64, spans[0].growth, 1));
+    cr_expect(eq(u64, spans[1].growth, 0), "it has a fresh budget");
+    cr_expect(eq(u64, spans[2].growth, 2));
+    cr_expect(eq(u64, spans[3].growth, 0));
+    finish(ledger);
+}
+
 Test(replay, what_was_cached_is_a_success_and_a_shared_failure_is_final)
 {
     struct run_log *log = log_begin();
