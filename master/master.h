@@ -10,8 +10,9 @@
  *
  * Ownership: what the options point at belongs to the caller and outlives the master.
  * Threads:   one.
- * Failure:   while the log cannot be written, nothing is handed out; after patience_us the run
- * ends, resumable (exit 75), as it does at once where another process has taken it over. A
+ * Failure:   while the log or files of attempts cannot be written, nothing is handed out; after
+ *            patience_us the run ends, resumable (exit 75) and with the totals that its log has, as
+ *            it does at once where another process has taken it over, whose run it then is. A
  *            malformed or late message is logged with the reason, and ignored.
  */
 #ifndef MASTER_MASTER_H
