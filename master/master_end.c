@@ -157,7 +157,7 @@ static MUST_CHECK enum status read_totals(const struct master *master, struct to
 static void leave_record(struct master *master, uint64_t now_us)
 {
     struct error ignored;
-    struct totals totals;
+    struct totals totals = {.begun = 0};
     struct failures *failures = NULL;
     (void)!run_log_flush(master->log, &ignored);
     if (failures_create(&failures) == STATUS_OK &&
