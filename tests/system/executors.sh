@@ -129,8 +129,8 @@ run 0 results killed-1 --table
 expect_in out '"class":"killed"'
 
 rule "an attempt past its timeout is ended; the queue does not count"
-for ms in 100 200 300 5000 6000 7000; do echo "{\"ms\": $ms}"; done >times.jsonl
-run 2 map basics:sleep --inputs times.jsonl --timeout 1 --slots 1 --min-success-ratio 0 \
+for ms in 50 100 150 5000 6000 7000; do echo "{\"ms\": $ms}"; done >times.jsonl
+run 2 map basics:sleep --inputs times.jsonl --timeout 500ms --slots 1 --min-success-ratio 0 \
     --print --run-dir times
 expect_status 0
 [ "$(wc -l <out)" -eq 6 ] || fail "the list has not six elements"
