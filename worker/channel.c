@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -104,18 +105,31 @@ static void fence_all(void)
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
+/* Of a size that nobody can change: a rank that reads where its executor has cut the file off would
+ * be ended by SIGBUS. -1, with errno, where there is none. */
+static int create_file(size_t size)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    const int fd = memfd_create("mapfleet-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, seals) != 0)) {
+        const int reason = errno;
+        (void)close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
 enum status channel_create(struct channel *channel, uint64_t output_size_max, bool is_shared,
                            struct error *err)
 {
     *channel = (struct channel){.fd = -1};
     lay_out(channel, output_size_max);
     if (is_shared) {
-        channel->fd = memfd_create("mapfleet-channel", MFD_CLOEXEC);
-        if (channel->fd < 0 || ftruncate(channel->fd, (off_t)channel->size) != 0) {
-            const int reason = errno;
-            channel_destroy(channel);
+        channel->fd = create_file(channel->size);
+        if (channel->fd < 0) {
             return error_set(err, STATUS_IO, "no memory to share with an executor: %s",
-                             strerror(reason));
+                             strerror(errno));
         }
     }
     const enum status status = map(channel, err);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,11 +61,15 @@ void executor_ring(int bell)
 static bool wait_for_bell(int bell)
 {
     uint64_t count;
-    ssize_t size;
-    do {
-        size = read(bell, &count, sizeof(count));
-    } while (size < 0 && errno == EINTR);
-    return size == (ssize_t)sizeof(count);
+    for (;;) {
+        struct pollfd ring = {.fd = bell, .events = POLLIN};
+        if (read(bell, &count, sizeof(count)) == (ssize_t)sizeof(count)) {
+            return true;
+        }
+        if (errno != EINTR && (errno != EAGAIN || (poll(&ring, 1, -1) < 0 && errno != EINTR))) {
+            return false;
+        }
+    }
 }
 
 static void say_setup(struct channel *channel, enum channel_setup setup, const char *text)

@@ -216,7 +216,7 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
         return status;
     }
     offer_place(pool->options.offer, (uint32_t)(slot - pool->slots), &slot->channel.control->place);
-    slot->bell = eventfd(0, EFD_CLOEXEC);
+    slot->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* a full one does not block us */
     if (slot->bell < 0) {
         status = error_set(err, STATUS_IO, "eventfd: %s", strerror(errno));
         close_slot(slot);

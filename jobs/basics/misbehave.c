@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ static void leak_on(void)
 
 static void flood(void)
 {
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 20000; i++) {
         (void)printf("a line that nobody reads\n");
         (void)fprintf(stderr, "another one\n");
     }
@@ -94,6 +95,19 @@ static void close_descriptors(void)
 {
     for (int fd = 0; fd < 1024; fd++) {
         (void)close(fd);
+    }
+}
+
+/* Files that it shares with others, and the counters by which these wake each other. */
+static void cut_and_fill_descriptors(void)
+{
+    const uint64_t much = UINT64_MAX - 1;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct stat about;
+        if (fstat(fd, &about) == 0) {
+            (void)!ftruncate(fd, 0);
+            (void)!write(fd, &much, S_ISREG(about.st_mode) ? 0 : sizeof(much));
+        }
     }
 }
 
@@ -162,6 +176,7 @@ static const struct {
     {"children", leave_children},
     {"return-twice", return_twice},
     {"close", close_descriptors},
+    {"cut", cut_and_fill_descriptors},
     {"stack", write_over_stack},
     {"shared", write_over_shared_memory},
 };

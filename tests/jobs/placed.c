@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,6 +133,26 @@ static mf_status hold(mf_context *ctx, const mf_value *input, mf_writer *out)
     return MF_OK;
 }
 
+/* Take a GiB a second, up to so many MiB, and tell in the file "leaked" how many it has. */
+static mf_status leak(mf_context *ctx, const mf_value *input, mf_writer *out)
+{
+    enum { STEP_MIB = 10 };
+    const struct timespec pause = {.tv_nsec = 10000000};
+    const int file = open("leaked", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (int64_t size = STEP_MIB; size <= mf_int(input); size += STEP_MIB) {
+        void *memory =
+            mmap(NULL, STEP_MIB * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED || dprintf(file, "%" PRId64 "\n", size) < 0) {
+            return mf_fail(ctx, "no memory, or no file");
+        }
+        memset(memory, 1, STEP_MIB * MIB);
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)close(file);
+    mf_put_int(out, 0);
+    return MF_OK;
+}
+
 void mf_job(mf_registry *job)
 {
     static const mf_task tasks[] = {
@@ -143,6 +164,7 @@ void mf_job(mf_registry *job)
         {.name = "cores", .fn = cores, .input = "any", .output = "int"},
         {.name = "mask", .fn = mask, .input = "any", .output = "int"},
         {.name = "hold", .fn = hold, .input = "int", .output = "int"},
+        {.name = "leak", .fn = leak, .input = "int", .output = "int"},
     };
     for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
         mf_register_task(job, &tasks[i]);

@@ -274,8 +274,7 @@ expect_status 1
 expect_in err "the job's setup ended its process | no table | giving up"
 
 rule "a folder that cannot be written costs what is kept, with one warning, and not the run"
-{ one shell 'touch unwritable/stdio'; for _ in $(seq 200); do one stderr 'x\n' fail; done; } \
-    >unwritable.jsonl
+{ one shell 'touch unwritable/stdio'; yes "$(one stderr 'x\n' fail)" | head -200; } >unwritable.jsonl
 run 0 map basics:misbehave --inputs unwritable.jsonl --run-dir unwritable --policy run-all \
     --min-successes 1 --slots 1
 expect_status 0

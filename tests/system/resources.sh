@@ -64,6 +64,13 @@ expect_status 0
 expect_in err "1 rank is too small for task hold"
 [ "$("$mapfleet" results unlike --table | grep -c '"rank":2')" -eq 8 ] || fail "not all on rank 2"
 
+rule "a leak of 1 GiB/s is ended before it has doubled its limit"
+echo 4000 >leak.txt
+run 0 map "$placed:leak" --inputs leak.txt --mem 400Mi --slots 1
+expect_status 1
+expect_in err "memory: past its limit of 400 MiB"
+[ "$(tail -1 leaked)" -lt 800 ] || fail "it had $(tail -1 leaked) MiB"
+
 # ---- Growth
 
 rule "with --mem-growth what needs 300 MiB succeeds at 400, its third attempt; others are untouched"

@@ -12,17 +12,17 @@ rule "--time-limit ends the run in time, to be resumed"
 for _ in $(seq 1000); do echo '{"ms": 200}'; done >short.jsonl
 for ranks in 0 2; do
     start=$SECONDS
-    begin "$ranks" map basics:sleep --inputs short.jsonl --slots 1 --time-limit 6
+    begin "$ranks" map basics:sleep --inputs short.jsonl --slots 1 --time-limit 4
     finish
     expect_status 75
-    expect_no_later 9
+    expect_no_later 7
     expect_in err "the time limit is near"
     expect_in err "mapfleet resume $scratch/run"
     python3 - <<'PYTHON' || fail "it did not work until then"
 import json
 run = json.load(open("run/run.json"))
 counts = run["verdict"]["counts"]
-assert run["state"] == "interrupted" and run["options"]["time_limit_ns"] == 6000000000, run
+assert run["state"] == "interrupted" and run["options"]["time_limit_ns"] == 4000000000, run
 assert counts["succeeded"] >= 2 and counts["not-started"] > 900, counts
 assert counts["failed"] == counts["timed-out"] == counts["aborted"] == 0, counts
 PYTHON
@@ -30,8 +30,8 @@ PYTHON
 done
 
 rule "what is known to take longer than what is left is not started"
-for _ in 1 2 3; do echo '{"ms": 2000}'; done >long.jsonl
-begin 0 map basics:sleep --inputs long.jsonl --slots 1 --time-limit 5
+for _ in 1 2 3; do echo '{"ms": 1500}'; done >long.jsonl
+begin 0 map basics:sleep --inputs long.jsonl --slots 1 --time-limit 4
 finish
 expect_status 75
 expect_counts succeeded 1 not-started 2
@@ -82,11 +82,11 @@ rule "in a Slurm job, the end that squeue tells is the limit"
 export PATH=$scratch/bin:$path SLURM_JOB_ID=4711
 for ranks in 0 2; do
     start=$SECONDS
-    echo $(($(date +%s) + 5)) >end
+    echo $(($(date +%s) + 4)) >end
     begin "$ranks" map "$job:gate" --inputs gates.jsonl --slots 1
     finish
     expect_status 75
-    expect_no_later 9
+    expect_no_later 8
     expect_counts aborted 1 not-started 3
     expect_lines asked "-h -j 4711 -o %e"
     expect_nothing_left

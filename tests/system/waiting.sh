@@ -1,33 +1,34 @@
 #!/usr/bin/env bash
 # A rank with nothing to do costs next to no processor time.
 source "$(dirname "$0")/support.sh"
+job=$MAPFLEET_BUILD_DIR/tests/jobs/gate.so
 
-cat >measured <<'PYTHON'
-#!/usr/bin/env python3
-import os, resource, subprocess, sys
-status = subprocess.run(sys.argv[2:]).returncode
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-with open(sys.argv[1] + os.environ["OMPI_COMM_WORLD_RANK"], "w") as out:
-    out.write(str(used.ru_utime + used.ru_stime))
-sys.exit(status)
-PYTHON
-chmod +x measured
-echo '{"ms": 4000}' >one.jsonl
-echo '{"ms": 0}' >none.jsonl
+# used PROCESS...: hundredths of a second of processor time that they have used in all.
+used() {
+    local process sum=0 fields
+    for process; do
+        read -r -a fields <"/proc/$process/stat" || fail "rank $process has gone"
+        sum=$((sum + fields[13] + fields[14]))
+    done
+    echo "$sum"
+}
 
-for file in none one; do
-    timeout -k 2 60 mpirun -q -n 4 ./measured "cpu-$file-" "$mapfleet" map basics:sleep \
-        --inputs "$file.jsonl" >out 2>err </dev/null
-    status=$?
+# Eight attempts that wait, on four ranks, of which the last to be started has begun half a second ago.
+for i in 0 1 2 3 4 5 6 7; do echo "{\"value\": $i, \"until\": \"open\"}"; done >gates.jsonl
+for capture in failed none; do
+    rule "while all attempts wait, four ranks use less than a tenth of a core together ($capture)"
+    begin 4 map "$job:gate" --inputs gates.jsonl --slots 3 --capture "$capture"
+    wait_for begun-{0,1,2,3,4,5,6,7}
+    mapfile -t processes < <(pgrep -P "$process")
+    [ ${#processes[@]} -eq 4 ] || fail "${#processes[@]} ranks"
+    sleep 0.5
+    before=$(used "${processes[@]}")
+    sleep 2
+    after=$(used "${processes[@]}")
+    touch open
+    finish
     expect_status 0
+    echo "$((after - before)) hundredths of a second in 2 s"
+    [ $((after - before)) -lt 20 ] || fail "waiting costs too much"
 done
-rule "three ranks that wait 4 s for a fourth use less than a tenth of a core together"
-python3 - <<'PYTHON' || fail "waiting costs too much"
-def total(name):
-    return sum(float(open(f"cpu-{name}-{rank}").read()) for rank in range(4))
-
-used = total("one") - total("none")
-print(f"{used:.3f} s of processor time in 4 s")
-assert used < 0.4, used
-PYTHON
 exit 0

@@ -189,6 +189,57 @@ Test(capture, a_short_text_is_not_touched)
     (void)close(fd);
 }
 
+/* ---- What an attempt may do to its files ------------------------------------------------------
+ */
+
+#define SEED_COUNT 2000u
+
+static void do_anything(int fd, unsigned *random)
+{
+    static const off_t sizes[] = {0, 1, 2, 4096, (off_t)1 << 33, (off_t)1 << 62};
+    const off_t size = rand_r(random) % 2 == 0 ? sizes[(size_t)rand_r(random) % 6]
+                                               : (off_t)rand_r(random) >> rand_r(random) % 30;
+    switch (rand_r(random) % 4) {
+    case 0:
+        (void)!ftruncate(fd, size);
+        break;
+    case 1:
+        (void)!write(fd, "some text\n", (size_t)rand_r(random) % 11);
+        break;
+    case 2:
+        (void)!pwrite(fd, "\0text", 5, size); /* it appends, wherever that is */
+        break;
+    default:
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 + size);
+        break;
+    }
+}
+
+/* The rank reads them, and bounds them while they are written to. */
+Test(capture, whatever_an_attempt_does_to_its_file_the_rank_reads_no_more_than_there_is_room_for)
+{
+    uint8_t *text = malloc(CAPTURE_SIZE_MAX); /* so that sanitizers see what is written */
+    cr_assert(text != NULL);
+    for (unsigned seed = 0; seed < SEED_COUNT; seed++) {
+        unsigned random = seed;
+        uint64_t left_out = 0;
+        const int fd = open_stream();
+        for (int i = rand_r(&random) % 8; i >= 0; i--) {
+            do_anything(fd, &random);
+            if (capture_is_large(fd) || rand_r(&random) % 8 == 0) {
+                capture_bound(fd);
+            }
+        }
+        const size_t size = capture_read(fd, text, &left_out);
+        cr_assert(le(sz, size, CAPTURE_SIZE_MAX), "seed %u", seed);
+        struct stat about;
+        cr_assert(eq(int, fstat(fd, &about), 0));
+        cr_assert(left_out < (uint64_t)about.st_size || left_out == 0, "seed %u", seed);
+        (void)close(fd);
+    }
+    free(text);
+}
+
 /* ---- Last lines ----------------------------------------------------------------------------- */
 
 static void expect_lines(const char *said, const char *printed, const char *expected)

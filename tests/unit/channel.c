@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -700,6 +702,19 @@ static void start_again(struct channel *channel, uint64_t count)
     put(channel, count);
 }
 
+/* Where an executor could cut the file off, its rank would end by SIGBUS. */
+Test(channel, nobody_can_change_its_size)
+{
+    struct channel channel = create(true);
+    cr_expect(eq(int, ftruncate(channel.fd, 0), -1));
+    cr_expect(eq(int, errno, EPERM));
+    cr_expect(eq(int, ftruncate(channel.fd, (off_t)channel.size + 4096), -1));
+    cr_expect(eq(int, fcntl(channel.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1),
+              "nor keep the next one from writing");
+    put(&channel, 1);
+    channel_destroy(&channel);
+}
+
 Test(channel, whatever_an_executor_writes_is_refused_or_makes_sense)
 {
     struct channel channel = create(false);
@@ -728,7 +743,14 @@ Test(channel, whatever_an_executor_writes_is_refused_or_makes_sense)
         sound_count += take_fuzzed(&channel, count, false, seed) == STATUS_OK;
         (void)channel_blamed(&channel);
         (void)channel_claimed(&channel);
+        const uint64_t now_us = next_random(&random);
+        const uint64_t put_us = now_us - (now_us >> next_random(&random) % 64);
+        const uint64_t began_us = channel_began_us(&channel, put_us, now_us);
+        cr_assert(began_us >= put_us && began_us <= now_us, "seed %llu", (unsigned long long)seed);
+        cr_assert(le(u64, channel_ran_us(&channel, put_us, now_us), now_us - put_us), "seed %llu",
+                  (unsigned long long)seed);
         (void)channel_has_ended(&channel);
+        (void)channel_trim(&channel);
     }
     cr_expect(gt(u64, sound_count, SEED_COUNT / 10));
     cr_expect(lt(u64, sound_count, 2 * SEED_COUNT * 9 / 10));
