@@ -26,6 +26,9 @@
 #define LEAVE_US_MAX 1000000
 #define BATCH_GROWTH_MAX 16
 #define DURATION_NEWEST_WEIGHT 0.3
+/* Executors have a second batch ahead where instances are shorter than this: for others what a
+ * hand-over takes is little, and what waits behind one could run elsewhere. */
+#define AHEAD_INSTANCE_US_MAX 5000.0
 /* Results that wait for the next report leave early past this size. */
 #define REPORT_SIZE_MAX ((size_t)4 << 20)
 /* Idle slots wait for so small a part of an instance's duration before they are told of. */
@@ -49,6 +52,7 @@ struct worker {
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
     uint64_t batch_grown;              /* instances that a batch may have by now */
+    bool is_steady;                    /* the last batch came to its end, whole */
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;
     size_t report_capacity;
@@ -480,21 +484,44 @@ static void observe(struct worker *worker, const struct report_batch *batch)
     }
 }
 
+typedef void start_function(struct pool *pool, uint64_t lease, const struct batch *batch,
+                            uint64_t now_us);
+
+static bool start_batch(struct worker *worker, uint64_t growth_max, start_function *start,
+                        uint64_t now_us)
+{
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    struct batch batch;
+    uint64_t lease;
+    if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
+                          CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
+        return false;
+    }
+    start(worker->pool, lease, &batch, now_us);
+    return true;
+}
+
+/* Does the next batch go to a busy slot? While so little is left that slots would go without, what
+ * is left stays here, for whichever is free first. */
+static bool is_ahead_due(const struct worker *worker)
+{
+    return worker->is_steady && worker->instance_us <= AHEAD_INSTANCE_US_MAX &&
+           worker->queue.count > pool_slot_count(worker->pool) && pool_has_room_ahead(worker->pool);
+}
+
 static bool start_batches(struct worker *worker, uint64_t now_us)
 {
     bool did_something = false;
-    uint64_t growth_max;
-    while (pool_has_room(worker->pool, &growth_max) &&
-           transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
-        struct span spans[CHANNEL_SPAN_COUNT_MAX];
-        struct batch batch;
-        uint64_t lease;
-        if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
-                              CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
-            break;
+    bool is_started = true;
+    while (is_started && transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
+        uint64_t growth_max;
+        if (pool_has_room(worker->pool, &growth_max)) {
+            is_started = start_batch(worker, growth_max, pool_start, now_us);
+        } else {
+            is_started =
+                is_ahead_due(worker) && start_batch(worker, UINT64_MAX, pool_start_ahead, now_us);
         }
-        pool_start(worker->pool, lease, &batch, now_us);
-        did_something = true;
+        did_something = did_something || is_started;
     }
     return did_something;
 }
@@ -538,6 +565,7 @@ static enum status return_rest(struct worker *worker, const struct pool_result *
 static enum status take_result(struct worker *worker, const struct pool_result *ended,
                                struct error *err)
 {
+    worker->is_steady = ended->rest_count == 0;
     if (ended->batch.instance_count > 0) {
         observe(worker, &ended->batch);
         const enum status status = wire_report_add(report_of(worker, ended->lease), &ended->batch,
