@@ -234,3 +234,15 @@ enum status inputs_pack(struct inputs *inputs, const struct span *spans, size_t 
     }
     return STATUS_OK;
 }
+
+enum status inputs_pack_frames(struct inputs *inputs, const struct span *spans, size_t span_count,
+                               struct buffer *out, struct inputs_frames *frames_out,
+                               struct error *err)
+{
+    *frames_out = (struct inputs_frames){.raw_size = 0};
+    if (!is_list(inputs) || span_count != 1 ||
+        !inputs_store_fills_blocks(inputs->store, spans[0].start, spans[0].count)) {
+        return STATUS_OK;
+    }
+    return inputs_store_blocks(inputs->store, spans[0].start, spans[0].count, out, frames_out, err);
+}

@@ -82,4 +82,16 @@ MUST_CHECK enum status inputs_load(const char *run_dir, const struct formula *fo
 MUST_CHECK enum status inputs_pack(struct inputs *inputs, const struct span *spans,
                                    size_t span_count, struct buffer *out, struct error *err);
 
+/* LZ4 frames in which the packed elements stand, with others before and behind them. */
+struct inputs_frames {
+    uint64_t skip;     /* elements before the first */
+    uint64_t raw_size; /* bytes of all that is in the frames; 0: nothing was appended */
+};
+
+/* Append instead the frames of `inputs.lz4` as they are, so that nobody decodes them here. Nothing
+ * where that would be wasteful: then it is inputs_pack() that is wanted. */
+MUST_CHECK enum status inputs_pack_frames(struct inputs *inputs, const struct span *spans,
+                                          size_t span_count, struct buffer *out,
+                                          struct inputs_frames *frames_out, struct error *err);
+
 #endif

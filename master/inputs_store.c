@@ -309,6 +309,79 @@ enum status inputs_store_pack(struct inputs_store *store, uint64_t start, uint64
     return STATUS_OK;
 }
 
+/* ---- Blocks as they are -------------------------------------------------------------------------
+ */
+
+/* Of what is handed on, at most this part may belong to others. */
+#define FOREIGN_DIVISOR 4
+
+/* From the first block that holds some of the elements to behind the last. */
+struct block_range {
+    size_t first;
+    size_t end;
+    uint64_t raw_size;
+    uint64_t packed_size;
+};
+
+static struct block_range blocks_of(const struct inputs_store *store, uint64_t start,
+                                    uint64_t count)
+{
+    struct block_range range = {.first = find_block(store, start),
+                                .end = find_block(store, start + count - 1) + 1};
+    for (size_t i = range.first; i < range.end; i++) {
+        range.raw_size += store->blocks[i].raw_size;
+        range.packed_size += store->blocks[i].packed_size;
+    }
+    return range;
+}
+
+/* About how many bytes of a block belong to its elements outside of [start, end). */
+static uint64_t foreign_size(const struct inputs_store *store, size_t block_index, uint64_t start,
+                             uint64_t end)
+{
+    const struct block *block = &store->blocks[block_index];
+    const uint64_t block_end = block_end_index(store, block_index);
+    const uint64_t before = start > block->first_index ? start - block->first_index : 0;
+    const uint64_t behind = block_end > end ? block_end - end : 0;
+    const double share = (double)(before + behind) / (double)(block_end - block->first_index);
+    return (uint64_t)(share * (double)block->raw_size);
+}
+
+bool inputs_store_fills_blocks(const struct inputs_store *store, uint64_t start, uint64_t count)
+{
+    if (count == 0) {
+        return false;
+    }
+    const struct block_range range = blocks_of(store, start, count);
+    uint64_t foreign = foreign_size(store, range.first, start, start + count);
+    if (range.end - 1 > range.first) {
+        foreign += foreign_size(store, range.end - 1, start, start + count);
+    }
+    return range.packed_size < range.raw_size && foreign <= range.raw_size / FOREIGN_DIVISOR;
+}
+
+/* In the file they stand one behind the other. */
+enum status inputs_store_blocks(struct inputs_store *store, uint64_t start, uint64_t count,
+                                struct buffer *out, struct inputs_frames *frames_out,
+                                struct error *err)
+{
+    assert(count > 0 && start <= store->count && count <= store->count - start);
+    const struct block_range range = blocks_of(store, start, count);
+    const struct block *first = &store->blocks[range.first];
+    enum status status = buffer_reserve(out, (size_t)range.packed_size);
+    if (status != STATUS_OK) {
+        return fail_memory(err);
+    }
+    status = spool_read(&store->spool, first->offset, out->data + out->size,
+                        (size_t)range.packed_size, err);
+    if (status == STATUS_OK) {
+        out->size += (size_t)range.packed_size;
+        *frames_out =
+            (struct inputs_frames){.skip = start - first->first_index, .raw_size = range.raw_size};
+    }
+    return status;
+}
+
 /* ---- Saving --------------------------------------------------------------------------------- */
 
 enum status inputs_store_save(struct inputs_store *store, const char *run_dir, struct error *err)

@@ -15,6 +15,7 @@
 #ifndef MASTER_INPUTS_STORE_H
 #define MASTER_INPUTS_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "master/inputs.h"
@@ -49,5 +50,14 @@ MUST_CHECK enum status inputs_store_load(const char *run_dir, uint64_t count,
  * `out` is as it was. */
 MUST_CHECK enum status inputs_store_pack(struct inputs_store *store, uint64_t start, uint64_t count,
                                          struct buffer *out, struct error *err);
+
+/* Do these elements fill most of the blocks that they are in, so that the blocks may be handed on
+ * as they stand in the file? */
+bool inputs_store_fills_blocks(const struct inputs_store *store, uint64_t start, uint64_t count);
+/* Append those blocks: frames, one after the other, and what stands in them. On failure `out` is as
+ * it was. */
+MUST_CHECK enum status inputs_store_blocks(struct inputs_store *store, uint64_t start,
+                                           uint64_t count, struct buffer *out,
+                                           struct inputs_frames *frames_out, struct error *err);
 
 #endif

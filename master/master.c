@@ -5,11 +5,8 @@
 
 #include "master/summary.h"
 #include "shared/log.h"
-#include "shared/lz4_frame.h"
 #include "shared/memory.h"
 
-/* Inputs of a unit that are smaller than this are sent as they are. */
-#define COMPRESS_SIZE_MIN 1024
 #define PROGRESS_EVERY_US 10000000
 /* How long the end waits for outputs that are being shared. */
 #define SETTLE_US_MAX 1000000
@@ -101,7 +98,6 @@ void master_destroy(struct master *master)
     free(master->refusal);
     free(master->setup_failure);
     buffer_free(&master->packed);
-    buffer_free(&master->frame);
     free(master->fates);
     free(master->outcomes);
     free(master->taken);
@@ -235,50 +231,6 @@ enum status master_take_message(struct master *master, uint32_t rank,
 /* ---- Acting -----------------------------------------------------------------------------------
  */
 
-/* Through memory they move faster than they are compressed. */
-static bool is_on_one_host(const struct transport *transport)
-{
-    return transport_local_size(transport) == transport_size(transport);
-}
-
-static enum status pack_inputs(struct master *master, const struct scheduler_action *action,
-                               struct wire_unit *unit, struct error *err)
-{
-    buffer_clear(&master->packed);
-    enum status status = inputs_pack(master->options.inputs, action->spans, action->span_count,
-                                     &master->packed, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    unit->inputs = master->packed.data;
-    unit->inputs_size = master->packed.size;
-    unit->packed_size = master->packed.size;
-    if (master->packed.size < COMPRESS_SIZE_MIN || is_on_one_host(master->options.transport)) {
-        return STATUS_OK;
-    }
-    buffer_clear(&master->frame);
-    status = lz4_frame_compress(master->packed.data, master->packed.size, &master->frame);
-    if (status == STATUS_OK && master->frame.size < master->packed.size) {
-        unit->inputs = master->frame.data;
-        unit->inputs_size = master->frame.size;
-    }
-    return status == STATUS_OK ? status : error_set(err, status, "no memory for a unit's inputs");
-}
-
-static enum status send_unit(struct master *master, const struct scheduler_action *action,
-                             struct error *err)
-{
-    struct wire_message message = {
-        .kind = WIRE_UNIT,
-        .as.unit = {.map = MAP_NUMBER,
-                    .lease = action->lease,
-                    .spans = action->spans,
-                    .span_count = action->span_count},
-    };
-    const enum status status = pack_inputs(master, action, &message.as.unit, err);
-    return status == STATUS_OK ? master_send(master, action->worker, &message, err) : status;
-}
-
 /* Outputs may have come that others are to share, and these are not to end without. */
 static void on_done(struct master *master, uint64_t now_us)
 {
@@ -305,7 +257,7 @@ static enum status act(struct master *master, const struct scheduler_action *act
     struct wire_message message = {.kind = WIRE_CANCEL};
     switch (action->kind) {
     case SCHEDULER_SEND_UNIT:
-        return send_unit(master, action, err);
+        return master_send_unit(master, action, err);
     case SCHEDULER_RECALL:
         message.kind = WIRE_RECALL;
         message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};

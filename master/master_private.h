@@ -6,6 +6,7 @@
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_record.c  what was recorded, on its way to the disk
  *     master_stop.c    ending early: signals, the time limit
+ *     master_unit.c    the message of a unit
  *     master_end.c     the verdict, STOP, and giving up
  */
 #ifndef MASTER_MASTER_PRIVATE_H
@@ -83,8 +84,7 @@ struct master {
     uint64_t progress_us; /* when the next line of progress is due */
     struct tally tally;
     uint64_t wall_ms_before;   /* of earlier sessions */
-    struct buffer packed;      /* inputs of the unit being sent */
-    struct buffer frame;       /* the same, compressed */
+    struct buffer packed;      /* inputs of the unit being sent, or of a batch */
     struct ledger_fate *fates; /* of the report being taken */
     struct record_outcome *outcomes;
     size_t fate_capacity;
@@ -173,6 +173,11 @@ MUST_CHECK enum status master_hold(struct master *master, const char *reason, ui
 void master_mind_the_time(struct master *master, uint64_t now_us);
 /* When it has something to do without any event. */
 uint64_t master_time_us(const struct master *master);
+
+/* ---- master_unit.c ---- */
+
+MUST_CHECK enum status master_send_unit(struct master *master,
+                                        const struct scheduler_action *action, struct error *err);
 
 /* ---- master_end.c ---- */
 

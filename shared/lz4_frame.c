@@ -173,9 +173,11 @@ static enum status error_status(size_t code)
     return strcmp(name, "ERROR_allocation_failed") == 0 ? STATUS_NO_MEMORY : STATUS_INVALID;
 }
 
-static enum status decode(LZ4F_dctx *context, const uint8_t *at, const uint8_t *end,
+/* Up to the end of the frame, from where *at_io is left. */
+static enum status decode(LZ4F_dctx *context, const uint8_t **at_io, const uint8_t *end,
                           uint64_t content_size, size_t content_size_max, struct buffer *out)
 {
+    const uint8_t *at = *at_io;
     const size_t start = out->size;
     for (;;) {
         const size_t room = room_for(content_size, out->size - start, content_size_max);
@@ -196,7 +198,8 @@ static enum status decode(LZ4F_dctx *context, const uint8_t *at, const uint8_t *
             return STATUS_LIMIT;
         }
         if (hint == 0) {
-            return at == end ? STATUS_OK : STATUS_INVALID;
+            *at_io = at;
+            return STATUS_OK;
         }
         if (used == 0 && written == 0) {
             return STATUS_INVALID; /* there was room, and nothing to fill it */
@@ -204,10 +207,13 @@ static enum status decode(LZ4F_dctx *context, const uint8_t *at, const uint8_t *
     }
 }
 
-enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
-                                 struct buffer *out)
+/* The frame that *at_io begins with. */
+static enum status decompress_one(const uint8_t **at_io, const uint8_t *end,
+                                  size_t content_size_max, struct buffer *out)
 {
-    if (size < 4 || little_endian(data) != DATA_MAGIC) {
+    const uint8_t *at = *at_io;
+    const size_t size = (size_t)(end - at);
+    if (size < 4 || little_endian(at) != DATA_MAGIC) {
         return STATUS_INVALID;
     }
     LZ4F_dctx *context = take_context();
@@ -216,7 +222,7 @@ enum status lz4_frame_decompress(const void *data, size_t size, size_t content_s
     }
     LZ4F_frameInfo_t info;
     size_t header_size = size;
-    if (LZ4F_isError(LZ4F_getFrameInfo(context, &info, data, &header_size))) {
+    if (LZ4F_isError(LZ4F_getFrameInfo(context, &info, at, &header_size))) {
         return STATUS_INVALID;
     }
     if (info.contentSize / EXPANSION_MAX > size) {
@@ -225,10 +231,38 @@ enum status lz4_frame_decompress(const void *data, size_t size, size_t content_s
     if (info.contentSize > content_size_max) {
         return STATUS_LIMIT;
     }
+    at += header_size;
+    const enum status status = decode(context, &at, end, info.contentSize, content_size_max, out);
+    *at_io = at;
+    return status;
+}
+
+enum status lz4_frame_decompress_all(const void *data, size_t size, size_t content_size_max,
+                                     struct buffer *out)
+{
     const size_t start = out->size;
-    const uint8_t *bytes = data;
-    const enum status status =
-        decode(context, bytes + header_size, bytes + size, info.contentSize, content_size_max, out);
+    const uint8_t *at = data;
+    const uint8_t *const end = at + size;
+    enum status status;
+    do {
+        status = decompress_one(&at, end, content_size_max - (out->size - start), out);
+    } while (status == STATUS_OK && at < end);
+    if (status != STATUS_OK) {
+        out->size = start;
+    }
+    return status;
+}
+
+enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
+                                 struct buffer *out)
+{
+    const size_t start = out->size;
+    const uint8_t *at = data;
+    const uint8_t *const end = at + size;
+    enum status status = decompress_one(&at, end, content_size_max, out);
+    if (status == STATUS_OK && at < end) {
+        status = STATUS_INVALID;
+    }
     if (status != STATUS_OK) {
         out->size = start;
     }

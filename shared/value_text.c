@@ -38,25 +38,53 @@ static size_t utf8_character_size(const unsigned char *text, size_t size)
     return 0;
 }
 
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+#define BLOCK_SIZE 64u
+
+static uint64_t load(const unsigned char *text)
+{
+    uint64_t word;
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+/* Bytes in front that are ASCII, in whole blocks: long texts are mostly that. */
+static size_t ascii_blocks(const unsigned char *text, size_t size)
+{
+    size_t done = 0;
+    while (size - done >= BLOCK_SIZE) {
+        const unsigned char *at = text + done;
+        const uint64_t low = load(at) | load(at + 8) | load(at + 16) | load(at + 24);
+        const uint64_t high = load(at + 32) | load(at + 40) | load(at + 48) | load(at + 56);
+        if (((low | high) & HIGH_BITS) != 0) {
+            break;
+        }
+        done += BLOCK_SIZE;
+    }
+    return done;
+}
+
+/* Blocks are tried after so much ASCII as makes one: where other characters are many, each try
+ * would be in vain. */
 bool value_is_utf8(const char *text, size_t size)
 {
     const unsigned char *at = (const unsigned char *)text;
-    while (size > 0) {
-        uint64_t eight = 0;
-        if (size >= sizeof(eight)) {
-            memcpy(&eight, at, sizeof(eight));
-            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
-                at += sizeof(eight);
-                size -= sizeof(eight);
-                continue;
-            }
+    const unsigned char *const end = at + size;
+    size_t plain = 0;
+    while (at < end) {
+        const size_t left = (size_t)(end - at);
+        if (left >= sizeof(uint64_t) && (load(at) & HIGH_BITS) == 0) {
+            at += sizeof(uint64_t);
+            plain += sizeof(uint64_t);
+            at += plain >= BLOCK_SIZE ? ascii_blocks(at, (size_t)(end - at)) : 0;
+            continue;
         }
-        const size_t character_size = *at < 0x80 ? 1 : utf8_character_size(at, size);
+        const size_t character_size = *at < 0x80 ? 1 : utf8_character_size(at, left);
         if (character_size == 0) {
             return false;
         }
         at += character_size;
-        size -= character_size;
+        plain = 0;
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include "shared/unpack.h"
 
 #define PATH_SIZE_MAX (1u << 16)
+#define UNIT_ITEMS 7
 
 /* ---- Encoding -------------------------------------------------------------------------------- */
 
@@ -101,12 +102,13 @@ static void put_unit_spans(struct pack *pack, const struct span *spans, size_t c
 
 static void put_unit(struct pack *pack, const struct wire_unit *unit)
 {
-    pack_array(pack, 6);
+    pack_array(pack, UNIT_ITEMS);
     pack_uint(pack, WIRE_UNIT);
     pack_uint(pack, unit->map);
     pack_uint(pack, unit->lease);
     put_unit_spans(pack, unit->spans, unit->span_count);
     pack_uint(pack, unit->packed_size);
+    pack_uint(pack, unit->skip);
     pack_bytes(pack, unit->inputs, unit->inputs_size);
 }
 
@@ -219,6 +221,54 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
     }
     return pack_finish(&pack);
 }
+
+/* ---- A unit whose inputs follow ---------------------------------------------------------------
+ */
+
+/* What is not known yet has a fixed width. */
+enum { WIDE_UINT = 0xcf, WIDE_UINT_SIZE = 9, WIDE_BIN = 0xc6, WIDE_BIN_SIZE = 5 };
+
+static void put_fixed(uint8_t *at, uint8_t code, uint64_t value, unsigned size)
+{
+    at[0] = code;
+    for (unsigned i = 0; i < size; i++) {
+        at[1 + i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+}
+
+enum status wire_unit_begin(const struct wire_unit *unit, struct wire_unit_mark *mark_out,
+                            struct buffer *out)
+{
+    static const uint8_t counts[2 * WIDE_UINT_SIZE + WIDE_BIN_SIZE];
+    struct pack pack;
+    pack_start(&pack, out);
+    pack_array(&pack, UNIT_ITEMS);
+    pack_uint(&pack, WIRE_UNIT);
+    pack_uint(&pack, unit->map);
+    pack_uint(&pack, unit->lease);
+    put_unit_spans(&pack, unit->spans, unit->span_count);
+    mark_out->counts_at = out->size;
+    pack_raw(&pack, counts, sizeof(counts));
+    mark_out->inputs_at = out->size;
+    return pack_finish(&pack);
+}
+
+enum status wire_unit_end(const struct wire_unit_mark *mark, uint64_t packed_size, uint64_t skip,
+                          struct buffer *out)
+{
+    uint8_t *counts = out->data + mark->counts_at;
+    const size_t inputs_size = out->size - mark->inputs_at;
+    if (inputs_size > UINT32_MAX) {
+        return STATUS_LIMIT;
+    }
+    put_fixed(counts, WIDE_UINT, packed_size, sizeof(uint64_t));
+    put_fixed(counts + WIDE_UINT_SIZE, WIDE_UINT, skip, sizeof(uint64_t));
+    put_fixed(counts + (size_t)2 * WIDE_UINT_SIZE, WIDE_BIN, inputs_size, sizeof(uint32_t));
+    return STATUS_OK;
+}
+
+/* ---- A report in parts --------------------------------------------------------------------------
+ */
 
 enum status wire_report_add(struct wire_report_parts *parts, const struct report_batch *batch,
                             const struct report_failure *failures, size_t failure_count)
@@ -416,6 +466,7 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
     unit->lease = unpack_uint(&decoder->in);
     unit->spans = get_spans(decoder, true, &unit->span_count);
     unit->packed_size = unpack_uint(&decoder->in);
+    unit->skip = unpack_uint(&decoder->in);
     unit->inputs = unpack_bin(&decoder->in, &unit->inputs_size);
 }
 
@@ -507,8 +558,8 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 19, [WIRE_READY] = 11, [WIRE_UNIT] = 6,     [WIRE_REPORT] = 4,
-    [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3, [WIRE_CANCEL] = 3,
+    [WIRE_START] = 19, [WIRE_READY] = 11, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = 4,
+    [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3,      [WIRE_CANCEL] = 3,
     [WIRE_STOP] = 1,   [WIRE_BYE] = 1,    [WIRE_END] = 3,
 };
 

@@ -100,9 +100,10 @@ struct wire_unit {
     uint64_t lease;
     const struct span *spans;
     size_t span_count;
-    const uint8_t *inputs; /* packed elements, plain or as an LZ4 frame; none for a formula */
+    const uint8_t *inputs; /* packed elements, plain or in LZ4 frames; none for a formula */
     size_t inputs_size;    /* bytes here */
     uint64_t packed_size;  /* bytes of the packed elements; equal to inputs_size where plain */
+    uint64_t skip;         /* elements in front that are not the unit's; there may be more behind */
 };
 
 /* What one slot is in. */
@@ -176,6 +177,18 @@ void wire_report_free(struct wire_report_parts *parts);
 
 /* Append the message. Spans, texts and bytes are those that the views name. */
 MUST_CHECK enum status wire_encode(const struct wire_message *message, struct buffer *out);
+
+/* A unit whose inputs are appended to `out` by the caller, between the two calls: so that they are
+ * not copied. Its own say nothing; `packed_size` and `skip` are those of wire_unit_end(). Where a
+ * call fails, or the caller does, `out` holds no message. */
+struct wire_unit_mark {
+    size_t counts_at;
+    size_t inputs_at;
+};
+MUST_CHECK enum status wire_unit_begin(const struct wire_unit *unit,
+                                       struct wire_unit_mark *mark_out, struct buffer *out);
+MUST_CHECK enum status wire_unit_end(const struct wire_unit_mark *mark, uint64_t packed_size,
+                                     uint64_t skip, struct buffer *out);
 
 MUST_CHECK enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
                                    struct wire_message *message_out, struct error *err);

@@ -2,6 +2,7 @@
  * is where it stands), so that the inline functions of the public header come here and are told. */
 #include "shared/writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,14 @@ enum status writer_create_in_place(size_t size_max, uint8_t *memory, size_t memo
     writer_clear(writer);
     *writer_out = writer;
     return STATUS_OK;
+}
+
+void writer_use(struct writer *writer, uint8_t *memory, size_t memory_size)
+{
+    assert(writer->is_in_place);
+    writer->data = memory;
+    writer->capacity = memory_size;
+    writer_clear(writer);
 }
 
 void writer_destroy(struct writer *writer)

@@ -63,6 +63,8 @@ MUST_CHECK enum status writer_create(size_t size_max, struct writer **writer_out
  * another process while they are made. What does not fit fails its value. */
 MUST_CHECK enum status writer_create_in_place(size_t size_max, uint8_t *memory, size_t memory_size,
                                               struct writer **writer_out);
+/* Of such a writer: go on in other memory, with no values. */
+void writer_use(struct writer *writer, uint8_t *memory, size_t memory_size);
 void writer_destroy(struct writer *writer); /* NULL is allowed */
 
 static inline size_t writer_size(const struct writer *writer)

@@ -19,6 +19,8 @@
 #include "worker/channel.h"
 #include "worker/runner.h"
 
+#define CHANNELS_OF_EXECUTOR 2
+
 enum status executor_set_up(const struct job *job, const struct runner_options *options,
                             void **state_out, struct error *err)
 {
@@ -101,34 +103,54 @@ static enum status open_streams(struct runner_options *options, const int *fds,
     return STATUS_OK;
 }
 
+static enum status open_channels(struct channel channels[CHANNELS_OF_EXECUTOR], const int *fds,
+                                 uint64_t output_size_max, struct error *err)
+{
+    const enum status status =
+        channel_open(&channels[0], fds[EXECUTOR_CHANNEL], output_size_max, err);
+    return status == STATUS_OK
+               ? channel_open(&channels[1], fds[EXECUTOR_CHANNEL_AHEAD], output_size_max, err)
+               : status;
+}
+
+/* The rank puts batches into the channels in turns, and may have put the next before one ends. */
+static void run_batches(struct runner *runner, struct channel channels[CHANNELS_OF_EXECUTOR],
+                        const int *fds)
+{
+    size_t at = 0;
+    while (!runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
+           !channel_is_closed(&channels[0])) {
+        while (!runner_is_spent(runner) && !channel_has_ended(&channels[at])) {
+            runner_use(runner, &channels[at]);
+            runner_run(runner);
+            executor_ring(fds[EXECUTOR_RANK_BELL]);
+            at = (at + 1) % CHANNELS_OF_EXECUTOR;
+        }
+    }
+}
+
 static int run(const struct job *job, struct runner_options options, const int *fds)
 {
-    struct channel channel;
+    struct channel channels[CHANNELS_OF_EXECUTOR];
+    struct channel *const channel = &channels[0]; /* for what is said once */
     struct printed printed;
     struct runner *runner = NULL;
     struct error err = {""};
-    if (channel_open(&channel, fds[EXECUTOR_CHANNEL], options.map.output_size_max, &err) !=
-        STATUS_OK) {
+    if (open_channels(channels, fds, options.map.output_size_max, &err) != STATUS_OK) {
         return EXIT_FAILURE;
     }
-    options.channel = &channel;
-    slot_place_take(&channel.control->place);
+    options.channel = channel;
+    slot_place_take(&channel->control->place);
     if (open_streams(&options, fds, &printed, &err) != STATUS_OK ||
         executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
         runner_create(&options, &runner) != STATUS_OK) {
-        say_setup(&channel, CHANNEL_SETUP_FAILED, err.text);
+        say_setup(channel, CHANNEL_SETUP_FAILED, err.text);
         executor_ring(fds[EXECUTOR_RANK_BELL]);
         return EXIT_FAILURE;
     }
-    say_setup(&channel, CHANNEL_READY, "");
+    say_setup(channel, CHANNEL_READY, "");
     executor_ring(fds[EXECUTOR_RANK_BELL]);
-    while (!runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
-           !channel_is_closed(&channel)) {
-        if (!channel_has_ended(&channel)) {
-            runner_run(runner);
-            executor_ring(fds[EXECUTOR_RANK_BELL]);
-        }
-    }
+    run_batches(runner, channels, fds);
     runner_destroy(runner);
     if (job->teardown != NULL) {
         job->teardown(options.state);

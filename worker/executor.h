@@ -16,7 +16,8 @@
 
 /* Descriptors of an executor, in the order in which the rank hands them over. */
 enum executor_fd {
-    EXECUTOR_CHANNEL,
+    EXECUTOR_CHANNEL,       /* batches come by these two in turns */
+    EXECUTOR_CHANNEL_AHEAD, /* only the first of them says what is said once (channel.h) */
     EXECUTOR_BELL,
     EXECUTOR_RANK_BELL,
     EXECUTOR_STDOUT, /* these two become standard output and error; */

@@ -16,9 +16,9 @@
 #include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
-/* Descriptors of a slot: channel, bell, and two files of what is printed; and what else a rank may
+/* Descriptors of a slot: channels, bell, and two files of what is printed; and what else a rank may
  * have open, MPI included. */
-#define SLOT_FD_COUNT 4
+#define SLOT_FD_COUNT (SLOT_BATCH_COUNT + 3)
 #define RANK_FD_COUNT 128
 
 /* ---- Life -------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ static struct runner_options runner_options_of(const struct pool *pool)
     struct runner_options options =
         executor_runner_options(pool->options.start, pool->options.task,
                                 (struct executor_place){.rank = pool->options.rank, .slot = 1});
-    options.channel = &pool->slots[0].channel;
+    options.channel = &pool->slots[0].batches[0].channel;
     options.batch_us_max = POOL_BATCH_US_MAX; /* nobody else could trim it */
     return options;
 }
@@ -37,13 +37,13 @@ static struct runner_options runner_options_of(const struct pool *pool)
 static enum status open_in_rank(struct pool *pool, struct error *err)
 {
     struct slot *slot = &pool->slots[0];
-    enum status status =
-        channel_create(&slot->channel, pool->options.start->options.output_size_max, false, err);
+    enum status status = channel_create(&slot->batches[0].channel,
+                                        pool->options.start->options.output_size_max, false, err);
     if (status != STATUS_OK) {
         return status;
     }
-    offer_place(pool->options.offer, 0, &slot->channel.control->place);
-    slot_place_show_devices(&slot->channel.control->place);
+    offer_place(pool->options.offer, 0, &slot_control(slot)->place);
+    slot_place_show_devices(&slot_control(slot)->place);
     struct runner_options options = runner_options_of(pool);
     if (executor_set_up(pool->options.job, &options, &pool->state, err) != STATUS_OK) {
         (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%s", err->text);
@@ -83,7 +83,9 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
     pool->created_us = clock_us();
     for (uint32_t i = 0; i < options->offer->slot_count; i++) {
         pool->slots[i].bell = -1;
-        pool->slots[i].channel.fd = -1;
+        for (size_t k = 0; k < SLOT_BATCH_COUNT; k++) {
+            pool->slots[i].batches[k].channel.fd = -1;
+        }
         pool->slots[i].printed[STDIO_OUT] = -1;
         pool->slots[i].printed[STDIO_ERR] = -1;
     }
@@ -108,7 +110,9 @@ enum status pool_create(const struct pool_options *options, struct pool **pool_o
 
 static void close_slot(struct slot *slot)
 {
-    channel_destroy(&slot->channel);
+    for (size_t i = 0; i < SLOT_BATCH_COUNT; i++) {
+        channel_destroy(&slot->batches[i].channel);
+    }
     capture_close(slot->printed);
     if (slot->bell >= 0) {
         (void)close(slot->bell);
@@ -117,6 +121,8 @@ static void close_slot(struct slot *slot)
     slot->executor = 0;
     slot->pid = 0;
     slot->weigh_us = 0;
+    slot->next = 0;
+    slot->batch_count = 0;
     slot->state = SLOT_EMPTY;
 }
 
@@ -126,7 +132,7 @@ void pool_close(struct pool *pool)
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
         if (slot->bell >= 0) {
-            atomic_store(&slot->channel.control->is_closed, 1);
+            atomic_store(&slot_control(slot)->is_closed, 1);
             executor_ring(slot->bell);
         }
     }
@@ -181,7 +187,7 @@ uint32_t pool_free_count(const struct pool *pool)
 
 bool pool_is_idle(const struct pool *pool)
 {
-    return count_in(pool, SLOT_BUSY) == 0;
+    return count_in(pool, SLOT_BUSY) + count_in(pool, SLOT_DEAD) == 0;
 }
 
 bool pool_is_closed(const struct pool *pool)
@@ -206,8 +212,11 @@ const char *pool_setup_error(const struct pool *pool)
 static enum status fork_executor(struct pool *pool, struct slot *slot, struct error *err)
 {
     int streams[STDIO_STREAM_COUNT];
-    enum status status =
-        channel_create(&slot->channel, pool->options.start->options.output_size_max, true, err);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < SLOT_BATCH_COUNT && status == STATUS_OK; i++) {
+        status = channel_create(&slot->batches[i].channel,
+                                pool->options.start->options.output_size_max, true, err);
+    }
     if (status == STATUS_OK) {
         status = pool_open_streams(pool, slot, streams, err);
     }
@@ -215,7 +224,7 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
         close_slot(slot);
         return status;
     }
-    offer_place(pool->options.offer, (uint32_t)(slot - pool->slots), &slot->channel.control->place);
+    offer_place(pool->options.offer, (uint32_t)(slot - pool->slots), &slot_control(slot)->place);
     slot->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* a full one does not block us */
     if (slot->bell < 0) {
         status = error_set(err, STATUS_IO, "eventfd: %s", strerror(errno));
@@ -223,7 +232,8 @@ static enum status fork_executor(struct pool *pool, struct slot *slot, struct er
         return status;
     }
     slot->executor = ++pool->executor_count_ever;
-    const int fds[EXECUTOR_FD_COUNT] = {[EXECUTOR_CHANNEL] = slot->channel.fd,
+    const int fds[EXECUTOR_FD_COUNT] = {[EXECUTOR_CHANNEL] = slot->batches[0].channel.fd,
+                                        [EXECUTOR_CHANNEL_AHEAD] = slot->batches[1].channel.fd,
                                         [EXECUTOR_BELL] = slot->bell,
                                         [EXECUTOR_RANK_BELL] = pool->rank_bell,
                                         [EXECUTOR_STDOUT] = streams[STDIO_OUT],
@@ -266,8 +276,7 @@ static void setup_failed(struct pool *pool, const char *text, size_t text_size)
 
 static void look_at_setup(struct pool *pool, struct slot *slot)
 {
-    if (slot->state == SLOT_STARTING &&
-        atomic_load(&slot->channel.control->setup) == CHANNEL_READY) {
+    if (slot->state == SLOT_STARTING && atomic_load(&slot_control(slot)->setup) == CHANNEL_READY) {
         slot->state = SLOT_FREE;
         pool->is_ready = true;
         pool->setup_failures = 0;
@@ -277,6 +286,28 @@ static void look_at_setup(struct pool *pool, struct slot *slot)
 /* ---- Batches ----------------------------------------------------------------------------------
  */
 
+static void put_batch(struct slot *slot, uint64_t lease, const struct batch *batch, uint64_t now_us)
+{
+    struct slot_batch *put = &slot->batches[slot->next];
+    assert(slot->batch_count < SLOT_BATCH_COUNT);
+    slot->next = (slot->next + 1) % SLOT_BATCH_COUNT;
+    slot->batch_count++;
+    memcpy(put->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
+    put->span_count = batch->span_count;
+    put->instance_count = batch->instance_count;
+    put->lease = lease;
+    put->put_us = now_us;
+    put->is_trimmed = false;
+    put->is_begin_told = false;
+    put->channel.control->mem = slot->mem;
+    channel_put_batch(&put->channel, batch->spans, batch->span_count, batch->instance_count,
+                      batch->inputs, batch->inputs_size);
+    if (slot->bell >= 0) {
+        executor_ring(slot->bell);
+    }
+}
+
+/* In the rank itself there is one channel. */
 void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us)
 {
     uint32_t i = 0;
@@ -285,27 +316,58 @@ void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, ui
         assert(i < pool->options.offer->slot_count);
     }
     struct slot *slot = &pool->slots[i];
-    memcpy(slot->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
-    slot->span_count = batch->span_count;
-    slot->instance_count = batch->instance_count;
+    assert(slot->batch_count == 0);
     slot->mem = pool_mem(pool, batch->growth);
-    slot->lease = lease;
-    slot->started_us = now_us;
     slot->seen_done = 0;
     slot->seen_us = now_us;
     slot->doom = DOOM_NONE;
+    slot->doomed = NULL;
     slot->is_kill_sent = false;
-    slot->is_trimmed = false;
-    slot->is_begin_told = false;
+    slot->is_charged = false;
     slot->term_us = UINT64_MAX;
     slot->kill_us = UINT64_MAX;
     slot->state = SLOT_BUSY;
-    slot->channel.control->mem = slot->mem;
-    channel_put_batch(&slot->channel, batch->spans, batch->span_count, batch->instance_count,
-                      batch->inputs, batch->inputs_size);
-    if (slot->bell >= 0) {
-        executor_ring(slot->bell);
+    slot->next = pool->options.zygote == NULL ? 0 : slot->next;
+    put_batch(slot, lease, batch, now_us);
+}
+
+/* ---- Batches ahead ----------------------------------------------------------------------------
+ */
+
+static bool may_have_ahead(struct slot *slot)
+{
+    return slot->state == SLOT_BUSY && slot->batch_count == 1 && slot->doom == DOOM_NONE &&
+           !slot->is_kill_sent && slot->term_us == UINT64_MAX && !slot_first(slot)->is_trimmed;
+}
+
+/* The one whose executor will need it first; NULL: none may have one. */
+static struct slot *needs_ahead(const struct pool *pool)
+{
+    struct slot *chosen = NULL;
+    if (pool->options.zygote == NULL || pool->options.start->options.mem > 0 ||
+        pool->suspicion > 0 || pool->is_closing) {
+        return NULL;
     }
+    for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (may_have_ahead(slot) &&
+            (chosen == NULL || slot_first(slot)->put_us < slot_first(chosen)->put_us)) {
+            chosen = slot;
+        }
+    }
+    return chosen;
+}
+
+bool pool_has_room_ahead(const struct pool *pool)
+{
+    return needs_ahead(pool) != NULL;
+}
+
+void pool_start_ahead(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us)
+{
+    struct slot *slot = needs_ahead(pool);
+    assert(slot != NULL);
+    put_batch(slot, lease, batch, now_us);
 }
 
 /* ---- Executors that end -----------------------------------------------------------------------
@@ -321,19 +383,21 @@ static struct slot *slot_of(struct pool *pool, uint64_t executor)
     return NULL;
 }
 
-static void on_ended(struct pool *pool, const struct zygote_event *event, uint64_t now_us,
-                     struct pool_result *result, bool *is_result)
+/* What the executor leaves is taken batch by batch, and then its slot is empty. */
+static void on_ended(struct pool *pool, const struct zygote_event *event)
 {
     struct slot *slot = slot_of(pool, event->executor);
     if (slot == NULL) {
         return;
     }
     look_at_setup(pool, slot);
+    if (slot->state == SLOT_BUSY) {
+        slot->state = SLOT_DEAD;
+        slot->wait_status = event->wait_status;
+        return;
+    }
     if (slot->state == SLOT_STARTING) {
         setup_failed(pool, pool->text, pool_take_setup_words(pool, slot));
-    } else if (slot->state == SLOT_BUSY) {
-        pool_take_dead(pool, slot, event, now_us, result);
-        *is_result = true;
     }
     close_slot(slot);
 }
@@ -352,20 +416,23 @@ static void on_forked(struct pool *pool, const struct zygote_event *event)
     }
 }
 
-static enum status take_event(struct pool *pool, uint64_t now_us, struct pool_result *result,
-                              bool *is_result, bool *is_event, struct error *err)
+static enum status take_events(struct pool *pool, struct error *err)
 {
-    struct zygote_event event;
-    const enum status status = zygote_take_event(pool->options.zygote, &event, is_event, err);
-    if (status != STATUS_OK || !*is_event) {
-        return status;
+    bool is_event = true;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && is_event) {
+        struct zygote_event event;
+        status = zygote_take_event(pool->options.zygote, &event, &is_event, err);
+        if (status != STATUS_OK || !is_event) {
+            return status;
+        }
+        if (event.kind == ZYGOTE_ENDED) {
+            on_ended(pool, &event);
+        } else if (event.kind == ZYGOTE_FORKED) {
+            on_forked(pool, &event);
+        }
     }
-    if (event.kind == ZYGOTE_ENDED) {
-        on_ended(pool, &event, now_us, result, is_result);
-    } else if (event.kind == ZYGOTE_FORKED) {
-        on_forked(pool, &event);
-    }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- Collecting -------------------------------------------------------------------------------
@@ -388,10 +455,39 @@ static void drain_bell(const struct pool *pool)
     (void)!read(pool->rank_bell, &count, sizeof(count));
 }
 
+/* Has the slot a batch that came to its end, and may be believed? */
+static bool has_ended(struct slot *slot)
+{
+    const struct slot_batch *first = slot_first(slot);
+    return slot->doomed != first && !slot->is_kill_sent && channel_has_ended(&first->channel);
+}
+
+static enum status collect_slot(struct pool *pool, struct slot *slot, uint64_t now_us,
+                                struct pool_result *result, bool *is_result, struct error *err)
+{
+    look_at_setup(pool, slot);
+    if (slot->state == SLOT_DEAD) {
+        pool_take_dead(pool, slot, now_us, result);
+        *is_result = true;
+        if (slot->batch_count == 0) {
+            close_slot(slot);
+        }
+        return STATUS_OK;
+    }
+    if (slot->state != SLOT_BUSY) {
+        return STATUS_OK;
+    }
+    if (has_ended(slot)) {
+        return pool_take_ended(pool, slot, now_us, result, is_result, err);
+    }
+    const enum status status = pool_watch(pool, slot, now_us, err);
+    *is_result = status == STATUS_OK && pool_trim_late(pool, slot, now_us, result);
+    return status;
+}
+
 enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result *result_out,
                          bool *is_result_out, struct error *err)
 {
-    enum status status = STATUS_OK;
     *is_result_out = false;
     if (pool->options.zygote == NULL) {
         collect_in_rank(pool, result_out, is_result_out);
@@ -400,28 +496,12 @@ enum status pool_collect(struct pool *pool, uint64_t now_us, struct pool_result 
     drain_bell(pool);
     relay_forward(&pool->relay);
     pool_bound_printed(pool, now_us);
+    enum status status = take_events(pool, err);
     for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
-        struct slot *slot = &pool->slots[i];
-        look_at_setup(pool, slot);
-        if (slot->state != SLOT_BUSY) {
-            continue;
+        status = collect_slot(pool, &pool->slots[i], now_us, result_out, is_result_out, err);
+        if (*is_result_out) {
+            return status;
         }
-        if (slot->doom == DOOM_NONE && !slot->is_kill_sent && channel_has_ended(&slot->channel)) {
-            status = pool_take_ended(pool, slot, now_us, result_out, is_result_out, err);
-            if (*is_result_out) {
-                return status;
-            }
-        } else {
-            status = pool_watch(pool, slot, now_us, err);
-            *is_result_out = status == STATUS_OK && pool_trim_late(pool, slot, now_us, result_out);
-            if (*is_result_out) {
-                return status;
-            }
-        }
-    }
-    bool is_event = true;
-    while (status == STATUS_OK && is_event && !*is_result_out) {
-        status = take_event(pool, now_us, result_out, is_result_out, &is_event, err);
     }
     return status == STATUS_OK ? fill_slots(pool, err) : status;
 }
@@ -432,23 +512,28 @@ bool pool_has_begun(struct pool *pool, bool *is_about_to_out)
     *is_about_to_out = false;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
-        if (slot->state != SLOT_BUSY || slot->is_begin_told) {
+        struct slot_batch *batch = slot->state == SLOT_BUSY ? slot_running(slot) : NULL;
+        if (batch == NULL || batch->is_begin_told) {
             continue;
         }
-        slot->is_begin_told = channel_claimed(&slot->channel) > 0;
-        has_begun = has_begun || slot->is_begin_told;
-        *is_about_to_out = *is_about_to_out || !slot->is_begin_told;
+        batch->is_begin_told = channel_claimed(&batch->channel) > 0;
+        has_begun = has_begun || batch->is_begin_told;
+        *is_about_to_out = *is_about_to_out || !batch->is_begin_told;
     }
     return has_begun;
 }
 
+/* Those that have ended whole are about to be reported. */
 uint64_t pool_finished(const struct pool *pool)
 {
     uint64_t finished = 0;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
-        const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
-        finished += done < slot->instance_count ? done : 0;
+        struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_BUSY) {
+            const struct slot_batch *batch = slot_running(slot);
+            const uint64_t done = channel_done(&batch->channel);
+            finished += done < batch->instance_count ? done : 0;
+        }
     }
     return finished;
 }
@@ -457,17 +542,20 @@ size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_runnin
 {
     size_t count = 0;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
-        const uint64_t done = slot->state == SLOT_BUSY ? channel_done(&slot->channel) : 0;
+        struct slot *slot = &pool->slots[i];
+        if (slot->state != SLOT_BUSY) {
+            continue;
+        }
+        const struct slot_batch *batch = slot_running(slot);
+        const uint64_t done = channel_done(&batch->channel);
         struct span span;
-        if (slot->state == SLOT_BUSY && done < slot->instance_count &&
-            channel_claimed(&slot->channel) > done &&
-            pool_slice(slot, done, done + 1, &span) == 1) {
+        if (done < batch->instance_count && channel_claimed(&batch->channel) > done &&
+            pool_slice(batch, done, done + 1, &span) == 1) {
             running_out[count++] = (struct wire_running){
                 .map = pool->options.start->map,
                 .index = span.start,
                 .attempt = span.attempt,
-                .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us)};
+                .elapsed_us = channel_ran_us(&batch->channel, batch->put_us, now_us)};
         }
     }
     return count;

@@ -9,6 +9,9 @@
  * given back. Without a zygote there is one slot, and its batch runs in the rank itself, within
  * pool_collect().
  *
+ * A busy slot may be given a second batch ahead, so that its executor goes on without waiting for
+ * the rank. What ends an attempt, or takes back what has not started, ends or takes that first.
+ *
  * Cores and devices belong to a slot, and its executor has them for life. Memory belongs to a
  * batch: what the busy slots' attempts may hold is never more, together, than the rank offers. A
  * batch that has grown past what is left waits with the caller (pool_has_room()).
@@ -79,6 +82,12 @@ uint64_t pool_batch_count_max(struct pool *pool);
 
 /* Start a batch for which there is room in a free slot. */
 void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us);
+
+/* The same for a second batch in a busy slot: is there room, and start it there. There is none
+ * where attempts have a limit of memory. */
+bool pool_has_room_ahead(const struct pool *pool);
+void pool_start_ahead(struct pool *pool, uint64_t lease, const struct batch *batch,
+                      uint64_t now_us);
 
 /* See what executors have done, end attempts that are past their time, and give a batch that has
  * ended. */

@@ -50,7 +50,7 @@ enum status pool_open_streams(struct pool *pool, struct slot *slot, int fds_out[
 
 struct taking {
     struct pool *pool;
-    const struct slot *slot;
+    const struct slot_batch *batch;
     size_t span; /* the instances before it are those before `first` */
     uint64_t first;
 };
@@ -58,11 +58,11 @@ struct taking {
 static void take_one(void *context, const struct channel_kept *kept)
 {
     struct taking *taking = context;
-    const struct slot *slot = taking->slot;
-    while (kept->at - taking->first >= slot->spans[taking->span].count) {
-        taking->first += slot->spans[taking->span++].count;
+    const struct slot_batch *batch = taking->batch;
+    while (kept->at - taking->first >= batch->spans[taking->span].count) {
+        taking->first += batch->spans[taking->span++].count;
     }
-    const struct span *span = &slot->spans[taking->span];
+    const struct span *span = &batch->spans[taking->span];
     const struct stdio_entry entry = {
         .index = span->start + (kept->at - taking->first),
         .attempt = span->attempt,
@@ -72,11 +72,11 @@ static void take_one(void *context, const struct channel_kept *kept)
     keeper_add(taking->pool->keeper, &entry, kept->text);
 }
 
-enum status pool_take_kept(struct pool *pool, const struct slot *slot, uint64_t count)
+enum status pool_take_kept(struct pool *pool, const struct slot_batch *batch, uint64_t count)
 {
-    struct taking taking = {.pool = pool, .slot = slot};
+    struct taking taking = {.pool = pool, .batch = batch};
     return pool->keeper == NULL ? STATUS_OK
-                                : channel_take_kept(&slot->channel, count, take_one, &taking);
+                                : channel_take_kept(&batch->channel, count, take_one, &taking);
 }
 
 void pool_flush(struct pool *pool)
@@ -117,7 +117,8 @@ static bool has_words(const struct pool *pool)
 }
 
 /* An attempt that came to its end after we had begun to end it has left its files empty. */
-size_t pool_take_words(struct pool *pool, const struct slot *slot, uint64_t at, size_t text_size)
+size_t pool_take_words(struct pool *pool, const struct slot *slot, const struct slot_batch *batch,
+                       uint64_t at, size_t text_size)
 {
     struct stdio_entry *words = &pool->words.entry;
     *words = (struct stdio_entry){.index = 0};
@@ -130,9 +131,9 @@ size_t pool_take_words(struct pool *pool, const struct slot *slot, uint64_t at, 
             capture_read(slot->printed[i], pool->words.text + used, &words->left_out[i]);
         used += (size_t)words->sizes[i];
     }
-    if (!has_words(pool) && at < slot->instance_count) {
+    if (!has_words(pool) && at < batch->instance_count) {
         struct finding finding = {.pool = pool, .at = at};
-        (void)!channel_take_kept(&slot->channel, at + 1, find_one, &finding);
+        (void)!channel_take_kept(&batch->channel, at + 1, find_one, &finding);
     }
     return capture_add_lines(pool->text, text_size, sizeof(pool->text),
                              pool->words.text + words->sizes[STDIO_OUT],
@@ -151,14 +152,14 @@ void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt)
 
 size_t pool_take_setup_words(struct pool *pool, const struct slot *slot)
 {
-    const struct channel_control *control = slot->channel.control;
+    const struct channel_control *control = slot_control(slot);
     const uint32_t said = control->text_size;
     if (said > 0 && said < CHANNEL_TEXT_SIZE_MAX) {
         (void)snprintf(pool->text, sizeof(pool->text), "%.*s", (int)said, control->text);
     } else {
         (void)snprintf(pool->text, sizeof(pool->text), "the job's setup ended its process");
     }
-    return pool_take_words(pool, slot, UINT64_MAX, strlen(pool->text));
+    return pool_take_words(pool, slot, &slot->batches[0], UINT64_MAX, strlen(pool->text));
 }
 
 /* ---- Floods ----------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ size_t pool_take_setup_words(struct pool *pool, const struct slot *slot)
  * attempt that is too long, and not of the next one. An executor that holds it is emptying them. */
 static void bound(const struct slot *slot)
 {
-    struct channel_control *control = slot->channel.control;
+    struct channel_control *control = slot_control(slot);
     uint32_t is_free = 0;
     if (!capture_is_large(slot->printed[STDIO_OUT]) &&
         !capture_is_large(slot->printed[STDIO_ERR])) {

@@ -22,37 +22,76 @@
 #include "worker/relay.h"
 #include "worker/runner.h"
 
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_ENDING };
+/* DEAD: its executor has ended, and results of its batches are still to be given. */
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_DEAD };
 
 /* Why we end an attempt. */
 enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END };
 
-struct slot {
-    enum slot_state state;
-    uint64_t executor; /* number of it; 0: none */
-    pid_t pid;         /* of it; 0: not told yet */
-    uint64_t weigh_us; /* when its memory is next looked at */
+/* A channel, and the batch that was put into it. */
+struct slot_batch {
     struct channel channel;
-    int bell;                        /* wakes the executor */
-    int printed[STDIO_STREAM_COUNT]; /* what its attempt prints (capture.h); -1: not captured */
-    /* The batch, where BUSY: */
     uint64_t lease;
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     size_t span_count;
     uint64_t instance_count;
-    uint64_t mem; /* bytes that an attempt of it may hold; 0: no bound */
-    uint64_t started_us;
-    uint64_t seen_done; /* instances done when last looked at, */
-    uint64_t seen_us;   /* and when that number was first seen */
-    enum doom doom;
-    uint64_t doomed_at; /* number of the instance that is being ended */
-    uint64_t term_us;   /* when it gets its SIGTERM, if it still runs; UINT64_MAX: never */
-    uint64_t kill_us;   /* where doomed: when it gets its SIGKILL */
-    uint64_t cancel_grace_us;
-    bool is_kill_sent;
+    uint64_t put_us;
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */
 };
+
+/* A slot has a batch, and may have a second one ahead, which its executor goes on to at once. They
+ * are put into its channels in turns, and executed in that order. */
+#define SLOT_BATCH_COUNT 2
+
+struct slot {
+    enum slot_state state;
+    uint64_t executor;               /* number of it; 0: none */
+    pid_t pid;                       /* of it; 0: not told yet */
+    int wait_status;                 /* of it, where DEAD */
+    uint64_t weigh_us;               /* when its memory is next looked at */
+    int bell;                        /* wakes the executor */
+    int printed[STDIO_STREAM_COUNT]; /* what its attempt prints (capture.h); -1: not captured */
+    struct slot_batch batches[SLOT_BATCH_COUNT];
+    uint32_t next;        /* of them, where the next one is put */
+    uint32_t batch_count; /* 0 unless BUSY or DEAD */
+    /* Of its batches, where BUSY: */
+    uint64_t mem;       /* bytes that an attempt may hold; 0: no bound */
+    uint64_t seen_done; /* instances of the first done when last looked at, */
+    uint64_t seen_us;   /* and when that number was first seen */
+    enum doom doom;
+    const struct slot_batch *doomed; /* of which an instance is being ended; NULL: none */
+    uint64_t doomed_at;              /* number of that instance */
+    uint64_t term_us; /* when it gets its SIGTERM, if it still runs; UINT64_MAX: never */
+    uint64_t kill_us; /* where doomed: when it gets its SIGKILL */
+    uint64_t cancel_grace_us;
+    bool is_kill_sent;
+    bool is_charged; /* where DEAD: the instance that its executor died in */
+};
+
+/* Of a slot that has any: the first of its batches, and the last, which may be the same. */
+static inline struct slot_batch *slot_first(struct slot *slot)
+{
+    return &slot->batches[(slot->next + SLOT_BATCH_COUNT - slot->batch_count) % SLOT_BATCH_COUNT];
+}
+
+static inline struct slot_batch *slot_last(struct slot *slot)
+{
+    return &slot->batches[(slot->next + SLOT_BATCH_COUNT - 1) % SLOT_BATCH_COUNT];
+}
+
+/* The one that the executor is in: the first that has not ended, or the last. */
+static inline struct slot_batch *slot_running(struct slot *slot)
+{
+    struct slot_batch *first = slot_first(slot);
+    return channel_has_ended(&first->channel) ? slot_last(slot) : first;
+}
+
+/* Some things are said in the first channel only, for as long as the executor lives. */
+static inline struct channel_control *slot_control(const struct slot *slot)
+{
+    return slot->batches[0].channel.control;
+}
 
 struct pool {
     struct pool_options options;
@@ -96,11 +135,13 @@ void pool_capture_close(struct pool *pool);
 MUST_CHECK enum status pool_open_streams(struct pool *pool, struct slot *slot,
                                          int fds_out[STDIO_STREAM_COUNT], struct error *err);
 /* Keep what the first instances of the batch have printed. PROTOCOL where that makes no sense. */
-MUST_CHECK enum status pool_take_kept(struct pool *pool, const struct slot *slot, uint64_t count);
-/* Read what the slot's dead executor printed last, in number `at` of its batch (past the end: in no
- * attempt), and add its last lines to pool->text, of which text_size bytes are in use. Gives how
+MUST_CHECK enum status pool_take_kept(struct pool *pool, const struct slot_batch *batch,
+                                      uint64_t count);
+/* Read what the slot's dead executor printed last, in number `at` of this batch (past the end: in
+ * no attempt), and add its last lines to pool->text, of which text_size bytes are in use. Gives how
  * many are, then. */
-size_t pool_take_words(struct pool *pool, const struct slot *slot, uint64_t at, size_t text_size);
+size_t pool_take_words(struct pool *pool, const struct slot *slot, const struct slot_batch *batch,
+                       uint64_t at, size_t text_size);
 /* The same for a setup, which has failed or ended its process: the text begins with what it said.
  */
 size_t pool_take_setup_words(struct pool *pool, const struct slot *slot);
@@ -127,18 +168,19 @@ MUST_CHECK enum status pool_watch(struct pool *pool, struct slot *slot, uint64_t
 /* ---- pool_result.c ---- */
 
 /* Instances [from, to) of a batch, as spans. */
-size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out);
+size_t pool_slice(const struct slot_batch *batch, uint64_t from, uint64_t to,
+                  struct span *spans_out);
 /* Nothing is in the result yet. */
 void pool_start_result(struct pool *pool, struct pool_result *result);
-/* Of a batch that came to its end. No result where it cannot be believed: its executor is killed,
- * and its end tells the rest. */
+/* Of a slot's first batch, which came to its end. No result where it cannot be believed: its
+ * executor is killed, and its end tells the rest. */
 MUST_CHECK enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
                                        struct pool_result *result, bool *is_result,
                                        struct error *err);
-/* Of a batch inside which the executor died: what it had finished counts, the instance that it was
- * in is charged, the rest goes back. */
-void pool_take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
-                    uint64_t now_us, struct pool_result *result);
+/* Of the first batch of a slot whose executor has died: what it had finished counts, the instance
+ * that it was in is charged, the rest goes back. */
+void pool_take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
+                    struct pool_result *result);
 
 /* ---- pool_trim.c ---- */
 

@@ -13,12 +13,13 @@
  * instance that does it is found. */
 #define SUSPICION_COUNT (UINT64_C(2) * CHANNEL_INSTANCE_COUNT_MAX)
 
-size_t pool_slice(const struct slot *slot, uint64_t from, uint64_t to, struct span *spans_out)
+size_t pool_slice(const struct slot_batch *batch, uint64_t from, uint64_t to,
+                  struct span *spans_out)
 {
     size_t count = 0;
     uint64_t at = 0;
-    for (size_t i = 0; i < slot->span_count; i++) {
-        const struct span *span = &slot->spans[i];
+    for (size_t i = 0; i < batch->span_count; i++) {
+        const struct span *span = &batch->spans[i];
         const uint64_t start = from > at ? from : at;
         const uint64_t end = to < at + span->count ? to : at + span->count;
         if (start < end) {
@@ -40,7 +41,7 @@ static void add_failure(void *context, const struct report_failure *failure)
 }
 
 /* Is every failure that of an instance without success, in order? */
-static bool failures_fit(const struct pool *pool, const struct slot *slot,
+static bool failures_fit(const struct pool *pool, const struct slot_batch *batch,
                          const struct channel_result *found)
 {
     const uint64_t count = found->instance_count;
@@ -50,8 +51,8 @@ static bool failures_fit(const struct pool *pool, const struct slot *slot,
     if (pool->failure_count == 0 && found->success_count == count) {
         return true; /* which is most often so, and needs no look at each */
     }
-    for (size_t i = 0; i < slot->span_count; i++) {
-        const struct span *span = &slot->spans[i];
+    for (size_t i = 0; i < batch->span_count; i++) {
+        const struct span *span = &batch->spans[i];
         for (uint64_t k = 0; k < span->count && at < count; k++, at++) {
             if ((bits[at / 8] >> (at % 8) & 1) != 0) {
                 continue;
@@ -77,18 +78,19 @@ void pool_start_result(struct pool *pool, struct pool_result *result)
 static void fill_batch(struct pool *pool, struct slot *slot, const struct channel_result *found,
                        uint64_t count, uint64_t now_us, struct pool_result *result)
 {
-    result->lease = slot->lease;
+    const struct slot_batch *batch = slot_first(slot);
+    result->lease = batch->lease;
     result->batch = (struct report_batch){
         .spans = pool->result_spans,
-        .span_count = pool_slice(slot, 0, count, pool->result_spans),
+        .span_count = pool_slice(batch, 0, count, pool->result_spans),
         .instance_count = count,
         .success_count = found->success_count,
         .frame = found->success_count > 0 ? found->frame : NULL,
         .frame_size = found->success_count > 0 ? found->frame_size : 0,
         .slot = (uint32_t)(slot - pool->slots),
-        .started_us = slot->started_us - pool->created_us,
-        .elapsed_us = channel_ran_us(&slot->channel, slot->started_us, now_us),
-        .reads_place = channel_reads_place(&slot->channel),
+        .started_us = channel_began_us(&batch->channel, batch->put_us, now_us) - pool->created_us,
+        .elapsed_us = channel_ran_us(&batch->channel, batch->put_us, now_us),
+        .reads_place = channel_reads_place(&batch->channel),
     };
     if (found->success_count < count) {
         memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);
@@ -108,13 +110,14 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
                           struct pool_result *result)
 {
     static const uint8_t none[1] = {0};
+    const struct slot_batch *batch = slot_first(slot);
     const struct channel_result found = {.success_bits = none};
     pool_start_result(pool, result);
     pool->suspicion = SUSPICION_COUNT;
     fill_batch(pool, slot, &found, 0, now_us, result);
-    result->rest_count = pool_slice(slot, 0, culprit, pool->rest_spans);
-    if (culprit < slot->instance_count) {
-        result->batch.span_count = pool_slice(slot, culprit, culprit + 1, pool->result_spans);
+    result->rest_count = pool_slice(batch, 0, culprit, pool->rest_spans);
+    if (culprit < batch->instance_count) {
+        result->batch.span_count = pool_slice(batch, culprit, culprit + 1, pool->result_spans);
         result->batch.instance_count = 1;
         pool->bits[0] = 0;
         result->batch.success_bits = pool->bits;
@@ -124,8 +127,19 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
         result->failures = pool->failures;
         result->failure_count = 1;
         pool_keep_words(pool, pool->failures[0].index, pool->failures[0].attempt);
-        result->rest_count += pool_slice(slot, culprit + 1, slot->instance_count,
+        result->rest_count += pool_slice(batch, culprit + 1, batch->instance_count,
                                          pool->rest_spans + result->rest_count);
+    }
+}
+
+/* The next one has been running since about now. */
+static void slot_drop_first(struct slot *slot, uint64_t now_us)
+{
+    slot->batch_count--;
+    slot->seen_done = 0;
+    slot->seen_us = now_us;
+    if (slot->batch_count == 0) {
+        slot->state = SLOT_FREE;
     }
 }
 
@@ -134,17 +148,18 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
 {
     struct channel_result found;
     struct error reason;
+    const struct slot_batch *batch = slot_first(slot);
     pool_start_result(pool, result);
-    if (channel_take_result(&slot->channel, slot->instance_count, false, add_failure, pool, &found,
-                            &reason) != STATUS_OK ||
-        !failures_fit(pool, slot, &found) ||
-        pool_take_kept(pool, slot, found.instance_count) != STATUS_OK) {
+    if (channel_take_result(&batch->channel, batch->instance_count, false, add_failure, pool,
+                            &found, &reason) != STATUS_OK ||
+        !failures_fit(pool, batch, &found) ||
+        pool_take_kept(pool, batch, found.instance_count) != STATUS_OK) {
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
     result->rest_count =
-        pool_slice(slot, found.instance_count, slot->instance_count, pool->rest_spans);
-    slot->state = SLOT_FREE;
+        pool_slice(batch, found.instance_count, batch->instance_count, pool->rest_spans);
+    slot_drop_first(slot, now_us);
     *is_result = true;
     return STATUS_OK;
 }
@@ -153,22 +168,23 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
  */
 
 static struct report_failure failure_of_end(struct pool *pool, const struct slot *slot,
-                                            const struct zygote_event *event)
+                                            const struct slot_batch *batch)
 {
-    const int status = event->wait_status;
+    const int status = slot->wait_status;
+    const enum doom doom = slot->doomed == batch ? slot->doom : DOOM_NONE;
     struct report_failure failure = {.class = FAILURE_EXIT, .text = pool->text};
-    if (slot->doom == DOOM_TIMEOUT) {
+    if (doom == DOOM_TIMEOUT) {
         failure.class = FAILURE_TIMEOUT;
         (void)snprintf(pool->text, sizeof(pool->text), "ran longer than its timeout");
-    } else if (slot->doom == DOOM_MEMORY) {
+    } else if (doom == DOOM_MEMORY) {
         char limit[QUANTITY_TEXT_SIZE];
         failure.class = FAILURE_MEMORY;
         (void)snprintf(pool->text, sizeof(pool->text), "past its limit of %s",
                        quantity_size_text(slot->mem, limit));
-    } else if (slot->doom == DOOM_END) {
+    } else if (doom == DOOM_END) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");
-    } else if (slot->doom == DOOM_CANCEL) {
+    } else if (doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
     } else if (WIFEXITED(status)) {
@@ -187,8 +203,8 @@ static struct report_failure failure_of_end(struct pool *pool, const struct slot
         (void)snprintf(pool->text, sizeof(pool->text), "SIG%s (%s)", sigabbrev_np(WTERMSIG(status)),
                        strsignal(WTERMSIG(status)));
     }
-    const uint64_t at = slot->doom != DOOM_NONE ? slot->doomed_at : channel_done(&slot->channel);
-    failure.text_size = pool_take_words(pool, slot, at, strlen(pool->text));
+    const uint64_t at = doom != DOOM_NONE ? slot->doomed_at : channel_done(&batch->channel);
+    failure.text_size = pool_take_words(pool, slot, batch, at, strlen(pool->text));
     return failure;
 }
 
@@ -221,28 +237,30 @@ static void keep_texts(struct pool *pool)
     }
 }
 
-static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
-                      uint64_t now_us, struct pool_result *result)
+static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
+                      struct pool_result *result)
 {
     struct error reason;
     struct channel_result found;
-    struct report_failure failure = failure_of_end(pool, slot, event);
-    const uint64_t limit = slot->doom != DOOM_NONE ? slot->doomed_at : slot->instance_count;
+    const struct slot_batch *batch = slot_first(slot);
+    struct report_failure failure = failure_of_end(pool, slot, batch);
+    const uint64_t limit = slot->doomed == batch ? slot->doomed_at : batch->instance_count;
     pool_start_result(pool, result);
-    if (channel_take_result(&slot->channel, limit, true, add_failure, pool, &found, &reason) !=
+    if (channel_take_result(&batch->channel, limit, true, add_failure, pool, &found, &reason) !=
             STATUS_OK ||
-        !failures_fit(pool, slot, &found) || compress_found(pool, &found) != STATUS_OK) {
-        const uint64_t blamed = channel_blamed(&slot->channel);
-        give_all_back(pool, slot, slot->instance_count == 1 ? 0 : blamed, &failure, now_us, result);
+        !failures_fit(pool, batch, &found) || compress_found(pool, &found) != STATUS_OK) {
+        const uint64_t blamed = batch->instance_count == 1 ? 0 : channel_blamed(&batch->channel);
+        give_all_back(pool, slot, slot->is_charged ? UINT64_MAX : blamed, &failure, now_us, result);
         return;
     }
     const uint64_t done = found.instance_count;
-    (void)!pool_take_kept(pool, slot, done); /* what makes no sense is not kept */
-    const bool is_inside = done < slot->instance_count && channel_claimed(&slot->channel) > done;
+    (void)!pool_take_kept(pool, batch, done); /* what makes no sense is not kept */
+    const bool is_inside = done < batch->instance_count && channel_claimed(&batch->channel) > done;
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
+    slot->is_charged = slot->is_charged || is_inside;
     if (is_inside) {
         struct span culprit = {.count = 0};
-        (void)pool_slice(slot, done, done + 1, &culprit);
+        (void)pool_slice(batch, done, done + 1, &culprit);
         failure.index = culprit.start;
         failure.attempt = culprit.attempt;
         add_failure(pool, &failure);
@@ -252,12 +270,13 @@ static void take_dead(struct pool *pool, struct slot *slot, const struct zygote_
         pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
     }
     result->rest_count =
-        pool_slice(slot, done + (is_inside ? 1 : 0), slot->instance_count, pool->rest_spans);
+        pool_slice(batch, done + (is_inside ? 1 : 0), batch->instance_count, pool->rest_spans);
 }
 
-void pool_take_dead(struct pool *pool, struct slot *slot, const struct zygote_event *event,
-                    uint64_t now_us, struct pool_result *result)
+void pool_take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
+                    struct pool_result *result)
 {
-    take_dead(pool, slot, event, now_us, result);
+    take_dead(pool, slot, now_us, result);
     keep_texts(pool);
+    slot->batch_count--;
 }

@@ -8,31 +8,57 @@
  */
 #define TRIM_AFTER_US 10000
 
-/* Has the batch run for so long since its executor took it up, with more than one instance? */
-static bool may_trim(const struct slot *slot, uint64_t after_us, uint64_t now_us)
+/* How long the slot's executor has been in the batch that it runs. */
+static uint64_t ran_us(struct slot *slot, uint64_t now_us)
 {
-    return slot->state == SLOT_BUSY && slot->doom == DOOM_NONE && !slot->is_trimmed &&
-           slot->instance_count > 1 &&
-           now_us >= channel_began_us(&slot->channel, slot->started_us, now_us) + after_us;
+    const struct slot_batch *batch = slot_running(slot);
+    return now_us - channel_began_us(&batch->channel, batch->put_us, now_us);
 }
 
-/* Take what has not started out of the slot's batch, and give it back at once: the slow instance
- * may take long. */
-static bool trim(struct pool *pool, struct slot *slot, struct pool_result *result)
+/* Of what may go back, the batch that stands last; NULL where there is none. */
+static struct slot_batch *to_trim(struct slot *slot)
+{
+    if (slot->state != SLOT_BUSY || slot->doom != DOOM_NONE) {
+        return NULL;
+    }
+    struct slot_batch *running = slot_running(slot);
+    struct slot_batch *last = slot_last(slot);
+    if (last != running && !last->is_trimmed) {
+        return last;
+    }
+    return !running->is_trimmed && running->instance_count > 1 ? running : NULL;
+}
+
+/* Take what has not started out of the batch, and give it back at once: the slow instance may take
+ * long. */
+static bool trim(struct pool *pool, struct slot_batch *batch, struct pool_result *result)
 {
     struct span kept_spans[CHANNEL_SPAN_COUNT_MAX];
-    uint64_t kept = channel_trim(&slot->channel);
-    kept = kept < slot->instance_count ? kept : slot->instance_count;
-    slot->is_trimmed = true;
+    uint64_t kept = channel_trim(&batch->channel);
+    kept = kept < batch->instance_count ? kept : batch->instance_count;
+    batch->is_trimmed = true;
     pool_start_result(pool, result);
-    result->lease = slot->lease;
+    result->lease = batch->lease;
     result->goes_on = true;
     result->rest = pool->rest_spans;
-    result->rest_count = pool_slice(slot, kept, slot->instance_count, pool->rest_spans);
-    slot->span_count = pool_slice(slot, 0, kept, kept_spans);
-    memcpy(slot->spans, kept_spans, slot->span_count * sizeof(*kept_spans));
-    slot->instance_count = kept;
+    result->rest_count = pool_slice(batch, kept, batch->instance_count, pool->rest_spans);
+    batch->span_count = pool_slice(batch, 0, kept, kept_spans);
+    memcpy(batch->spans, kept_spans, batch->span_count * sizeof(*kept_spans));
+    batch->instance_count = kept;
     return result->rest_count > 0;
+}
+
+/* Instances that the slot has not started. */
+static uint64_t left_of(struct slot *slot)
+{
+    uint64_t left = 0;
+    for (size_t i = 0; i < SLOT_BATCH_COUNT; i++) {
+        const struct slot_batch *batch = &slot->batches[i];
+        const bool is_held = slot->batch_count == SLOT_BATCH_COUNT || batch == slot_first(slot);
+        const uint64_t claimed = is_held ? channel_claimed(&batch->channel) : 0;
+        left += is_held && claimed < batch->instance_count ? batch->instance_count - claimed : 0;
+    }
+    return left;
 }
 
 bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_out)
@@ -41,20 +67,22 @@ bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_ou
     uint64_t most_left = 0;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
-        const uint64_t claimed = slot->state == SLOT_BUSY ? channel_claimed(&slot->channel) : 0;
-        if (may_trim(slot, TRIM_AFTER_US, now_us) && claimed < slot->instance_count &&
-            slot->instance_count - claimed > most_left) {
-            most_left = slot->instance_count - claimed;
+        const bool may = to_trim(slot) != NULL && ran_us(slot, now_us) >= TRIM_AFTER_US;
+        const uint64_t left = may ? left_of(slot) : 0;
+        if (left > most_left) {
+            most_left = left;
             most = slot;
         }
     }
-    return most != NULL && trim(pool, most, result_out);
+    return most != NULL && trim(pool, to_trim(most), result_out);
 }
 
 bool pool_trim_late(struct pool *pool, struct slot *slot, uint64_t now_us,
                     struct pool_result *result_out)
 {
-    return may_trim(slot, POOL_BATCH_US_MAX, now_us) && trim(pool, slot, result_out);
+    struct slot_batch *batch = to_trim(slot);
+    return batch != NULL && ran_us(slot, now_us) >= POOL_BATCH_US_MAX &&
+           trim(pool, batch, result_out);
 }
 
 uint64_t pool_trim_deadline_us(const struct pool *pool)
@@ -66,14 +94,12 @@ uint64_t pool_trim_deadline_us(const struct pool *pool)
     }
     const uint64_t after_us = pool_free_count(pool) > 0 ? TRIM_AFTER_US : POOL_BATCH_US_MAX;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
-        if (!may_trim(slot, 0, now_us)) {
+        struct slot *slot = &pool->slots[i];
+        if (to_trim(slot) == NULL) {
             continue;
         }
-        const uint64_t began_us = channel_began_us(&slot->channel, slot->started_us, now_us);
-        if (began_us + after_us < deadline_us) {
-            deadline_us = began_us + after_us;
-        }
+        const uint64_t due_us = now_us - ran_us(slot, now_us) + after_us;
+        deadline_us = due_us < deadline_us ? due_us : deadline_us;
     }
     return deadline_us;
 }

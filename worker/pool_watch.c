@@ -20,12 +20,30 @@ enum status pool_kill(struct pool *pool, struct slot *slot, struct error *err)
     return zygote_signal(pool->options.zygote, slot->executor, SIGKILL, err);
 }
 
-/* The instance with this number in the batch is charged; none after it is started. */
-static void doom(struct slot *slot, enum doom why, uint64_t at)
+/* Start nothing of the batch that stands behind this one. False where the executor has gone on to
+ * it. */
+static bool hold_back_next(struct slot *slot, const struct slot_batch *batch)
 {
+    struct slot_batch *last = slot_last(slot);
+    if (last == batch) {
+        return true;
+    }
+    last->is_trimmed = true;
+    return channel_trim(&last->channel) == 0;
+}
+
+/* The instance with this number in the batch is charged; none after it is started. False where the
+ * executor has just left the batch: then nothing is charged, and it is looked at again. */
+MUST_CHECK static bool doom(struct slot *slot, struct slot_batch *batch, enum doom why, uint64_t at)
+{
+    if (!hold_back_next(slot, batch)) {
+        return false;
+    }
     slot->doom = why;
-    (void)channel_trim(&slot->channel);
-    slot->doomed_at = at < slot->instance_count ? at : slot->instance_count;
+    slot->doomed = batch;
+    (void)channel_trim(&batch->channel);
+    slot->doomed_at = at < batch->instance_count ? at : batch->instance_count;
+    return true;
 }
 
 static uint64_t later(uint64_t now_us, uint64_t by_us)
@@ -33,10 +51,12 @@ static uint64_t later(uint64_t now_us, uint64_t by_us)
     return by_us < UINT64_MAX - now_us ? now_us + by_us : UINT64_MAX;
 }
 
-static enum status doom_gently(struct pool *pool, struct slot *slot, enum doom why,
-                               uint64_t kill_us, struct error *err)
+static enum status doom_gently(struct pool *pool, struct slot *slot, struct slot_batch *batch,
+                               enum doom why, uint64_t kill_us, struct error *err)
 {
-    doom(slot, why, channel_done(&slot->channel));
+    if (!doom(slot, batch, why, channel_done(&batch->channel))) {
+        return STATUS_OK;
+    }
     slot->kill_us = kill_us;
     return zygote_signal(pool->options.zygote, slot->executor, SIGTERM, err);
 }
@@ -65,16 +85,19 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
     if (mem == 0 || slot->pid == 0 || slot->is_kill_sent || now_us < slot->weigh_us) {
         return STATUS_OK;
     }
+    struct slot_batch *batch = slot_running(slot);
     const uint64_t start_us = clock_us();
-    const uint64_t at = channel_done(&slot->channel);
+    const uint64_t at = channel_done(&batch->channel);
     const uint64_t held = limits_held(slot->pid, mem);
     const uint64_t end_us = clock_us();
     slot->weigh_us = end_us + weigh_interval_us(pool, mem, held, end_us - start_us);
-    if (held <= mem || channel_done(&slot->channel) != at || at >= slot->instance_count) {
+    if (held <= mem || channel_done(&batch->channel) != at || at >= batch->instance_count) {
         return STATUS_OK;
     }
     if (slot->doom == DOOM_NONE) {
-        doom(slot, DOOM_MEMORY, at);
+        if (!doom(slot, batch, DOOM_MEMORY, at)) {
+            return STATUS_OK;
+        }
     }
     return pool_kill(pool, slot, err);
 }
@@ -87,23 +110,26 @@ static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now
 {
     const struct map_options *map = &pool->options.start->options;
     const uint64_t timeout_us = map->timeout_ns / 1000;
+    struct slot_batch *batch = slot_running(slot);
     if (slot->doom != DOOM_NONE) {
-        const bool is_over = now_us >= slot->kill_us || channel_has_ended(&slot->channel);
+        const bool is_over = now_us >= slot->kill_us || channel_has_ended(&slot->doomed->channel);
         return is_over && !slot->is_kill_sent ? pool_kill(pool, slot, err) : STATUS_OK;
     }
     if (now_us >= slot->term_us) {
-        return doom_gently(pool, slot, DOOM_CANCEL, later(now_us, slot->cancel_grace_us), err);
+        return doom_gently(pool, slot, batch, DOOM_CANCEL, later(now_us, slot->cancel_grace_us),
+                           err);
     }
     if (timeout_us == 0) {
         return STATUS_OK;
     }
-    const uint64_t done = channel_done(&slot->channel);
+    const uint64_t done = channel_done(&batch->channel);
     if (done != slot->seen_done) {
         slot->seen_done = done;
         slot->seen_us = now_us;
     }
     return now_us - slot->seen_us >= timeout_us
-               ? doom_gently(pool, slot, DOOM_TIMEOUT, later(now_us, map->grace_ns / 1000), err)
+               ? doom_gently(pool, slot, batch, DOOM_TIMEOUT, later(now_us, map->grace_ns / 1000),
+                             err)
                : STATUS_OK;
 }
 
@@ -122,13 +148,15 @@ static enum status cancel_slot(struct pool *pool, struct slot *slot, const struc
 {
     const uint64_t term_us = later(now_us, how->run_on_us);
     const uint64_t kill_us = later(term_us, how->grace_us);
-    (void)channel_trim(&slot->channel);
-    slot->is_trimmed = true;
-    if (slot->doom == DOOM_NONE && channel_has_ended(&slot->channel)) {
+    struct slot_batch *batch = slot_running(slot);
+    (void)hold_back_next(slot, batch);
+    (void)channel_trim(&batch->channel);
+    batch->is_trimmed = true;
+    if (slot->doom == DOOM_NONE && channel_has_ended(&slot_last(slot)->channel)) {
         return STATUS_OK;
     }
     if (slot->doom == DOOM_NONE && kill_us == now_us) {
-        doom(slot, DOOM_CANCEL, channel_done(&slot->channel));
+        (void)!doom(slot, batch, DOOM_CANCEL, channel_done(&batch->channel));
     }
     if (slot->doom == DOOM_NONE && term_us < slot->term_us) {
         slot->term_us = term_us;
@@ -152,11 +180,11 @@ enum status pool_cancel(struct pool *pool, const struct wire_cancel *how, uint64
 }
 
 /* Number of an instance within the slot's batch; false where it is not in it. */
-static bool find_in_batch(const struct slot *slot, uint64_t index, uint64_t *at_out)
+static bool find_in_batch(const struct slot_batch *batch, uint64_t index, uint64_t *at_out)
 {
     uint64_t at = 0;
-    for (size_t i = 0; i < slot->span_count; i++) {
-        const struct span *span = &slot->spans[i];
+    for (size_t i = 0; i < batch->span_count; i++) {
+        const struct span *span = &batch->spans[i];
         if (index >= span->start && index - span->start < span->count) {
             *at_out = at + (index - span->start);
             return true;
@@ -166,25 +194,37 @@ static bool find_in_batch(const struct slot *slot, uint64_t index, uint64_t *at_
     return false;
 }
 
+/* In one of the slot's batches, where the instance may be in it. */
+static enum status end_in_batch(struct pool *pool, struct slot *slot, struct slot_batch *batch,
+                                uint64_t index, uint64_t now_us, struct error *err)
+{
+    uint64_t at;
+    if (channel_has_ended(&batch->channel) || !find_in_batch(batch, index, &at)) {
+        return STATUS_OK;
+    }
+    if (at < channel_done(&batch->channel) || channel_trim(&batch->channel) <= at) {
+        return STATUS_OK; /* it has its result, or is not started */
+    }
+    return doom_gently(pool, slot, batch, DOOM_END, now_us, err);
+}
+
 enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t now_us,
                      struct error *err)
 {
+    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < pool->options.offer->slot_count && pool->options.zygote != NULL; i++) {
         struct slot *slot = &pool->slots[i];
-        uint64_t at;
-        if (slot->state != SLOT_BUSY || slot->lease != lease || slot->doom != DOOM_NONE ||
-            channel_has_ended(&slot->channel) || !find_in_batch(slot, index, &at)) {
-            continue;
-        }
-        const uint64_t done = channel_done(&slot->channel);
-        if (at == done) {
-            return doom_gently(pool, slot, DOOM_END, now_us, err);
-        }
-        if (at > done) {
-            (void)channel_trim(&slot->channel);
+        for (size_t k = 0; k < SLOT_BATCH_COUNT && status == STATUS_OK; k++) {
+            struct slot_batch *batch = &slot->batches[k];
+            const bool is_held =
+                slot->state == SLOT_BUSY &&
+                (slot->batch_count == SLOT_BATCH_COUNT || batch == slot_last(slot));
+            if (is_held && batch->lease == lease && slot->doom == DOOM_NONE) {
+                status = end_in_batch(pool, slot, batch, index, now_us, err);
+            }
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 uint64_t pool_deadline_us(const struct pool *pool)

@@ -126,6 +126,12 @@ void runner_destroy(struct runner *runner)
     free(runner);
 }
 
+void runner_use(struct runner *runner, struct channel *channel)
+{
+    runner->options.channel = channel;
+    writer_use(runner->writer, channel->outputs, channel->outputs_size);
+}
+
 /* ---- One attempt ------------------------------------------------------------------------------
  */
 

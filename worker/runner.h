@@ -1,11 +1,11 @@
 /* runner.h - runs the instances of a batch, one after the other, in this process.
  *
- *     runner_create --> runner_run, for each batch of its channel --> runner_destroy
+ *     runner_create --> runner_use, runner_run for each batch --> runner_destroy
  *
- * The channel holds the batch and takes the results (channel.h): outputs are packed into it as they
+ * A channel holds the batch and takes the results (channel.h): outputs are packed into it as they
  * are made, a bit says success, and at the end they are compressed to one LZ4 frame.
  *
- * Ownership: the task, the paths, the state and the channel belong to the caller and outlive the
+ * Ownership: the task, the paths, the state and the channels belong to the caller and outlive the
  *            runner.
  * Threads:   one.
  * Failure:   of an attempt, its own. A channel that somebody has written over ends the process by
@@ -40,10 +40,10 @@ struct runner_options {
     const char *workdirs;      /* folder of working directories */
     const char *kept_workdirs; /* the same where they stay; NULL: they do not */
     uint32_t rank;
-    uint32_t slot;         /* from 1 */
-    uint64_t batch_us_max; /* nothing more of a batch is started after it; UINT64_MAX: no bound */
-    void *state;           /* of the job's setup */
-    struct channel *channel;
+    uint32_t slot;           /* from 1 */
+    uint64_t batch_us_max;   /* nothing more of a batch is started after it; UINT64_MAX: no bound */
+    void *state;             /* of the job's setup */
+    struct channel *channel; /* until runner_use() */
     struct printed *printed; /* NULL: what attempts print is not looked at */
 };
 
@@ -55,7 +55,10 @@ void runner_destroy(struct runner *runner); /* NULL is allowed */
 struct environment runner_environment(const struct runner_options *options);
 void runner_fill_context(const struct runner_options *options, struct mf_context *context);
 
-/* Run the batch that was put last, as far as it can be claimed, and finish it. */
+/* The next batch is in this channel. */
+void runner_use(struct runner *runner, struct channel *channel);
+
+/* Run the batch that was put last into the channel, as far as it can be claimed, and finish it. */
 void runner_run(struct runner *runner);
 
 /* Attempts have left so much memory behind that this process should run no further one. */

@@ -9,6 +9,9 @@
 #include "shared/memory.h"
 #include "shared/value.h"
 
+/* No LZ4 block holds more than this many bytes for each of its own. */
+#define EXPANSION_MAX 255u
+
 static void destroy_unit(struct unit *unit)
 {
     free(unit->spans);
@@ -35,25 +38,6 @@ void unit_queue_free(struct unit_queue *queue)
 /* ---- Adding -----------------------------------------------------------------------------------
  */
 
-static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit, struct error *err)
-{
-    struct buffer inputs = {0};
-    enum status status;
-    if (from->packed_size == from->inputs_size) {
-        status = buffer_append(&inputs, from->inputs, from->inputs_size);
-    } else {
-        status = lz4_frame_decompress(from->inputs, from->inputs_size, (size_t)from->packed_size,
-                                      &inputs);
-    }
-    if (status != STATUS_OK || inputs.size != from->packed_size) {
-        buffer_free(&inputs);
-        return error_set(err, STATUS_PROTOCOL, "the inputs of a unit cannot be unpacked");
-    }
-    unit->inputs = buffer_take(&inputs, &unit->inputs_size);
-    unit->has_inputs = true;
-    return STATUS_OK;
-}
-
 /* How many bytes the first elements take. One that cannot be read takes all that is left: the
  * runner then fails the instances that have none. */
 static size_t size_of_first(const uint8_t *inputs, size_t size, uint64_t count)
@@ -67,6 +51,30 @@ static size_t size_of_first(const uint8_t *inputs, size_t size, uint64_t count)
         total += used;
     }
     return total;
+}
+
+static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit, struct error *err)
+{
+    struct buffer inputs = {0};
+    enum status status;
+    if (from->packed_size == from->inputs_size) {
+        status = buffer_append(&inputs, from->inputs, from->inputs_size);
+    } else {
+        const bool is_possible = from->packed_size / EXPANSION_MAX <= from->inputs_size;
+        status = is_possible ? buffer_reserve(&inputs, (size_t)from->packed_size) : STATUS_INVALID;
+    }
+    if (status == STATUS_OK && from->packed_size != from->inputs_size) {
+        status = lz4_frame_decompress_all(from->inputs, from->inputs_size,
+                                          (size_t)from->packed_size, &inputs);
+    }
+    if (status != STATUS_OK || inputs.size != from->packed_size) {
+        buffer_free(&inputs);
+        return error_set(err, STATUS_PROTOCOL, "the inputs of a unit cannot be unpacked");
+    }
+    unit->inputs = buffer_take(&inputs, &unit->inputs_size);
+    unit->has_inputs = true;
+    unit->inputs_used = size_of_first(unit->inputs, unit->inputs_size, from->skip);
+    return STATUS_OK;
 }
 
 static struct unit *create_unit(uint64_t lease, const struct span *spans, size_t span_count)
@@ -109,7 +117,7 @@ static enum status copy_inputs(struct unit *part, const struct unit *whole, size
 static enum status split(const struct unit *whole, struct unit **parts_out)
 {
     enum status status = STATUS_OK;
-    size_t inputs_at = 0;
+    size_t inputs_at = whole->inputs_used;
     size_t first = 0;
     while (first < whole->span_count && status == STATUS_OK) {
         const size_t count = alike(whole, first);

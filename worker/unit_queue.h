@@ -38,9 +38,9 @@ struct unit {
     size_t first_span;
     size_t span_count; /* of the array */
     bool has_inputs;
-    uint8_t *inputs; /* packed, of all instances that the unit had */
+    uint8_t *inputs; /* packed, of all instances that the unit had, and perhaps of others around */
     size_t inputs_size;
-    size_t inputs_used; /* by what was started */
+    size_t inputs_used; /* by what was started, and by what stands before it */
     struct unit *next;
 };
 

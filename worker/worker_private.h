@@ -37,6 +37,7 @@ struct worker {
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
     uint64_t batch_grown;              /* instances that a batch may have by now */
+    bool is_steady;                    /* the last batch came to its end, whole */
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;
     size_t report_capacity;

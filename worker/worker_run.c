@@ -10,6 +10,9 @@
 #define BATCH_COUNT_MAX CHANNEL_INSTANCE_COUNT_MAX
 #define BATCH_GROWTH_MAX 16
 #define DURATION_NEWEST_WEIGHT 0.3
+/* Executors have a second batch ahead where instances are shorter than this: for others what a
+ * hand-over takes is little, and what waits behind one could run elsewhere. */
+#define AHEAD_INSTANCE_US_MAX 5000.0
 /* The master takes no more for now: start nothing until it has. */
 #define PENDING_SIZE_MAX ((uint64_t)64 << 20)
 
@@ -51,21 +54,44 @@ static void observe(struct worker *worker, const struct report_batch *batch)
     }
 }
 
+typedef void start_function(struct pool *pool, uint64_t lease, const struct batch *batch,
+                            uint64_t now_us);
+
+static bool start_batch(struct worker *worker, uint64_t growth_max, start_function *start,
+                        uint64_t now_us)
+{
+    struct span spans[CHANNEL_SPAN_COUNT_MAX];
+    struct batch batch;
+    uint64_t lease;
+    if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
+                          CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
+        return false;
+    }
+    start(worker->pool, lease, &batch, now_us);
+    return true;
+}
+
+/* Does the next batch go to a busy slot? While so little is left that slots would go without, what
+ * is left stays here, for whichever is free first. */
+static bool is_ahead_due(const struct worker *worker)
+{
+    return worker->is_steady && worker->instance_us <= AHEAD_INSTANCE_US_MAX &&
+           worker->queue.count > pool_slot_count(worker->pool) && pool_has_room_ahead(worker->pool);
+}
+
 static bool start_batches(struct worker *worker, uint64_t now_us)
 {
     bool did_something = false;
-    uint64_t growth_max;
-    while (pool_has_room(worker->pool, &growth_max) &&
-           transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
-        struct span spans[CHANNEL_SPAN_COUNT_MAX];
-        struct batch batch;
-        uint64_t lease;
-        if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
-                              CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
-            break;
+    bool is_started = true;
+    while (is_started && transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
+        uint64_t growth_max;
+        if (pool_has_room(worker->pool, &growth_max)) {
+            is_started = start_batch(worker, growth_max, pool_start, now_us);
+        } else {
+            is_started =
+                is_ahead_due(worker) && start_batch(worker, UINT64_MAX, pool_start_ahead, now_us);
         }
-        pool_start(worker->pool, lease, &batch, now_us);
-        did_something = true;
+        did_something = did_something || is_started;
     }
     return did_something;
 }
@@ -100,6 +126,7 @@ static bool is_any_unkept(const struct pool_result *ended)
 static enum status take_result(struct worker *worker, const struct pool_result *ended,
                                uint64_t now_us, struct error *err)
 {
+    worker->is_steady = ended->rest_count == 0;
     enum status status = STATUS_OK;
     if (ended->batch.instance_count > 0) {
         observe(worker, &ended->batch);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/simulate/simulation.h"
 #include "shared/error.h"
@@ -225,9 +226,21 @@ static void print_result(const struct simulation_result *result, uint64_t seed)
                  result->simulating_seconds, result->ran_dry);
 }
 
+/* Large machines take hundreds of megabytes, all over which each event looks: in large pages that
+ * takes a quarter less. The C library reads this when a process starts. Where the process cannot be
+ * started again, it goes on with small ones. */
+static void use_large_pages(char **argv)
+{
+    static const char name[] = "GLIBC_TUNABLES";
+    if (getenv(name) == NULL && setenv(name, "glibc.malloc.hugetlb=1", 1) == 0) {
+        (void)execv("/proc/self/exe", argv);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct arguments arguments;
+    use_large_pages(argv);
     define(&arguments);
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help(&arguments);

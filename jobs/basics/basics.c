@@ -51,7 +51,7 @@ static mf_status shout(mf_context *ctx, const mf_value *input, mf_writer *output
     }
     for (size_t i = 0; i < size; i++) {
         const bool is_lower = text[i] >= 'a' && text[i] <= 'z';
-        loud[i] = is_lower ? (char)(text[i] - 'a' + 'A') : text[i];
+        loud[i] = (char)(text[i] - (is_lower ? 'a' - 'A' : 0));
     }
     mf_put_text(output, loud, size);
     free(loud);

@@ -742,9 +742,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: simulation_scheduler [--seed N | --seeds N]\n");
         return 2;
     }
-    (void)signal(SIGABRT, on_abort);
+    (void)signal(SIGABRT, on_fault);
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(print_repeat_line);
+    } else {
+        (void)signal(SIGSEGV, on_fault);
+        (void)signal(SIGBUS, on_fault);
+        (void)signal(SIGFPE, on_fault);
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
         run(seed);

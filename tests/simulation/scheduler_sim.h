@@ -30,10 +30,12 @@ static void print_repeat_line(void)
     (void)written;
 }
 
-static void on_abort(int number)
+/* The process then ends by the signal, as it would have without this. */
+static void on_fault(int number)
 {
-    (void)number;
     print_repeat_line();
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
 }
 
 /* Sanitizers end a process without a signal. */

@@ -154,32 +154,33 @@ for ranks in 0 3; do
     expect_status 0
 done
 
-{ echo '{"ms": 3000}'; for i in $(seq 200); do echo '{"ms": 10}'; done; } >uneven.jsonl
+# The first never ends by itself, so that the run is there for as long as the test needs it.
+{ echo '{"value": 0, "how": "hang"}'; for i in $(seq 200); do echo "{\"value\": $i}"; done; } >uneven.jsonl
 rule "nothing is left when a lone rank is killed"
-"$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir lone >out 2>err &
+"$mapfleet" map basics:misbehave --inputs uneven.jsonl --slots 2 --run-dir lone >out 2>err &
 alone=$!
-for _ in $(seq 100); do [ -s lone/log.lz4 ] && break; sleep 0.05; done
+wait_for_content lone/log.lz4
 kill -KILL "$alone"
 wait "$alone" 2>/dev/null
 expect_nothing_left
 
 rule "nothing is left when mpirun and its ranks are killed"
-mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 2 --run-dir ranks \
+mpirun -q -n 3 "$mapfleet" map basics:misbehave --inputs uneven.jsonl --slots 2 --run-dir ranks \
     >out 2>err </dev/null &
 ranks=$!
-for _ in $(seq 100); do [ -s ranks/log.lz4 ] && break; sleep 0.05; done
+wait_for_content ranks/log.lz4
 kill -TERM "$ranks"
 wait "$ranks" 2>/dev/null
 expect_nothing_left
 
 rule "a rank that cannot go on ends the run, with its reason and without a hang"
-mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs uneven.jsonl --slots 1 --run-dir zygoteless \
+mpirun -q -n 3 "$mapfleet" map basics:misbehave --inputs uneven.jsonl --slots 1 --run-dir zygoteless \
     >out 2>err </dev/null &
 ranks=$!
-for _ in $(seq 100); do [ -s zygoteless/log.lz4 ] && break; sleep 0.05; done
+wait_for_content zygoteless/log.lz4
 last_rank=$(pgrep -P "$ranks" | tail -1)
 kill -KILL "$(pgrep -P "$last_rank" | head -1)"
-for _ in $(seq 200); do kill -0 "$ranks" 2>/dev/null || break; sleep 0.05; done
+for _ in $(seq 600); do kill -0 "$ranks" 2>/dev/null || break; sleep 0.05; done
 kill -KILL "$ranks" 2>/dev/null && fail "it did not end"
 wait "$ranks" 2>/dev/null
 status=$?

@@ -71,6 +71,15 @@ wait_for() {
     done
 }
 
+# wait_for_content FILE: until something is in it.
+wait_for_content() {
+    for _ in $(seq 600); do
+        [ -s "$1" ] && return
+        sleep 0.05
+    done
+    fail "nothing ever came into $1"
+}
+
 # wait_for_line FILE TEXT: until some line of it holds the text.
 wait_for_line() {
     for _ in $(seq 600); do

@@ -4,6 +4,8 @@
 #include <lz4frame.h>
 #include <xxhash.h>
 
+#include "shared/lz4_frame.h"
+
 TestSuite(inputs_store, .init = folder_create, .fini = folder_remove);
 
 /* Enough for several blocks of 256 KiB, elements of many sizes. */
@@ -118,6 +120,69 @@ Test(inputs_store, spans_are_packed_one_after_the_other_behind_what_is_there)
     cr_assert(eq(sz, out.size, 4));
     cr_expect(zero(memcmp(out.data, "\x7f\x01\x03\x04", 4)));
     buffer_free(&out);
+    inputs_close(inputs);
+}
+
+/* Large units take whole blocks, decoded here as a worker does; others, and those of several spans,
+ * are none of it. */
+Test(inputs_store, blocks_that_are_most_of_a_units_are_handed_on_as_they_stand)
+{
+    static const struct span units[] = {
+        {.start = 0, .count = COUNT},       {.start = 0, .count = COUNT - 5},
+        {.start = 3, .count = COUNT - 3},   {.start = 1000, .count = 35000},
+        {.start = 7777, .count = 30000},    {.start = 20001, .count = 15000},
+        {.start = COUNT - 1000, .count = 1}};
+    struct inputs *inputs = open_many();
+    struct inputs_frames frames;
+    unsigned handed_on = 0;
+    cr_assert(eq(int, inputs_save(inputs, folder, NULL), STATUS_OK));
+    for (size_t k = 0; k < sizeof(units) / sizeof(units[0]); k++) {
+        const struct span span = units[k];
+        struct buffer packed = {0};
+        struct buffer out = {0};
+        struct buffer whole = {0};
+        cr_assert(eq(int, inputs_pack(inputs, &span, 1, &packed, NULL), STATUS_OK));
+        cr_assert(eq(int, inputs_pack_frames(inputs, &span, 1, &out, &frames, NULL), STATUS_OK));
+        if (frames.raw_size == 0) {
+            cr_expect(eq(sz, out.size, 0));
+            buffer_free(&packed);
+            continue;
+        }
+        handed_on++;
+        cr_assert(eq(int,
+                     lz4_frame_decompress_all(out.data, out.size, (size_t)frames.raw_size, &whole),
+                     STATUS_OK));
+        cr_assert(eq(sz, whole.size, (size_t)frames.raw_size));
+        cr_expect(le(sz, whole.size - packed.size, whole.size / 3));
+        size_t at = 0;
+        for (uint64_t i = 0; i < frames.skip; i++) {
+            size_t used = 0;
+            cr_assert(eq(int, value_skip(whole.data + at, whole.size - at, &used), STATUS_OK));
+            at += used;
+        }
+        cr_assert(ge(sz, whole.size - at, packed.size));
+        cr_expect(zero(memcmp(whole.data + at, packed.data, packed.size)));
+        buffer_free(&packed);
+        buffer_free(&out);
+        buffer_free(&whole);
+    }
+    cr_expect(gt(uint, handed_on, 2));
+    inputs_close(inputs);
+}
+
+Test(inputs_store, of_several_spans_or_a_small_part_no_block_is_handed_on)
+{
+    static const struct span several[] = {{.start = 0, .count = COUNT / 2},
+                                          {.start = COUNT / 2 + 1, .count = 100}};
+    static const struct span small = {.start = 10, .count = 10};
+    struct inputs *inputs = open_many();
+    struct inputs_frames frames;
+    struct buffer out = {0};
+    cr_assert(eq(int, inputs_pack_frames(inputs, several, 2, &out, &frames, NULL), STATUS_OK));
+    cr_expect(eq(u64, frames.raw_size, 0));
+    cr_assert(eq(int, inputs_pack_frames(inputs, &small, 1, &out, &frames, NULL), STATUS_OK));
+    cr_expect(eq(u64, frames.raw_size, 0));
+    cr_expect(eq(sz, out.size, 0));
     inputs_close(inputs);
 }
 

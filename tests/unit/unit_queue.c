@@ -187,6 +187,66 @@ Test(unit_queue, compressed_inputs_are_unpacked)
     unit_queue_free(&queue);
 }
 
+/* Blocks of a file of inputs come as they are, with elements of others around the unit's. */
+Test(unit_queue, inputs_may_come_in_frames_with_others_around_them)
+{
+    struct unit_queue queue = {0};
+    struct buffer texts = packed_texts(25);
+    struct buffer frames = {0};
+    struct buffer own = {0};
+    struct error err;
+    size_t ends[26] = {0};
+    for (size_t i = 0; i < 25; i++) {
+        size_t used = 0;
+        cr_assert(
+            eq(int, value_skip(texts.data + ends[i], texts.size - ends[i], &used), STATUS_OK));
+        ends[i + 1] = ends[i] + used;
+    }
+    static const size_t cuts[] = {0, 9, 16, 25};
+    for (size_t i = 0; i < 3; i++) {
+        const size_t size = ends[cuts[i + 1]] - ends[cuts[i]];
+        cr_assert(
+            eq(int, lz4_frame_compress(texts.data + ends[cuts[i]], size, &frames), STATUS_OK));
+    }
+    const struct wire_unit unit = {.lease = 1,
+                                   .spans = three_spans,
+                                   .span_count = 3,
+                                   .inputs = frames.data,
+                                   .inputs_size = frames.size,
+                                   .packed_size = texts.size,
+                                   .skip = 7};
+    cr_assert(eq(int, unit_queue_add(&queue, &unit, false, &err), STATUS_OK));
+    cr_assert(eq(int, buffer_append(&own, texts.data + ends[7], ends[17] - ends[7]), STATUS_OK));
+    expect_inputs_in_pieces(&queue, &own);
+    buffer_free(&own);
+    buffer_free(&frames);
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, inputs_of_which_all_are_passed_over_leave_instances_without)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    struct error err;
+    uint64_t lease;
+    struct buffer texts = packed_texts(5);
+    const struct wire_unit unit = {.lease = 1,
+                                   .spans = three_spans,
+                                   .span_count = 3,
+                                   .inputs = texts.data,
+                                   .inputs_size = texts.size,
+                                   .packed_size = texts.size,
+                                   .skip = UINT64_MAX};
+    cr_assert(eq(int, unit_queue_add(&queue, &unit, false, &err), STATUS_OK));
+    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 8));
+    cr_expect(eq(sz, batch.inputs_size, 0));
+    buffer_free(&texts);
+    unit_queue_free(&queue);
+}
+
 Test(unit_queue, inputs_that_end_early_leave_the_last_instances_without)
 {
     struct unit_queue queue = {0};

@@ -424,3 +424,24 @@ Test(utf8, is_judged_as_rfc_3629_says)
         free(copy);
     }
 }
+
+/* Long ASCII is looked at in blocks: a byte that is not UTF-8 is found wherever it stands, and a
+ * character wherever it is cut. */
+Test(value, one_bad_byte_in_a_long_text_is_found)
+{
+    enum { SIZE = 300 };
+    char text[SIZE];
+    memset(text, 'a', sizeof(text));
+    cr_expect(value_is_utf8(text, sizeof(text)));
+    for (size_t at = 0; at < SIZE; at++) {
+        text[at] = '\xc3';
+        cr_expect(not(value_is_utf8(text, sizeof(text))), "at %zu", at);
+        if (at + 1 < SIZE) {
+            text[at + 1] = '\xa4';
+            cr_expect(value_is_utf8(text, sizeof(text)), "at %zu", at);
+            cr_expect(not(value_is_utf8(text, at + 1)), "cut at %zu", at);
+            text[at + 1] = 'a';
+        }
+        text[at] = 'a';
+    }
+}

@@ -122,7 +122,8 @@ static const struct wire_message messages[] = {
                  .span_count = 3,
                  .inputs = bytes,
                  .inputs_size = 5,
-                 .packed_size = 5000}},
+                 .packed_size = 5000,
+                 .skip = 11}},
     {.kind = WIRE_REPORT,
      .as.report = {.lease = 9,
                    .batches = batches,
@@ -347,6 +348,31 @@ Test(wire, a_report_keeps_its_failures)
     decoded_free(&d);
 }
 
+Test(wire, a_unit_whose_inputs_are_appended_reads_like_any_other)
+{
+    static const struct wire_unit unit = {.map = 1, .lease = 2, .spans = grown, .span_count = 3};
+    struct buffer out = {0};
+    struct wire_unit_mark mark;
+    struct arena arena = {0};
+    struct wire_message message;
+    struct error err = {""};
+    cr_assert(eq(int, wire_unit_begin(&unit, &mark, &out), STATUS_OK));
+    cr_assert(eq(int, buffer_append(&out, bytes, 5), STATUS_OK));
+    cr_assert(eq(int, wire_unit_end(&mark, 5000, 11, &out), STATUS_OK));
+    cr_assert(eq(int, wire_decode(out.data, out.size, &arena, &message, &err), STATUS_OK), "%s",
+              err.text);
+    cr_assert(eq(int, message.kind, WIRE_UNIT));
+    cr_expect(eq(u64, message.as.unit.map, 1));
+    cr_expect(eq(u64, message.as.unit.lease, 2));
+    expect_spans(message.as.unit.spans, message.as.unit.span_count, grown);
+    cr_expect(eq(u64, message.as.unit.packed_size, 5000));
+    cr_expect(eq(u64, message.as.unit.skip, 11));
+    cr_assert(eq(sz, message.as.unit.inputs_size, 5));
+    cr_expect(eq(int, memcmp(message.as.unit.inputs, bytes, 5), 0));
+    arena_free(&arena);
+    buffer_free(&out);
+}
+
 Test(wire, units_answers_and_beats_keep_what_they_name)
 {
     struct decoded unit = decoded(WIRE_UNIT);
@@ -355,6 +381,7 @@ Test(wire, units_answers_and_beats_keep_what_they_name)
     cr_assert(eq(sz, unit.message.as.unit.span_count, 3));
     expect_spans(unit.message.as.unit.spans, 3, grown);
     cr_expect(eq(u64, unit.message.as.unit.packed_size, 5000));
+    cr_expect(eq(u64, unit.message.as.unit.skip, 11));
     cr_assert(eq(sz, unit.message.as.unit.inputs_size, 5));
     cr_expect(eq(int, memcmp(unit.message.as.unit.inputs, bytes, 5), 0));
     struct decoded returned = decoded(WIRE_RETURNED);
