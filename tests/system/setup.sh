@@ -51,4 +51,16 @@ expect_status 1
 [ "$(wc -l <rows)" -eq 1 ] || fail "more than the one has failed"
 expect_in rows '"index":100'
 rm fail-*
+
+for ranks in 0 2; do
+    rule "with no rank left the run ends with 75, and goes on once the setup works ($ranks ranks)"
+    run "$ranks" map "$job:count" --inputs one.txt --slots 1 --run-dir "none-$ranks" --policy run-all \
+        --unit-size 10
+    expect_status 75
+    expect_in err "no licence"
+    rm fail-*
+    run "$ranks" resume "none-$ranks"
+    expect_status 1
+    expect_in err "400 succeeded, 1 failed"
+done
 exit 0
