@@ -20,7 +20,7 @@ void waiter_init(struct waiter *waiter, bool is_polling)
 void waiter_reset(struct waiter *waiter)
 {
     waiter->idle_turns = 0;
-    waiter->pause_us = 1;
+    waiter->pause_us = WAITER_FIRST_US;
 }
 
 void waiter_rest(struct waiter *waiter, uint32_t pause_us)
@@ -40,7 +40,7 @@ static uint64_t next_pause_us(struct waiter *waiter)
         return 0;
     }
     const uint32_t pause_us = waiter->pause_us;
-    const uint32_t longer_us = pause_us + (pause_us + 1) / 2;
+    const uint32_t longer_us = pause_us * 2;
     waiter->pause_us = longer_us < WAITER_PAUSE_MAX_US ? longer_us : WAITER_PAUSE_MAX_US;
     return pause_us;
 }

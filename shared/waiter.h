@@ -23,10 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WAITER_PAUSE_MAX_US 5000
+#define WAITER_PAUSE_MAX_US 10000
 #define WAITER_BUSY_TURNS 50 /* turns before the first sleep */
+#define WAITER_FIRST_US 30   /* the first sleep after a message: about what a sleep costs */
 #define WAITER_REST_US 100   /* the first sleep of a loop that may soon need a message */
-#define WAITER_LONG_US 2000  /* the same of one that has enough to do without */
+#define WAITER_LONG_US 10000 /* the same of one that has enough to do without */
 #define WAITER_NO_DEADLINE UINT64_MAX
 
 struct waiter {

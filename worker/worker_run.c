@@ -6,7 +6,7 @@
 #include "shared/log.h"
 #include "worker/channel.h"
 
-#define BATCH_GOAL_US 2000.0
+#define BATCH_GOAL_US 8000.0
 #define BATCH_COUNT_MAX CHANNEL_INSTANCE_COUNT_MAX
 #define BATCH_GROWTH_MAX 16
 #define DURATION_NEWEST_WEIGHT 0.3

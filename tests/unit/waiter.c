@@ -54,7 +54,7 @@ Test(waiter, the_first_turns_do_not_sleep_and_then_pauses_grow_to_the_cap)
     waiter_init(&waiter, true);
     for (int i = 0; i < WAITER_BUSY_TURNS; i++) {
         cr_expect(not(waiter_pause(&waiter, NULL, 0, WAITER_NO_DEADLINE)));
-        cr_expect(eq(u32, waiter.pause_us, 1));
+        cr_expect(eq(u32, waiter.pause_us, WAITER_FIRST_US));
     }
     uint32_t before_us = waiter.pause_us;
     uint64_t slept_us = 0;
@@ -79,9 +79,9 @@ Test(waiter, reset_starts_again_without_pauses)
     for (int i = 0; i < WAITER_BUSY_TURNS + 10; i++) {
         (void)waiter_pause(&waiter, NULL, 0, WAITER_NO_DEADLINE);
     }
-    cr_assert(gt(u32, waiter.pause_us, 1));
+    cr_assert(gt(u32, waiter.pause_us, WAITER_FIRST_US));
     waiter_reset(&waiter);
-    cr_expect(eq(u32, waiter.pause_us, 1));
+    cr_expect(eq(u32, waiter.pause_us, WAITER_FIRST_US));
     cr_expect(eq(u32, waiter.idle_turns, 0));
 }
 
