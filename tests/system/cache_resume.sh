@@ -176,7 +176,9 @@ fresh
 printf '5\n5\n6\n' >numbers.jsonl
 start_plain() {
     begin 0 map "$job:plain" --inputs numbers.jsonl --cache-version a --cache-dir store \
-        --time-limit 1ms --concurrency 1
+        --delay 1h --concurrency 1
+    await noted 1
+    kill -USR1 "$process"
     finish
     expect_status 75
     ran 5
@@ -185,7 +187,7 @@ start_plain() {
 start_plain
 mkdir -p elsewhere
 mv run elsewhere/run
-(cd elsewhere && run 0 resume run --time-limit 0 && exit "$status") || fail "resume"
+(cd elsewhere && run 0 resume run --delay 0 && exit "$status") || fail "resume"
 [ ! -e elsewhere/store ] || fail "another store was made"
 expect_column elsewhere/run state "succeeded cached succeeded"
 ran 6
@@ -194,7 +196,7 @@ expect_status 0
 ran ""
 rm -rf store
 start_plain
-run 0 resume run --time-limit 0 --cache off
+run 0 resume run --delay 0 --cache off
 expect_status 0
 ran 6
 "$mapfleet" cache stats --cache-dir store | grep -q "outputs    1" || fail "6 was kept"

@@ -69,7 +69,7 @@ rule "more slots than open files are possible for are refused with both numbers"
     ulimit -n 1024
     run 0 map basics:square --range 0:3 --slots 300
     expect_status 2
-    expect_in err "its 300 slots need some 1328 open files, and it may have 1024"
+    expect_in err "its 300 slots need some 1628 open files, and it may have 1024"
 ) || exit 1
 
 rule "a verb that there is not is refused by rank 0 alone"
