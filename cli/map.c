@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/launch_note.h"
 #include "cli/options.h"
 #include "cli/ranks.h"
 #include "cli/request.h"
@@ -161,6 +162,7 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         return EXIT_INTERNAL;
     }
     struct run_description run = describe(request, transport);
+    launch_note_run(request->run_dir);
     const struct master_options options = {
         .transport = transport,
         .run_dir = request->run_dir,

@@ -3,7 +3,8 @@
  *     options_parse(VERB_MAP, argc, argv, &given, err)  -->  options_value(&given, OPTION_RETRIES)
  *
  * `--name value`, `--name=value`, and `-j 3`; `--` ends the options. An option given twice counts
- * the last time, unless it is repeatable.
+ * the last time, unless it is repeatable. Those of `launch` end at its first word, a verb, whose
+ * own words the others are.
  *
  * Ownership: values point into argv.
  * Failure:   an unknown option is refused and the nearest one named; so is an option of another
@@ -17,7 +18,7 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_RESUME, VERB_TASKS, VERB_RESULTS, VERB_STATUS, VERB_CACHE };
+enum verb { VERB_MAP, VERB_RESUME, VERB_LAUNCH, VERB_TASKS, VERB_RESULTS, VERB_STATUS, VERB_CACHE };
 enum { VERB_COUNT = VERB_CACHE + 1 };
 
 const char *verb_name(enum verb verb);
@@ -72,6 +73,13 @@ enum option_id {
     OPTION_PROGRESS,
     /* resume */
     OPTION_FAILED,
+    /* launch */
+    OPTION_RANKS,
+    OPTION_HOSTS,
+    OPTION_HOSTFILE,
+    OPTION_RESTARTS,
+    OPTION_SRUN,
+    OPTION_DRY_RUN,
     /* results */
     OPTION_TABLE,
     OPTION_STATE,

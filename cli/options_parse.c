@@ -241,6 +241,7 @@ enum status options_parse(enum verb verb, int argc, char **argv, struct options 
         if (is_ended || word[0] != '-' || word[1] == '\0') {
             options.words[options.word_count++] = word;
             options.words_after += is_ended ? 1 : 0;
+            is_ended = is_ended || verb == VERB_LAUNCH;
         } else if (strcmp(word, "--") == 0) {
             is_ended = true;
         } else {

@@ -313,6 +313,42 @@ const struct option options_table[OPTION_COUNT] = {
                        .verbs = BIT(VERB_RESUME),
                        .is_forgotten = true,
                        .help = "run again what failed or timed out, with fresh budgets"},
+    [OPTION_RANKS] = {.name = "--ranks",
+                      .letter = 'n',
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RESULTS,
+                      .verbs = BIT(VERB_LAUNCH),
+                      .argument = "COUNT",
+                      .help = "ranks to start; default: the slots of the hosts, or of the batch "
+                              "job,\nor one, which uses the whole machine"},
+    [OPTION_HOSTS] = {.name = "--hosts",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RESULTS,
+                      .verbs = BIT(VERB_LAUNCH),
+                      .argument = "NAME:SLOTS,...",
+                      .help = "where to start them, and how many on each at most (a:4,b:2; "
+                              "default: 1);\nreached by ssh"},
+    [OPTION_HOSTFILE] = {.name = "--hostfile",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_RESULTS,
+                         .verbs = BIT(VERB_LAUNCH),
+                         .argument = "FILE",
+                         .help = "the same from a file, a line a host: NAME slots=COUNT"},
+    [OPTION_RESTARTS] = {.name = "--restarts",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_RESULTS,
+                         .verbs = BIT(VERB_LAUNCH),
+                         .argument = "COUNT",
+                         .help = "where rank 0 is lost, start again with --resume, at most so "
+                                 "often;\ndefault: 0"},
+    [OPTION_SRUN] = {.name = "--srun",
+                     .group = GROUP_RESULTS,
+                     .verbs = BIT(VERB_LAUNCH),
+                     .help = "in a Slurm job: start with srun --mpi=pmix, not with mpirun"},
+    [OPTION_DRY_RUN] = {.name = "--dry-run",
+                        .group = GROUP_RESULTS,
+                        .verbs = BIT(VERB_LAUNCH),
+                        .help = "print the command line that would be executed, and do nothing"},
     [OPTION_TABLE] = {.name = "--table",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_RESULTS),
@@ -389,6 +425,18 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                          "RUN is the run's folder. What it was started with holds, but for the "
                          "options given now.\nWhat has succeeded is not run again; a run that has "
                          "ended exits as it did.\n\n" EXIT_STATUS_TEXT},
+    [VERB_LAUNCH] = {.name = "launch",
+                     .arguments = "[OPTIONS] VERB ...",
+                     .summary = "Start a verb on ranks, and outlive lost hosts.",
+                     .examples = "  mapfleet launch -n 4 map basics:square --range 0:1000 --print\n"
+                                 "  mapfleet launch --hosts a:4,b:2 map basics:square --range "
+                                 "0:1000\n"
+                                 "  mapfleet launch --hostfile hosts --restarts 3 resume RUN\n",
+                     .notes =
+                         "What stands behind VERB is the verb's own. Open MPI is started so that "
+                         "lost ranks and\nhosts do not end the run, and ended with it; the exit "
+                         "status is the run's. SIGINT and\nSIGTERM end the run with its grace, a "
+                         "second one at once.\n\n" EXIT_STATUS_TEXT},
     [VERB_TASKS] = {.name = "tasks",
                     .arguments = "JOB",
                     .summary = "Show a job's tasks: names, types, defaults.",

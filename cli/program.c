@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "cli/cache.h"
+#include "cli/launch.h"
+#include "cli/launch_agent.h"
+#include "cli/launch_note.h"
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/results.h"
@@ -28,6 +31,8 @@ static int run_parsed(const struct options *options)
         return status_main(options);
     case VERB_CACHE:
         return cache_main(options);
+    case VERB_LAUNCH:
+        return launch_main(options);
     case VERB_MAP:
     case VERB_RESUME:
         break;
@@ -63,8 +68,8 @@ static const char *base_name(const char *path)
 static int refuse_verb(const char *name, bool is_speaker)
 {
     if (is_speaker) {
-        log_error("unknown verb \"%s\": expected map, resume, tasks, results, status or cache "
-                  "(mapfleet --help)",
+        log_error("unknown verb \"%s\": expected map, resume, launch, tasks, results, status or "
+                  "cache (mapfleet --help)",
                   name);
     }
     return EXIT_REFUSED;
@@ -97,6 +102,10 @@ static int help(int argc, char **argv, bool is_speaker)
 int mf_main(int argc, char **argv, mf_job_function *job)
 {
     enum verb verb;
+    if (argc > 1 && strcmp(argv[1], LAUNCH_AGENT_VERB) == 0) {
+        return launch_agent_main(argc - 1, argv + 1);
+    }
+    launch_note_open();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write, like a full disk */
     job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");

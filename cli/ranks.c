@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include "cli/launch_note.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "master/slurm_end.h"
@@ -74,12 +75,18 @@ int ranks_run(ranks_master *run_master, void *context)
     }
     raise_descriptors();
     log_set_rank((int)transport_rank(transport));
+    if (transport_rank(transport) == 0) {
+        launch_note_up();
+    }
     const int exit_status = transport_rank(transport) == 0
                                 ? run_master(context, transport, zygote, &is_clean)
                                 : run_worker(transport, zygote, &is_clean);
     slurm_end_close();
     zygote_destroy(zygote);
     executor_remove_workdirs(); /* where the zygote was killed, or runs nothing */
+    if (transport_rank(transport) == 0) {
+        launch_note_over(exit_status);
+    }
     if (!is_clean && transport_size(transport) > 1) {
         transport_abort(transport, exit_status);
     }
