@@ -7,6 +7,7 @@
 #include <hwloc.h>
 
 #include "shared/memory.h"
+#include "shared/quantity.h"
 
 static bool is_set(const char *variable)
 {
@@ -105,6 +106,24 @@ void cores_divide(cpu_set_t *all, uint32_t all_count, const struct neighbour_sha
     }
 }
 
+void cores_limit(uint64_t processors, uint32_t rank_count, bool is_master_here, struct cores *cores)
+{
+    const uint64_t left_out = is_master_here && processors > 2 ? 1 : 0;
+    const uint64_t part = (processors - left_out) / rank_count;
+    if (part < cores->count) {
+        cores->count = part > 0 ? (uint32_t)part : 1;
+        cores->own_count = 0;
+    }
+}
+
+/* 0: Slurm does not say. */
+static uint64_t slurm_processors(void)
+{
+    const char *text = getenv("SLURM_CPUS_ON_NODE");
+    uint64_t count = 0;
+    return text != NULL && quantity_parse_count(text, &count, NULL) == STATUS_OK ? count : 0;
+}
+
 void cores_find(const struct transport *transport, struct cores *cores_out)
 {
     struct core_list list = {0};
@@ -115,6 +134,9 @@ void cores_find(const struct transport *transport, struct cores *cores_out)
         add_processors(&list, &shares.cpu_set);
     }
     cores_divide(list.sets, (uint32_t)list.count, &shares, is_master_here, cores_out);
+    if (slurm_processors() > 0) {
+        cores_limit(slurm_processors(), shares.host.count, is_master_here, cores_out);
+    }
 }
 
 void cores_free(struct cores *cores)

@@ -4,6 +4,9 @@
  * least one each. Rank 0 working beside other ranks of the job leaves one to the master if it has
  * more than two.
  *
+ * Slurm says how many processors of a host a job has (SLURM_CPUS_ON_NODE), and need not bind it to
+ * any: ranks have no more cores than that, and where that is less than the mask, none of their own.
+ *
  * Open MPI binds ranks to one core each by its own default where they are few, which says nothing
  * about what they may use: cores_unbind() takes that back.
  *
@@ -14,6 +17,7 @@
 #define WORKER_CORES_H
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/neighbours.h"
@@ -36,5 +40,9 @@ void cores_free(struct cores *cores);
  * moved from. A master beside the worker's attempts is left one. */
 void cores_divide(cpu_set_t *all, uint32_t all_count, const struct neighbour_shares *shares,
                   bool is_master_here, struct cores *cores_out);
+
+/* Of so many processors that the worker ranks of the host have together, its share at most. */
+void cores_limit(uint64_t processors, uint32_t rank_count, bool is_master_here,
+                 struct cores *cores);
 
 #endif

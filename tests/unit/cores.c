@@ -84,6 +84,36 @@ Test(cores, a_rank_0_that_works_leaves_the_master_one_of_more_than_two)
     expect_own(divided(1, 0, 1, true, true), 1, 0);
 }
 
+static struct cores limited(uint64_t processors, uint32_t rank_count, bool is_master_here)
+{
+    struct cores cores = divided(8, 0, rank_count, true, is_master_here);
+    cores_limit(processors, rank_count, is_master_here, &cores);
+    return cores;
+}
+
+Test(cores, a_job_that_slurm_gave_fewer_has_no_more_and_none_of_its_own)
+{
+    struct cores cores = limited(4, 1, false);
+    cr_expect(eq(u32, cores.count, 4));
+    cr_expect(eq(u32, cores.own_count, 0));
+    cores_free(&cores);
+    cores = limited(4, 2, false);
+    cr_expect(eq(u32, cores.count, 2));
+    cores_free(&cores);
+    cores = limited(4, 1, true); /* the master has one */
+    cr_expect(eq(u32, cores.count, 3));
+    cores_free(&cores);
+    cores = limited(1, 3, false);
+    cr_expect(eq(u32, cores.count, 1));
+    cores_free(&cores);
+}
+
+Test(cores, what_slurm_says_does_not_make_more_of_them)
+{
+    expect_own(limited(8, 1, false), 8, 0);
+    expect_own(limited(256, 2, false), 4, 0);
+}
+
 /* ---- This host --------------------------------------------------------------------------------
  */
 
