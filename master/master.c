@@ -92,6 +92,7 @@ void master_destroy(struct master *master)
     log_sync_destroy(master->sync);
     run_log_close(master->log);
     run_lock_release(master->lock);
+    fleet_free(&master->fleet);
     free(master->is_waited_for);
     free(master->has_left);
     free(master->slots);

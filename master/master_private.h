@@ -19,6 +19,7 @@
 #include "master/cache.h"
 #include "master/deadline.h"
 #include "master/failures.h"
+#include "master/fleet.h"
 #include "master/ledger.h"
 #include "master/master.h"
 #include "master/placement.h"
@@ -66,6 +67,7 @@ struct master {
     bool *has_left;             /* by rank: it has said BYE */
     char *refusal;              /* the first rank that cannot work, and why */
     char *setup_failure;        /* the first rank on which the job's setup failed, and why */
+    struct fleet fleet;         /* what there is to work with, said at the start */
     struct placement placement; /* ranks that are too small for the task */
     uint32_t present_count;     /* workers that are in the run */
     int exit_status;

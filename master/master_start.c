@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "master/file.h"
 #include "master/run_dir.h"
@@ -216,6 +217,20 @@ static enum status refuse_folder(struct master *master, enum status status, cons
     return master_end(master, EXIT_RESUMABLE, now_us, err);
 }
 
+/* A process alone need not be told what it has. */
+static void say_fleet(struct master *master)
+{
+    char host[256] = "";
+    char text[FLEET_TEXT_SIZE];
+    if (!master->options.rank_0_works) {
+        (void)gethostname(host, sizeof(host) - 1);
+        fleet_add(&master->fleet, host, 0);
+    }
+    if (master->options.is_progress_plain && transport_size(master->options.transport) > 1) {
+        log_info("%s", fleet_text(&master->fleet, text));
+    }
+}
+
 /* Every rank has answered: begin, or leave without a trace. */
 static enum status begin(struct master *master, uint64_t now_us, struct error *err)
 {
@@ -240,6 +255,7 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
     if (status != STATUS_OK) {
         return refuse_folder(master, status, reason.text, now_us, err);
     }
+    say_fleet(master);
     if (!master_cache_start(master)) {
         master_join_workers(master);
     }
@@ -272,6 +288,7 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
         placement_note(&master->placement, resources_asked(&master->options.run->options),
                        ready->offered, rank, ready->host);
     }
+    fleet_add(&master->fleet, ready->host, is_able ? ready->slots : 0);
     master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
     master->present_count += master->slots[rank] > 0 ? 1 : 0;
     master_heard_from(master, rank);

@@ -55,11 +55,14 @@ real_mpirun() {
 for i in 0 1 2 3; do echo "{\"value\": $i, \"until\": \"open\"}"; done >gates.jsonl
 
 rule "the status is the run's, and its outputs stand on standard output alone"
-launch -n 3 map basics:square --range 0:5 --print
+launch -n 3 map basics:square --range 0:5 --slots 2 --print
 expect_status 0
 expect_lines out $'0\n1\n4\n9\n16'
+[ "$(head -1 err)" = "mapfleet: 1 host, 3 ranks, 4 slots" ] || fail "it does not say what it has"
 expect_in err "basics:square succeeded"
-[ "$(wc -l <err)" -eq 2 ] || fail "it says more than the run does"
+[ "$(wc -l <err)" -eq 3 ] || fail "it says more than the run does"
+launch -n 3 map basics:square --range 0:5 --progress none
+expect_not_in err "3 ranks"
 echo '{"value": 0, "fail": 1}' >failing.jsonl
 launch -n 3 map basics:fail --inputs failing.jsonl
 expect_status 1
