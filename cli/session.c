@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -84,14 +85,26 @@ static enum status take_messages(struct session *session, bool *did_something, s
 /* ---- Signals, and the job's end ---------------------------------------------------------------
  */
 
+static bool is_ending(int number)
+{
+    return number == SIGINT || number == SIGTERM;
+}
+
+/* Slurm sends SIGTERM to the ranks and to the `mapfleet launch` that started them, which passes it
+ * on as SIGUSR1. */
+static bool is_same_signal(int a, int b)
+{
+    return a == b || (is_ending(a) && b == SIGUSR1) || (a == SIGUSR1 && is_ending(b));
+}
+
 /* Rank 0 decides for all. The others take the signals that a launcher passes on and do nothing, but
  * for mpirun's last word, after which there is no time to wait for rank 0. */
 static enum status on_signal(struct session *session, const struct signal_event *event,
                              struct error *err)
 {
     const uint64_t now_us = clock_us();
-    const bool is_same =
-        event->number == session->last_signal && now_us - session->last_signal_us < SAME_SIGNAL_US;
+    const bool is_same = is_same_signal(event->number, session->last_signal) &&
+                         now_us - session->last_signal_us < SAME_SIGNAL_US;
     const bool is_first = session->last_signal == 0;
     char why[16] = "SIG";
     if (session->master == NULL) {
