@@ -17,6 +17,7 @@
 #include "shared/wire.h"
 #include "shared/workdir.h"
 #include "worker/channel.h"
+#include "worker/outside_signal.h"
 #include "worker/runner.h"
 
 #define CHANNELS_OF_EXECUTOR 2
@@ -355,6 +356,7 @@ static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_
     const struct runner_options options =
         executor_runner_options(&prepared->start.as.start, prepared->task,
                                 (struct executor_place){.rank = prepared->rank, .slot = slot});
+    outside_signal_open();
     return run(prepared->job, options, fds);
 }
 

@@ -16,6 +16,7 @@
 #include "shared/value.h"
 #include "shared/writer.h"
 #include "worker/limits.h"
+#include "worker/outside_signal.h"
 #include "worker/publish.h"
 
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
@@ -257,8 +258,8 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
 {
     struct report_failure failure = {.index = place.index,
                                      .attempt = place.attempt,
-                                     .class = class,
-                                     .is_permanent = is_permanent,
+                                     .class = outside_signal_came() ? FAILURE_ABORTED : class,
+                                     .is_permanent = is_permanent && !outside_signal_came(),
                                      .text = text,
                                      .text_size = text_size};
     keep_failed(runner, place.at, &failure);
