@@ -15,7 +15,7 @@
 
 static char own_word[LAUNCH_NOTE_WORD_SIZE]; /* "": nobody asked */
 
-/* ---- Rank 0's side ----------------------------------------------------------------------------
+/* ---- The ranks' side ----------------------------------------------------------------------------
  */
 
 void launch_note_open(void)
@@ -77,6 +77,11 @@ void launch_note_over(int exit_status)
     (void)fflush(stdout);
     (void)snprintf(text, sizeof(text), "over %d", exit_status);
     write_note(text);
+}
+
+void launch_note_orphaned(void)
+{
+    write_note("orphaned");
 }
 
 /* ---- The launch's side ------------------------------------------------------------------------
@@ -151,6 +156,10 @@ bool launch_note_read(const char *word, const char *text, size_t size, struct la
     if (strncmp(rest, "run ", 4) == 0) {
         note_out->kind = LAUNCH_NOTE_RUN;
         return read_run(rest + 4, note_out);
+    }
+    if (strcmp(rest, "orphaned") == 0) {
+        note_out->kind = LAUNCH_NOTE_ORPHANED;
+        return true;
     }
     note_out->kind = LAUNCH_NOTE_OVER;
     return strncmp(rest, "over ", 5) == 0 && read_over(rest + 5, note_out);

@@ -1,4 +1,4 @@
-/* launch_note.h - what rank 0 tells the `mapfleet launch` that started it, and nobody else.
+/* launch_note.h - what ranks tell the `mapfleet launch` that started them, and nobody else.
  *
  *     launch_note_open (every process) --> launch_note_up --> launch_note_run --> launch_note_over
  *
@@ -23,7 +23,7 @@
 #define LAUNCH_NOTE_START '\x1e'  /* the first byte of a note; a newline is the last */
 #define LAUNCH_NOTE_SIZE_MAX 1024 /* of one; a path that does not fit is left out */
 
-/* ---- Rank 0's side ----------------------------------------------------------------------------
+/* ---- The ranks' side ----------------------------------------------------------------------------
  */
 
 /* Take the word out of the environment, which attempts inherit. */
@@ -34,11 +34,13 @@ void launch_note_up(void);
 void launch_note_run(const char *run_dir);
 /* All is written and printed; what follows says nothing more. */
 void launch_note_over(int exit_status);
+/* This process is another rank, and leaves because rank 0 is silent. */
+void launch_note_orphaned(void);
 
 /* ---- The launch's side ------------------------------------------------------------------------
  */
 
-enum launch_note_kind { LAUNCH_NOTE_UP, LAUNCH_NOTE_RUN, LAUNCH_NOTE_OVER };
+enum launch_note_kind { LAUNCH_NOTE_UP, LAUNCH_NOTE_RUN, LAUNCH_NOTE_OVER, LAUNCH_NOTE_ORPHANED };
 
 struct launch_note {
     enum launch_note_kind kind;

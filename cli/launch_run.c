@@ -15,6 +15,7 @@
 
 #include "cli/launch_noise.h"
 #include "cli/launch_note.h"
+#include "master/run_liveness.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -24,6 +25,8 @@
 #define QUIET_US 1000000
 /* What rank 0 said last may be under way when it is seen to be gone; and workers leave. */
 #define LOST_US 3000000
+/* From a worker that leaves without rank 0, to a look at the run: the others leave by then. */
+#define LOOK_US 5000000
 /* From TERM to KILL: mpirun gives its ranks some of it. */
 #define KILL_US 6000000
 /* A run that was asked for its end twice, and does not come to it. */
@@ -60,6 +63,7 @@ struct launch {
     uint64_t held_us; /* until then, what is held on standard error is held */
     uint64_t term_us; /* when the launcher is ended; UINT64_MAX: not to be */
     uint64_t kill_us;
+    uint64_t look_us; /* when the run is looked at, whether rank 0 is at work */
 };
 
 /* ---- Ending the launcher ------------------------------------------------------------------------
@@ -118,6 +122,24 @@ static void on_over(struct launch *launch, const struct launch_note *note)
     }
 }
 
+/* A worker alone may be cut off from a rank 0 that is well. */
+static void on_orphaned(struct launch *launch)
+{
+    if (launch->phase == PHASE_RUNNING && launch->rank_0 < 0 && launch->look_us == UINT64_MAX) {
+        launch->look_us = clock_us() + LOOK_US;
+    }
+}
+
+static void look_for_rank_0(struct launch *launch)
+{
+    launch->look_us = UINT64_MAX;
+    if (launch->phase == PHASE_RUNNING && launch->outcome->run_dir[0] != '\0' &&
+        !run_liveness(launch->outcome->run_dir)) {
+        launch->phase = PHASE_LOST;
+        end_by(launch, 0);
+    }
+}
+
 static void take_note(void *context, const char *text, size_t size)
 {
     struct launch *launch = context;
@@ -134,6 +156,9 @@ static void take_note(void *context, const char *text, size_t size)
         break;
     case LAUNCH_NOTE_OVER:
         on_over(launch, &note);
+        break;
+    case LAUNCH_NOTE_ORPHANED:
+        on_orphaned(launch);
         break;
     }
 }
@@ -274,6 +299,7 @@ static int wait_ms(const struct launch *launch)
     uint64_t until_us = launch->term_us;
     until_us = launch->kill_us < until_us ? launch->kill_us : until_us;
     until_us = launch->held_us < until_us ? launch->held_us : until_us;
+    until_us = launch->look_us < until_us ? launch->look_us : until_us;
     if (until_us == UINT64_MAX) {
         return -1;
     }
@@ -311,6 +337,9 @@ static void turn(struct launch *launch)
     if (now_us >= launch->held_us) {
         launch_noise_end(&launch->noise);
         launch->held_us = UINT64_MAX;
+    }
+    if (now_us >= launch->look_us) {
+        look_for_rank_0(launch);
     }
     if (launch->out_size > 0) {
         still_printing(launch); /* to somebody who takes their time */
@@ -431,7 +460,8 @@ enum status launch_run(const struct launch_line *line, const char *word, const c
                              .streams = {-1, -1},
                              .held_us = UINT64_MAX,
                              .term_us = UINT64_MAX,
-                             .kill_us = UINT64_MAX};
+                             .kill_us = UINT64_MAX,
+                             .look_us = UINT64_MAX};
     launch.noise = (struct launch_noise){.pass = pass_on, .note = take_note, .context = &launch};
     *outcome_out = (struct launch_outcome){0};
     (void)sigprocmask(SIG_BLOCK, &taken, &mask_before);

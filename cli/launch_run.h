@@ -12,6 +12,9 @@
  * standard output, since it may never end by itself after a lost host; so it is where rank 0 is
  * lost.
  *
+ * That rank 0 is lost is seen by its process, where that is on this machine. Of one on another, a
+ * worker says that it is silent; the run's folder tells whether it is at work all the same.
+ *
  * Threads: one.
  * Failure: an error is one of starting; what comes later is in the outcome.
  */

@@ -13,6 +13,7 @@
 
 #define EXIT_REFUSED 2
 #define EXIT_INTERNAL 70
+#define EXIT_RESUMABLE 75
 
 /* Who fails says no BYE, and rank 0 would wait for it as it would for rank 0 in MPI_Finalize(). */
 static int run_worker(struct transport *transport, struct zygote *zygote, bool *is_clean_out)
@@ -27,6 +28,9 @@ static int run_worker(struct transport *transport, struct zygote *zygote, bool *
     const int exit_status = session_run(transport, NULL, worker);
     signals_close();
     *is_clean_out = exit_status == 0;
+    if (exit_status == EXIT_RESUMABLE) {
+        launch_note_orphaned();
+    }
     worker_destroy(worker);
     return exit_status;
 }

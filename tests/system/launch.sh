@@ -274,10 +274,40 @@ finish
 expect_status 75
 expect_in err "go on with: mapfleet resume $scratch/run"
 expect_not_in err "starting again"
+
+rule "rank 0 on a host that is gone, as a worker tells: mpirun, which never ends then, is ended"
+stand_in 'touch is-there; for note in "up 1 elsewhere" "run $PWD/run" orphaned; do
+        printf "\036mapfleet-launch %s %s\n" "$MAPFLEET_LAUNCH" "$note" >&2
+    done; exec sleep 600'
+"$mapfleet" launch -n 2 map "$job:gate" --inputs mixed.jsonl >out 2>err </dev/null &
+process=$!
+finish
+expect_status 75
+expect_in err "rank 0 is lost: mpirun was ended by SIGTERM"
+expect_in err "go on with: mapfleet resume $scratch/run"
+
+rule "a worker that is cut off from a rank 0 that is at work ends nothing"
+real_mpirun
 touch open
-launch -n 2 resume run --print
+"$mapfleet" resume run --slots 1 --print >resumed 2>/dev/null </dev/null || fail "it cannot be resumed"
+expect_lines resumed "$(seq 0 7)"
+rm -rf open begun-*
+begin 0 map "$job:gate" --inputs gates.jsonl --slots 1
+other=$process
+wait_for begun-0
+export RUN=$scratch/run
+stand_in 'for note in "up 1 elsewhere" "run $RUN" orphaned; do
+        printf "\036mapfleet-launch %s %s\n" "$MAPFLEET_LAUNCH" "$note" >&2
+    done; sleep 7; printf "\036mapfleet-launch %s over 3\n" "$MAPFLEET_LAUNCH" >&2'
+"$mapfleet" launch -n 2 map "$job:gate" --inputs mixed.jsonl >out 2>errors </dev/null &
+process=$!
+finish
+expect_status 3
+real_mpirun
+touch open
+process=$other
+finish
 expect_status 0
-expect_lines out "$(seq 0 7)"
 
 # refuse TEXT ARGUMENT...: launch with these is refused with this text, and starts nothing.
 refuse() {

@@ -81,6 +81,8 @@ Test(launch_note, each_note_is_read_as_it_was_written)
     note = both(WORD);
     cr_expect(note.kind == LAUNCH_NOTE_OVER);
     cr_expect(eq(int, note.exit_status, 75));
+    launch_note_orphaned();
+    cr_expect(both(WORD).kind == LAUNCH_NOTE_ORPHANED);
 }
 
 Test(launch_note, a_process_of_another_machine_is_none)
