@@ -69,7 +69,11 @@ static struct turnout judge_lost(const struct launch_request *request,
     }
     turnout.has_begun = look_at_run(outcome->run_dir, &state, &turnout.exit_status);
     if (turnout.has_begun && state != RUN_RUNNING) {
-        return turnout; /* its verdict is there, and only its word was not */
+        log_warning(
+            "%s did not pass on the end of what rank 0 said: the run has %s (mapfleet status "
+            "and results show it: %s)",
+            name, run_state_name(state), outcome->run_dir);
+        return turnout;
     }
     turnout.exit_status = EXIT_RESUMABLE;
     turnout.may_go_on =

@@ -15,6 +15,7 @@
 
 #include "cli/launch_noise.h"
 #include "cli/launch_note.h"
+#include "master/run_file.h"
 #include "master/run_liveness.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -25,7 +26,7 @@
 #define QUIET_US 1000000
 /* What rank 0 said last may be under way when it is seen to be gone; and workers leave. */
 #define LOST_US 3000000
-/* From a worker that leaves without rank 0, to a look at the run: the others leave by then. */
+/* How often a run is looked at whose rank 0 is on another machine. */
 #define LOOK_US 5000000
 /* From TERM to KILL: mpirun gives its ranks some of it. */
 #define KILL_US 6000000
@@ -63,7 +64,9 @@ struct launch {
     uint64_t held_us; /* until then, what is held on standard error is held */
     uint64_t term_us; /* when the launcher is ended; UINT64_MAX: not to be */
     uint64_t kill_us;
-    uint64_t look_us; /* when the run is looked at, whether rank 0 is at work */
+    uint64_t look_us; /* when the run is looked at */
+    bool was_running; /* ... and its record said so */
+    bool is_orphaned; /* a worker has left because rank 0 is silent */
 };
 
 /* ---- Ending the launcher ------------------------------------------------------------------------
@@ -102,6 +105,7 @@ static void on_up(struct launch *launch, const struct launch_note *note)
     if (note->process > 0) {
         launch->rank_0 = (int)syscall(SYS_pidfd_open, (pid_t)note->process, 0);
     }
+    launch->look_us = clock_us() + LOOK_US;
     if (launch->up_path != NULL) {
         const int up = open(launch->up_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
         if (up >= 0) {
@@ -122,22 +126,38 @@ static void on_over(struct launch *launch, const struct launch_note *note)
     }
 }
 
-/* A worker alone may be cut off from a rank 0 that is well. */
-static void on_orphaned(struct launch *launch)
+/* What is true of a run whose rank 0 is on another machine: after the loss of a host, mpirun may
+ * pass nothing on, rank 0's last word included. */
+static bool is_at_work(struct launch *launch)
 {
-    if (launch->phase == PHASE_RUNNING && launch->rank_0 < 0 && launch->look_us == UINT64_MAX) {
-        launch->look_us = clock_us() + LOOK_US;
+    const char *run_dir = launch->outcome->run_dir;
+    struct run_description *run = NULL;
+    if (*run_dir == '\0' || run_file_read(run_dir, &run, NULL) != STATUS_OK) {
+        return true; /* as far as is known */
     }
+    const bool is_running = run->state == RUN_RUNNING;
+    const bool has_ended = launch->was_running && !is_running;
+    run_description_destroy(run);
+    launch->was_running = launch->was_running || is_running;
+    if (launch->is_orphaned && is_running) { /* a worker alone may be cut off */
+        launch->is_orphaned = false;
+        return run_liveness(run_dir);
+    }
+    return !has_ended;
 }
 
 static void look_for_rank_0(struct launch *launch)
 {
     launch->look_us = UINT64_MAX;
-    if (launch->phase == PHASE_RUNNING && launch->outcome->run_dir[0] != '\0' &&
-        !run_liveness(launch->outcome->run_dir)) {
-        launch->phase = PHASE_LOST;
-        end_by(launch, 0);
+    if (launch->phase != PHASE_RUNNING || launch->rank_0 >= 0) {
+        return;
     }
+    if (is_at_work(launch)) {
+        launch->look_us = clock_us() + LOOK_US;
+        return;
+    }
+    launch->phase = PHASE_LOST;
+    end_by(launch, LOST_US);
 }
 
 static void take_note(void *context, const char *text, size_t size)
@@ -158,7 +178,7 @@ static void take_note(void *context, const char *text, size_t size)
         on_over(launch, &note);
         break;
     case LAUNCH_NOTE_ORPHANED:
-        on_orphaned(launch);
+        launch->is_orphaned = true;
         break;
     }
 }

@@ -12,8 +12,8 @@
  * standard output, since it may never end by itself after a lost host; so it is where rank 0 is
  * lost.
  *
- * That rank 0 is lost is seen by its process, where that is on this machine. Of one on another, a
- * worker says that it is silent; the run's folder tells whether it is at work all the same.
+ * That rank 0 is gone is seen by its process, where that is on this machine. Of one on another, the
+ * run's folder tells how it stands, and a worker that leaves says that rank 0 is silent.
  *
  * Threads: one.
  * Failure: an error is one of starting; what comes later is in the outcome.

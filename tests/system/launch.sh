@@ -286,28 +286,38 @@ expect_status 75
 expect_in err "rank 0 is lost: mpirun was ended by SIGTERM"
 expect_in err "go on with: mapfleet resume $scratch/run"
 
-rule "a worker that is cut off from a rank 0 that is at work ends nothing"
+rule "a worker that is cut off from a rank 0 that is at work ends nothing; the verdict does"
 real_mpirun
 touch open
 "$mapfleet" resume run --slots 1 --print >resumed 2>/dev/null </dev/null || fail "it cannot be resumed"
 expect_lines resumed "$(seq 0 7)"
-rm -rf open begun-*
 begin 0 map "$job:gate" --inputs gates.jsonl --slots 1
 other=$process
 wait_for begun-0
 export RUN=$scratch/run
 stand_in 'for note in "up 1 elsewhere" "run $RUN" orphaned; do
         printf "\036mapfleet-launch %s %s\n" "$MAPFLEET_LAUNCH" "$note" >&2
-    done; sleep 7; printf "\036mapfleet-launch %s over 3\n" "$MAPFLEET_LAUNCH" >&2'
+    done; exec sleep 600'
 "$mapfleet" launch -n 2 map "$job:gate" --inputs mixed.jsonl >out 2>errors </dev/null &
-process=$!
-finish
-expect_status 3
-real_mpirun
+launch=$!
+sleep 7 # it looks at the run after 5 s
+kill -0 "$launch" || fail "it was ended"
 touch open
 process=$other
 finish
 expect_status 0
+process=$launch
+finish
+expect_status 0
+expect_in errors "did not pass on the end of what rank 0 said: the run has succeeded"
+real_mpirun
+
+rule "so it is where mpirun passes nothing on from a rank 0 of this machine"
+stand_in '$real "$@" 2> >(grep --line-buffered -av " over " >&2) >/dev/null; exec sleep 600'
+launch -n 2 map basics:square --range 0:5
+expect_status 0
+expect_in err "did not pass on the end of what rank 0 said: the run has succeeded"
+real_mpirun
 
 # refuse TEXT ARGUMENT...: launch with these is refused with this text, and starts nothing.
 refuse() {
