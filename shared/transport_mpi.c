@@ -25,9 +25,11 @@
 #include <limits.h>
 #include <mpi.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shared/block_pool.h"
 #include "shared/inbox.h"
@@ -520,7 +522,35 @@ static enum status close_heads(struct transport_mpi *mpi, time_t deadline, struc
     return STATUS_OK;
 }
 
-static void mpi_close(struct transport_mpi *mpi, bool is_clean)
+/* Where a rank is lost while others finalise, they would wait for it for ever. Where the job does
+ * not outlive losses it ends with any rank that is lost, and with one that leaves in this way. */
+static volatile sig_atomic_t late_exit_status;
+
+static void on_late(int number)
+{
+    (void)number;
+    _exit(late_exit_status);
+}
+
+static int finalize(int late_status)
+{
+    struct sigaction action = {.sa_handler = on_late};
+    sigset_t alarms;
+    if (late_status == TRANSPORT_NEVER_LATE) {
+        return MPI_Finalize();
+    }
+    late_exit_status = late_status;
+    (void)sigemptyset(&alarms);
+    (void)sigaddset(&alarms, SIGALRM);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+    (void)alarm(CLOSE_SECONDS_MAX);
+    const int code = MPI_Finalize();
+    (void)alarm(0);
+    return code;
+}
+
+static void mpi_close(struct transport_mpi *mpi, bool is_clean, int late_status)
 {
     if (!is_clean || mpi->has_abandoned) {
         return;
@@ -538,7 +568,7 @@ static void mpi_close(struct transport_mpi *mpi, bool is_clean)
         status = mpi_check(MPI_Comm_free(&mpi->comm), "MPI_Comm_free", &err);
     }
     if (status == STATUS_OK) {
-        status = mpi_check(MPI_Finalize(), "MPI_Finalize", &err);
+        status = mpi_check(finalize(late_status), "MPI_Finalize", &err);
     }
     if (status != STATUS_OK) {
         log_warning("MPI was not ended cleanly rank=%" PRIu32 " error=%s", mpi->place.rank,

@@ -200,7 +200,7 @@ Test(transport, a_process_alone_is_rank_0_of_1)
     cr_expect(eq(u32, transport_local_rank(transport), 0));
     cr_expect(eq(u32, transport_local_size(transport), 1));
     cr_expect(eq(int, strcmp(transport_name(transport), "loopback"), 0));
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, messages_to_itself_arrive_whole_and_in_order)
@@ -219,7 +219,7 @@ Test(transport, messages_to_itself_arrive_whole_and_in_order)
         expect_filled(transport, sizes[i], (uint8_t)(i + 1));
     }
     cr_expect(not(receive(transport, &message)));
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, a_long_exchange_with_itself_keeps_its_order)
@@ -238,7 +238,7 @@ Test(transport, a_long_exchange_with_itself_keeps_its_order)
     while (received < sent) {
         expect_filled(transport, 8, (uint8_t)received++);
     }
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, a_received_message_is_the_callers_until_it_is_released)
@@ -254,7 +254,7 @@ Test(transport, a_received_message_is_the_callers_until_it_is_released)
     first.data[999] = 9; /* its bytes may be changed, too */
     transport_release(transport, &first);
     expect_filled(transport, 1000, 3);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, close_frees_what_was_not_received)
@@ -262,8 +262,8 @@ Test(transport, close_frees_what_was_not_received)
     struct transport *transport = loopback();
     send_filled(transport, 100000, 1);
     send_filled(transport, 0, 1);
-    transport_close(transport, false);
-    transport_close(NULL, true);
+    transport_close(transport, false, 0);
+    transport_close(NULL, true, 0);
 }
 
 Test(transport, release_of_an_empty_message_does_nothing)
@@ -271,7 +271,7 @@ Test(transport, release_of_an_empty_message_does_nothing)
     struct transport *transport = loopback();
     struct transport_message message = {0};
     transport_release(transport, &message);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, abort_of_a_process_alone_is_its_exit_status, .exit_code = 7)
