@@ -63,6 +63,7 @@ enum status master_create(const struct master_options *options, struct master **
                                              .timeout_us = map->timeout_ns / 1000});
     master->is_waited_for = memory_take(ranks, sizeof(*master->is_waited_for));
     master->sent_us = memory_take(ranks, sizeof(*master->sent_us));
+    master->arrivals = memory_take(ranks, sizeof(*master->arrivals));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     enum status status = create_scheduler(master);
     if (status == STATUS_OK) {
@@ -97,6 +98,7 @@ void master_destroy(struct master *master)
     run_lock_release(master->lock);
     free(master->is_waited_for);
     free(master->sent_us);
+    free(master->arrivals);
     presence_destroy(master->presence);
     buffer_free(&master->lost);
     free(master->slots);

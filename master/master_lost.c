@@ -303,6 +303,20 @@ enum status master_announce_quiet(struct master *master, struct error *err)
     return master->pulse_us == 0 ? send_pulses(master, UINT64_MAX, QUIET_US, err) : STATUS_OK;
 }
 
+/* Large reports take their time: what a rank sends behind one cannot be received yet, but has come.
+ * To be looked at before a rank may be taken for lost. */
+static void note_arrivals(struct master *master, uint64_t now_us)
+{
+    const struct transport *transport = master->options.transport;
+    for (uint32_t rank = 1; rank < transport_size(transport); rank++) {
+        const uint64_t arrivals = transport_arrivals(transport, rank);
+        if (arrivals != master->arrivals[rank]) {
+            master->arrivals[rank] = arrivals;
+            presence_heard(master->presence, rank, now_us);
+        }
+    }
+}
+
 enum status master_mind_ranks(struct master *master, uint64_t now_us, bool *did_something,
                               struct error *err)
 {
@@ -310,6 +324,9 @@ enum status master_mind_ranks(struct master *master, uint64_t now_us, bool *did_
     const uint64_t pulse_us = half_us < PULSE_US_MAX ? half_us : PULSE_US_MAX;
     struct presence_loss loss;
     enum status status = STATUS_OK;
+    if (now_us >= presence_deadline_us(master->presence)) {
+        note_arrivals(master, now_us);
+    }
     while (status == STATUS_OK && presence_next_loss(master->presence, now_us, &loss)) {
         *did_something = true;
         status = on_loss(master, &loss, now_us, err);

@@ -67,6 +67,7 @@ struct master {
     uint32_t *slots;           /* by rank, as READY said; 0: it is not in the run */
     struct presence *presence; /* which of them are there */
     uint64_t *sent_us;         /* by rank: when it was last sent something */
+    uint64_t *arrivals;        /* by rank: as last seen (transport_arrivals()) */
     uint64_t pulse_us;         /* when they are next told that rank 0 lives */
     struct buffer lost;        /* for people: the first ranks that were lost, and how */
     uint32_t lost_count;

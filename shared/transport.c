@@ -390,6 +390,11 @@ uint64_t transport_pending_all(const struct transport *transport)
     return transport->face == NULL ? 0 : transport->face->pending_all(transport->mpi);
 }
 
+uint64_t transport_arrivals(const struct transport *transport, uint32_t rank)
+{
+    return transport->face == NULL ? 0 : transport->face->arrivals(transport->mpi, rank);
+}
+
 void transport_abandon(struct transport *transport, uint32_t rank)
 {
     assert(rank < transport->place.size);

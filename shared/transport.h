@@ -88,6 +88,10 @@ void transport_release(struct transport *transport, struct transport_message *me
 uint64_t transport_pending(const struct transport *transport, uint32_t rank);
 uint64_t transport_pending_all(const struct transport *transport);
 
+/* Grows with whatever arrives from the rank, also where it cannot be received yet, because what was
+ * sent before it has not come whole: a sign of life. */
+uint64_t transport_arrivals(const struct transport *transport, uint32_t rank);
+
 /* Give up a lost rank, which isn't this one: its requests are left alone, what is still sent to it
  * is dropped, and what still comes from it is dropped too. */
 void transport_abandon(struct transport *transport, uint32_t rank);

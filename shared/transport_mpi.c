@@ -65,6 +65,7 @@ struct letter {
 struct peer {
     uint64_t sequence; /* of the next head to it */
     uint64_t pending;  /* bytes */
+    uint64_t arrivals; /* of heads and parts */
     bool is_abandoned;
 };
 
@@ -227,6 +228,11 @@ static uint64_t mpi_pending_all(const struct transport_mpi *mpi)
     return mpi->pending_all;
 }
 
+static uint64_t mpi_arrivals(const struct transport_mpi *mpi, uint32_t rank)
+{
+    return mpi->peers[rank].arrivals;
+}
+
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Post a receive at `index` of the heads. Its block is reserved. */
@@ -266,6 +272,7 @@ static enum status on_head(void *context, struct request_set *set, size_t index,
     const int code = mpi_status->MPI_ERROR;
     int size = 0;
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) == MPI_SUCCESS) {
+        mpi->peers[mpi_status->MPI_SOURCE].arrivals++;
         inbox_on_head(mpi->inbox, (uint32_t)mpi_status->MPI_SOURCE, block, (size_t)size);
     } else {
         block_pool_give(&mpi->blocks, block);
@@ -287,6 +294,8 @@ static enum status on_part(void *context, struct request_set *set, size_t index,
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) != MPI_SUCCESS) {
         size = 0;
     }
+    const struct arrival *arrival = set->owners[index];
+    mpi->peers[arrival->rank].arrivals++;
     /* A part of the wrong size is the inbox's to refuse. */
     inbox_on_part(mpi->inbox, set->owners[index], (size_t)size);
     return mpi_is_error(code, MPI_ERR_TRUNCATE) ? STATUS_OK : mpi_check(code, "MPI_Irecv", err);
@@ -609,6 +618,7 @@ const struct transport_face *transport_mpi_face(void)
         .release = mpi_release,
         .pending = mpi_pending,
         .pending_all = mpi_pending_all,
+        .arrivals = mpi_arrivals,
         .abandon = mpi_abandon,
     };
     return &face;

@@ -75,6 +75,16 @@ static void orphan(struct worker *worker, const char *why)
     (void)!worker_say_bye(worker, "it took rank 0 for lost", WORKER_GONE, &ignored);
 }
 
+/* What is behind something large cannot be received yet, but has come. */
+static void note_arrivals(struct worker *worker, uint64_t now_us)
+{
+    const uint64_t arrivals = transport_arrivals(worker->transport, MASTER_RANK);
+    if (arrivals != worker->master_arrivals) {
+        worker->master_arrivals = arrivals;
+        worker->master_heard_us = now_us;
+    }
+}
+
 /* Silence counts only while this loop runs: where half of it passes between two turns, it starts
  * anew. */
 void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_something)
@@ -85,6 +95,7 @@ void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_someth
         worker->master_heard_us = now_us;
     }
     worker->turn_us = now_us;
+    note_arrivals(worker, now_us);
     if (worker->state == WORKER_GONE || now_us < worker_master_deadline_us(worker)) {
         return;
     }

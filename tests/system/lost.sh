@@ -9,6 +9,7 @@ size=12000
 RANDOM=${MAPFLEET_SEED:-1}
 touching=$MAPFLEET_BUILD_DIR/tests/jobs/touching.so
 gate=$MAPFLEET_BUILD_DIR/tests/jobs/gate.so
+slow_setup=$MAPFLEET_BUILD_DIR/tests/jobs/slow_setup.so
 host=$(hostname)
 python3 -c "print('\n'.join(str(i * i) for i in range($size)))" >expected
 for _ in $(seq 800); do echo '{"ms": 10}'; done >sleeps.jsonl
@@ -168,6 +169,53 @@ expect_counts succeeded 1 failed 1
 run 0 results run --table --state failed
 expect_in out '"class":"lost"'
 
+# set_up RANKS ARGUMENT...: as far as the setups, which wait; nothing is started yet.
+set_up() {
+    local ranks=$1
+    shift
+    rm -rf run open setting-up-* err
+    mpirun -q --enable-recovery -n "$ranks" "$mapfleet" map "$slow_setup:same" --range 0:10 \
+        --slots 1 --print --run-dir run "$@" >out 2>err </dev/null &
+    process=$!
+    for _ in $(seq 600); do
+        [ "$(find . -name 'setting-up-*' | wc -l)" -eq $((ranks - 1)) ] && return
+        sleep 0.05
+    done
+    fail "the setups never began"
+}
+
+rule "one that is killed before the run begins is left out"
+set_up 4
+kill -KILL "$(rank_process 2)"
+wait_for_line err "is lost: its process has ended; the run goes on without it"
+touch open
+finish
+expect_run_status 0
+expect_lines out "$(seq 0 9)"
+expect_nothing_left
+
+rule "one that is stopped then, and comes back before the others are ready, is none that was lost"
+set_up 3 --lost-after 1
+pid=$(rank_process 2)
+kill -STOP "$pid"
+wait_for_line err "is lost: silent for"
+kill -CONT "$pid"
+wait_for_line err "is heard of again: it starts anew"
+touch open
+finish
+expect_run_status 0
+expect_lines out "$(seq 0 9)"
+expect_nothing_left
+
+rule "with all workers killed before the run begins, nothing was started"
+set_up 3
+kill -KILL $(rank_process 1) $(rank_process 2)
+wait_for_line err "no rank is left to work; nothing was started"
+touch open
+finish
+[ ! -e run ] || fail "a run directory was made"
+expect_nothing_left
+
 rule "with all workers lost the run ends, and what is on record is not run again"
 launch self,vader 4 "${map[@]}"
 kill -KILL $(rank_process 1) $(rank_process 2) $(rank_process 3)
@@ -196,10 +244,15 @@ for btl in self,vader self,tcp; do
     diff -q expected out >/dev/null || fail "the outputs are wrong"
 done
 
-rule "where the job does not outlive losses, a run whose ranks all live ends as ever"
-run 4 "${map[@]}" --lost-after 1
+rule "a stopped rank ends no run where killed ones would: what it had runs elsewhere"
+begin 4 map basics:sleep --inputs sleeps.jsonl --slots 1 --lost-after 1
+for _ in $(seq 600); do [ -s run/log.lz4 ] && break; sleep 0.02; done
+kill -STOP "$(rank_process 2)"
+finish
 expect_status 0
-diff -q expected out >/dev/null || fail "the outputs are wrong"
+expect_in err "rank 2 on $host is lost: silent for 1 s"
+expect_counts succeeded 800
+expect_nothing_left
 
 rule "a time to be lost in that is too short to be heard of in is refused"
 run 0 "${map[@]}" --lost-after 900ms
