@@ -18,6 +18,8 @@
 #define EXIT_INTERNAL 70
 #define EXIT_RESUMABLE 75
 #define DISMISS_US_MAX 10000000
+#define EARLY_PULSE_US 5000000
+#define EARLY_WAIT_MS 50
 #define MESSAGES_A_TURN_MAX 64
 /* timeout(1) and batch systems send a signal twice, to the process and to its group. */
 #define SAME_SIGNAL_US 300000
@@ -305,19 +307,57 @@ int session_run(struct transport *transport, struct master *master, struct worke
     return status != STATUS_OK ? EXIT_INTERNAL : exit_status_of(&session);
 }
 
-/* ---- Refusing ---------------------------------------------------------------------------------
+/* ---- Before a run, and instead of one
+ * -------------------------------------------------------------------------------------
  */
 
-static enum status send_stop(struct transport *transport, uint32_t rank, struct error *err)
+static enum status send_one(struct transport *transport, uint32_t rank,
+                            const struct wire_message *message, struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_STOP, .as.stop = {.is_clean = true}};
     struct buffer bytes = {0};
-    enum status status = wire_encode(&message, &bytes);
+    enum status status = wire_encode(message, &bytes);
     if (status == STATUS_OK) {
         status = transport_send(transport, rank, &bytes, err);
     }
     buffer_free(&bytes);
     return status;
+}
+
+/* Where that fails, the run's own first message does, too, and says so. */
+static void send_pulses(struct transport *transport)
+{
+    const struct wire_message message = {.kind = WIRE_PULSE};
+    struct error ignored;
+    for (uint32_t rank = 1; rank < transport_size(transport); rank++) {
+        if (transport_pending(transport, rank) == 0) {
+            (void)!send_one(transport, rank, &message, &ignored);
+        }
+    }
+}
+
+/* Nobody has been asked anything yet. */
+static void drop_messages(struct transport *transport)
+{
+    struct transport_message received;
+    struct error ignored;
+    bool is_message = false;
+    while (transport_receive(transport, &received, &is_message, &ignored) == STATUS_OK &&
+           is_message) {
+        transport_release(transport, &received);
+    }
+}
+
+void session_wait(struct transport *transport, int descriptor)
+{
+    struct pollfd fd = {.fd = descriptor, .events = POLLIN};
+    uint64_t pulse_us = 0;
+    do {
+        if (clock_us() >= pulse_us) {
+            send_pulses(transport);
+            pulse_us = clock_us() + EARLY_PULSE_US;
+        }
+        drop_messages(transport);
+    } while (poll(&fd, 1, EARLY_WAIT_MS) <= 0);
 }
 
 static uint32_t count_byes(struct transport *transport, struct arena *arena)
@@ -344,10 +384,11 @@ void session_dismiss(struct transport *transport)
     struct arena arena = {0};
     struct waiter waiter;
     uint32_t waited_count = 0;
+    const struct wire_message message = {.kind = WIRE_STOP, .as.stop = {.is_clean = true}};
     const uint64_t until_us = clock_us() + DISMISS_US_MAX;
     waiter_init(&waiter, true);
     for (uint32_t rank = 1; rank < transport_size(transport); rank++) {
-        waited_count += send_stop(transport, rank, &err) == STATUS_OK ? 1 : 0;
+        waited_count += send_one(transport, rank, &message, &err) == STATUS_OK ? 1 : 0;
     }
     while (waited_count > 0 && clock_us() < until_us) {
         const uint32_t byes = count_byes(transport, &arena);

@@ -10,6 +10,8 @@
 /* Rank 0 writes the record, and a disk may hang for a while: it is given more time than it gives.
  */
 #define MASTER_SILENCES 3
+/* Of rank 0, before START says more: from when it was first heard of. */
+#define EARLY_SILENCE_US_MAX 30000000
 /* What its process had sent before its end arrives within this. */
 #define LAST_WORDS_US 200000
 
@@ -44,17 +46,23 @@ void worker_master_ended(struct worker *worker, uint64_t now_us)
     worker->master_ended_us = now_us;
 }
 
+static uint64_t silence_us_max(const struct worker *worker)
+{
+    return worker->is_started ? worker->silence_us_max : EARLY_SILENCE_US_MAX;
+}
+
 /* Does its silence tell anything? A process that is watched tells of its end by itself, and a rank
  * that is master and worker hears of itself in time. */
 static bool is_silence_counted(const struct worker *worker)
 {
-    return worker->is_started && worker->silence_us_max > 0 && !worker->is_master_watched &&
-           transport_rank(worker->transport) != MASTER_RANK && worker->state != WORKER_GONE;
+    return worker->master_heard_us > 0 && silence_us_max(worker) > 0 &&
+           !worker->is_master_watched && transport_rank(worker->transport) != MASTER_RANK &&
+           worker->state != WORKER_GONE;
 }
 
 static uint64_t silence_end_us(const struct worker *worker)
 {
-    const uint64_t end_us = worker->master_heard_us + worker->silence_us_max;
+    const uint64_t end_us = worker->master_heard_us + silence_us_max(worker);
     return end_us > worker->quiet_until_us ? end_us : worker->quiet_until_us;
 }
 
@@ -91,7 +99,7 @@ void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_someth
 {
     char silence[QUANTITY_TEXT_SIZE];
     char why[QUANTITY_TEXT_SIZE + 32];
-    if (worker->turn_us > 0 && now_us - worker->turn_us > worker->silence_us_max / 2) {
+    if (worker->master_heard_us > 0 && now_us - worker->turn_us > silence_us_max(worker) / 2) {
         worker->master_heard_us = now_us;
     }
     worker->turn_us = now_us;

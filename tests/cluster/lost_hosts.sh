@@ -37,15 +37,19 @@ rank_of() {
     done
 }
 
-# launch ARGUMENT...: mpirun on host 1, with the master; returns when the run has begun.
-launch() {
-    rm -rf run touched err
-    hosts run 1 mpirun -q --enable-recovery --mca plm_rsh_agent "$here/agent.sh" \
+# on_hosts COMMAND...: a rank of it on each host, rank 0 and mpirun on the first.
+on_hosts() {
+    exec "$here/hosts.sh" run 1 mpirun -q --enable-recovery --mca plm_rsh_agent "$here/agent.sh" \
         --hostfile hostfile --map-by node --mca btl self,vader,tcp \
         --mca oob_tcp_if_include eth0 --mca btl_tcp_if_include eth0 \
         --mca oob_tcp_keepalive_time 2 --mca oob_tcp_keepalive_intvl 1 \
-        --mca oob_tcp_keepalive_probes 3 \
-        -n 4 "$mapfleet" map "$touching:touch" --range "0:$size" --slots 1 --print \
+        --mca oob_tcp_keepalive_probes 3 -n 4 "$@"
+}
+
+# launch ARGUMENT...: a run; returns when it has begun.
+launch() {
+    rm -rf run touched err
+    on_hosts "$mapfleet" map "$touching:touch" --range "0:$size" --slots 1 --print \
         --lost-after "$lost_after" --run-dir run "$@" >out 2>err </dev/null &
     process=$!
     for _ in $(seq 600); do
@@ -169,4 +173,22 @@ expect_hosts_empty
 run 0 resume run --print
 expect_status 0
 diff -q expected out >/dev/null || fail "the outputs are wrong"
+
+rule "so they do where it is killed while it still reads its inputs"
+mkfifo slow.jsonl
+rm -rf run err
+on_hosts "$mapfleet" map basics:square --inputs slow.jsonl --run-dir run >out 2>err </dev/null &
+process=$!
+exec 9>slow.jsonl # which rank 0 has opened, then
+master=$(rank_of 1)
+sleep 1 # it says that it lives
+kill -KILL "$master"
+for _ in $(seq 600); do
+    [ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] && break
+    sleep 0.1
+done
+[ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] || fail "they do not end"
+expect_in err "rank 0 is lost: silent for"
+finish_run
+expect_hosts_empty
 exit 0

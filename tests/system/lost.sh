@@ -22,6 +22,7 @@ launch() {
     local btl=$1 ranks=$2
     shift 2
     rm -rf run touched begun-* open starts err
+    touch launched # numbers of jobs come again
     mpirun -q --enable-recovery --mca btl "$btl" -n "$ranks" "$mapfleet" "$@" --run-dir run \
         >out 2>err </dev/null &
     process=$!
@@ -47,7 +48,7 @@ expect_run_status() {
 
 expect_segments_gone() {
     local left
-    left=$(find /dev/shm -maxdepth 1 -name "vader_segment.*.$job.*")
+    left=$(find /dev/shm -maxdepth 1 -name "vader_segment.*.$job.*" -newer launched)
     [ -z "$left" ] || fail "left in /dev/shm: $left"
 }
 
