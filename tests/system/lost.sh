@@ -4,7 +4,7 @@
 # how many moments each (50 by hand), MAPFLEET_SEED which.
 source "$(dirname "$0")/support.sh"
 
-moments=${MAPFLEET_MOMENTS:-4}
+moments=${MAPFLEET_MOMENTS:-2}
 size=12000
 RANDOM=${MAPFLEET_SEED:-1}
 touching=$MAPFLEET_BUILD_DIR/tests/jobs/touching.so
