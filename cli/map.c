@@ -1,8 +1,11 @@
 #include "cli/map.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "cli/launch_note.h"
 #include "cli/options.h"
@@ -231,6 +234,44 @@ static int refuse(const struct request *request, const struct error *err)
     return EXIT_RESUMABLE;
 }
 
+/* A check that runs beside the loop. */
+struct checking {
+    const struct words *words;
+    struct request *request;
+    struct error *err;
+    int done; /* an eventfd */
+    enum status status;
+};
+
+static void *run_check(void *context)
+{
+    struct checking *checking = context;
+    const uint64_t one = 1;
+    checking->status = check(checking->words, checking->request, checking->err);
+    (void)!write(checking->done, &one, sizeof(one));
+    return NULL;
+}
+
+/* Inputs may be large, and disks slow: meanwhile the other ranks are told that rank 0 lives. */
+static enum status check_beside(struct transport *transport, const struct words *words,
+                                struct request *request, struct error *err)
+{
+    struct checking checking = {.words = words, .request = request, .err = err, .done = -1};
+    pthread_t thread;
+    const bool is_alone =
+        transport_size(transport) == 1 || (checking.done = eventfd(0, EFD_CLOEXEC)) < 0;
+    if (is_alone || pthread_create(&thread, NULL, run_check, &checking) != 0) {
+        checking.status = check(words, request, err);
+    } else {
+        session_wait(transport, checking.done);
+        (void)pthread_join(thread, NULL);
+    }
+    if (checking.done >= 0) {
+        (void)close(checking.done);
+    }
+    return checking.status;
+}
+
 static int run_master(void *context, struct transport *transport, struct zygote *zygote,
                       bool *is_clean_out)
 {
@@ -242,7 +283,7 @@ static int run_master(void *context, struct transport *transport, struct zygote 
         options_parse(words->verb, words->argc, words->argv, &request.options, &err);
     const bool is_help = status == STATUS_OK && options_has(&request.options, OPTION_HELP);
     if (status == STATUS_OK && !is_help) {
-        status = check(words, &request, &err);
+        status = check_beside(transport, words, &request, &err);
     }
     if (is_help) {
         options_print_help(words->verb);

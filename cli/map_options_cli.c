@@ -6,6 +6,9 @@
 #include "master/criterion.h"
 #include "shared/quantity.h"
 
+/* Ranks are heard of several times within it. */
+#define LOST_AFTER_NS_MIN UINT64_C(1000000000)
+
 typedef enum status quantity_parser(const char *text, uint64_t *value_out, struct error *err);
 
 /* One quantity; `field` stays as it is where the option was not given. */
@@ -41,6 +44,7 @@ static enum status apply_quantities(const struct options *options, struct map_op
         {OPTION_DELAY, quantity_parse_time, &merged->delay_ns},
         {OPTION_GRACE, quantity_parse_time, &merged->grace_ns},
         {OPTION_TIME_LIMIT, quantity_parse_time, &merged->time_limit_ns},
+        {OPTION_LOST_AFTER, quantity_parse_time, &merged->lost_after_ns},
         {OPTION_MAX_OUTPUT, quantity_parse_size, &merged->output_size_max},
         {OPTION_SEED, quantity_parse_count, &merged->seed},
     };
@@ -50,6 +54,10 @@ static enum status apply_quantities(const struct options *options, struct map_op
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    if (merged->lost_after_ns > 0 && merged->lost_after_ns < LOST_AFTER_NS_MIN) {
+        return error_set(err, STATUS_INVALID, "%s: \"%s\": expected at least 1s, or 0: never",
+                         option_name(OPTION_LOST_AFTER), options->values[OPTION_LOST_AFTER]);
     }
     if (merged->cpus == 0 && options_has(options, OPTION_CPUS)) {
         return error_set(err, STATUS_INVALID, "%s: \"%s\" is none: expected a whole number above 0",

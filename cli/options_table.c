@@ -256,6 +256,14 @@ const struct option options_table[OPTION_COUNT] = {
                       .argument = "TIME",
                       .help = "time that attempts have to end: after an interruption, and between\n"
                               "SIGTERM and SIGKILL elsewhere; default: 10s"},
+    [OPTION_LOST_AFTER] = {.name = "--lost-after",
+                           .value = VALUE_REQUIRED,
+                           .group = GROUP_RUN,
+                           .verbs = BIT(VERB_MAP),
+                           .argument = "TIME",
+                           .help = "a rank that is silent for so long is lost, and what it had "
+                                   "runs\nelsewhere (under mpirun --enable-recovery); 0: never; "
+                                   "default: 10s"},
     [OPTION_RUN_DIR] = {.name = "--run-dir",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,

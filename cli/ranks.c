@@ -27,7 +27,9 @@ static int run_worker(struct transport *transport, struct zygote *zygote, bool *
     signals_listen(false);
     const int exit_status = session_run(transport, NULL, worker);
     signals_close();
-    *is_clean_out = exit_status == 0;
+    /* Where a lost rank ends the job, rank 0 says when: until then it is waited for. */
+    *is_clean_out =
+        exit_status == 0 && (worker_may_finalize(worker) || !transport_outlives_losses());
     if (exit_status == EXIT_RESUMABLE) {
         launch_note_orphaned();
     }
@@ -92,8 +94,8 @@ int ranks_run(ranks_master *run_master, void *context)
         launch_note_over(exit_status);
     }
     if (!is_clean && transport_size(transport) > 1) {
-        transport_abort(transport, exit_status);
+        transport_leave(transport, exit_status);
     }
-    transport_close(transport, true);
+    transport_close(transport, true, exit_status);
     return exit_status;
 }

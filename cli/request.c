@@ -196,7 +196,7 @@ static enum status check_isolation(const struct options *options, struct map_opt
                                    struct error *err)
 {
     static const enum option_id bounds[] = {OPTION_TIMEOUT, OPTION_MEM, OPTION_MEM_GROWTH,
-                                            OPTION_SPECULATE};
+                                            OPTION_SPECULATE, OPTION_LOST_AFTER};
     if (is_isolated(options)) {
         return STATUS_OK;
     }
@@ -215,6 +215,7 @@ static enum status check_isolation(const struct options *options, struct map_opt
     }
     map->capture = MAP_CAPTURE_NONE;
     map->speculate = false; /* no attempt could be ended for another's sake */
+    map->lost_after_ns = 0; /* a rank is silent for as long as its attempt takes */
     return STATUS_OK;
 }
 

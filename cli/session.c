@@ -12,32 +12,54 @@
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/process_watch.h"
 #include "shared/waiter.h"
 #include "shared/wire.h"
 
 #define EXIT_INTERNAL 70
+#define EXIT_RESUMABLE 75
 #define DISMISS_US_MAX 10000000
+#define EARLY_PULSE_US 5000000
+#define EARLY_WAIT_MS 50
 #define MESSAGES_A_TURN_MAX 64
 /* timeout(1) and batch systems send a signal twice, to the process and to its group. */
 #define SAME_SIGNAL_US 300000
-#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 3)
+#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 4)
 
 struct session {
     struct transport *transport;
     struct master *master;
     struct worker *worker;
-    struct arena arena; /* of the message in hand */
-    int last_signal;    /* that asked for an end; 0: none has */
+    struct process_watch *watch; /* of ranks of this host; NULL: none */
+    struct arena arena;          /* of the message in hand */
+    int last_signal;             /* that asked for an end; 0: none has */
     uint64_t last_signal_us;
 };
+
+/* A worker that fails leaves the run, which goes on where others are left. */
+static enum status bear(struct session *session, enum status status, const struct error *reason,
+                        struct error *err)
+{
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (status == STATUS_TRANSPORT) {
+        *err = *reason;
+        return status;
+    }
+    return worker_fail(session->worker, reason->text, clock_us(), err);
+}
 
 static enum status hand_over(struct session *session, uint32_t rank,
                              const struct wire_message *message, struct error *err)
 {
     const uint64_t now_us = clock_us();
+    struct error reason;
     if (wire_is_for_worker(message->kind)) {
-        return session->worker != NULL ? worker_take_message(session->worker, message, now_us, err)
-                                       : STATUS_OK;
+        return session->worker != NULL
+                   ? bear(session, worker_take_message(session->worker, message, now_us, &reason),
+                          &reason, err)
+                   : STATUS_OK;
     }
     return session->master != NULL
                ? master_take_message(session->master, rank, message, now_us, err)
@@ -80,6 +102,42 @@ static enum status take_messages(struct session *session, bool *did_something, s
         }
     }
     return STATUS_OK;
+}
+
+/* ---- Processes of other ranks -----------------------------------------------------------------
+ */
+
+/* The master watches every rank of its host, and those watch it: a rank that was killed is noticed
+ * at once there, and one that is only slow is not taken for lost. */
+static void open_watch(struct session *session)
+{
+    const struct transport *transport = session->transport;
+    const uint32_t own = transport_rank(transport);
+    const uint32_t count = session->master != NULL ? transport_size(transport) : 1;
+    struct error ignored;
+    if (transport_local_size(transport) == 1 ||
+        process_watch_create(&session->watch, &ignored) != STATUS_OK) {
+        return;
+    }
+    for (uint32_t rank = 0; rank < count; rank++) {
+        const pid_t pid = rank != own ? transport_process(transport, rank) : 0;
+        if (pid > 0 && process_watch_add(session->watch, pid, rank) && session->master == NULL) {
+            worker_watch_master(session->worker);
+        }
+    }
+}
+
+static void take_ends(struct session *session, bool *did_something)
+{
+    uint32_t rank;
+    while (session->watch != NULL && process_watch_take(session->watch, &rank)) {
+        *did_something = true;
+        if (session->master != NULL) {
+            master_process_ended(session->master, rank, clock_us());
+        } else {
+            worker_master_ended(session->worker, clock_us());
+        }
+    }
 }
 
 /* ---- Signals, and the job's end ---------------------------------------------------------------
@@ -153,6 +211,7 @@ static enum status turn(struct session *session, bool *is_message, bool *did_som
 {
     bool did_part = false;
     take_job_end(session);
+    take_ends(session, did_something);
     enum status status = take_signals(session, did_something, err);
     if (status == STATUS_OK) {
         status = take_messages(session, is_message, err);
@@ -163,7 +222,9 @@ static enum status turn(struct session *session, bool *is_message, bool *did_som
         *did_something = *did_something || did_part;
     }
     if (status == STATUS_OK && session->worker != NULL) {
-        status = worker_turn(session->worker, clock_us(), &did_part, err);
+        struct error reason;
+        status = bear(session, worker_turn(session->worker, clock_us(), &did_part, &reason),
+                      &reason, err);
         *did_something = *did_something || did_part;
     }
     return status;
@@ -209,10 +270,21 @@ static size_t descriptors(const struct session *session, struct pollfd fds[FD_CO
     size_t count = session->worker != NULL ? worker_descriptors(session->worker, fds) : 0;
     fds[count++] = (struct pollfd){.fd = signals_descriptor(), .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = slurm_end_descriptor(), .events = POLLIN};
+    if (session->watch != NULL) {
+        fds[count++] =
+            (struct pollfd){.fd = process_watch_descriptor(session->watch), .events = POLLIN};
+    }
     if (session->master != NULL) {
         fds[count++] = (struct pollfd){.fd = master_descriptor(session->master), .events = POLLIN};
     }
     return count;
+}
+
+static int exit_status_of(const struct session *session)
+{
+    return session->master != NULL               ? master_exit_status(session->master)
+           : worker_is_orphaned(session->worker) ? EXIT_RESUMABLE
+                                                 : 0;
 }
 
 int session_run(struct transport *transport, struct master *master, struct worker *worker)
@@ -222,6 +294,7 @@ int session_run(struct transport *transport, struct master *master, struct worke
     struct error err;
     enum status status = STATUS_OK;
     waiter_init(&waiter, transport_size(transport) > 1);
+    open_watch(&session);
     while (status == STATUS_OK && !is_over(&session)) {
         bool is_message = false;
         bool did_something = false;
@@ -237,28 +310,67 @@ int session_run(struct transport *transport, struct master *master, struct worke
             (void)waiter_pause(&waiter, fds, fd_count, wait_us(&session));
         }
     }
-    if (status == STATUS_OK) {
-        flush(&session);
-    } else {
+    if (status != STATUS_OK) {
         log_error("rank %" PRIu32 ": %s", transport_rank(transport), err.text);
+    } else if (worker == NULL || !worker_is_orphaned(worker)) {
+        flush(&session);
     }
+    process_watch_destroy(session.watch);
     arena_free(&session.arena);
-    return status != STATUS_OK ? EXIT_INTERNAL : master != NULL ? master_exit_status(master) : 0;
+    return status != STATUS_OK ? EXIT_INTERNAL : exit_status_of(&session);
 }
 
-/* ---- Refusing ---------------------------------------------------------------------------------
+/* ---- Before a run, and instead of one
+ * -------------------------------------------------------------------------------------
  */
 
-static enum status send_stop(struct transport *transport, uint32_t rank, struct error *err)
+static enum status send_one(struct transport *transport, uint32_t rank,
+                            const struct wire_message *message, struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_STOP};
     struct buffer bytes = {0};
-    enum status status = wire_encode(&message, &bytes);
+    enum status status = wire_encode(message, &bytes);
     if (status == STATUS_OK) {
         status = transport_send(transport, rank, &bytes, err);
     }
     buffer_free(&bytes);
     return status;
+}
+
+/* Where that fails, the run's own first message does, too, and says so. */
+static void send_pulses(struct transport *transport)
+{
+    const struct wire_message message = {.kind = WIRE_PULSE};
+    struct error ignored;
+    for (uint32_t rank = 1; rank < transport_size(transport); rank++) {
+        if (transport_pending(transport, rank) == 0) {
+            (void)!send_one(transport, rank, &message, &ignored);
+        }
+    }
+}
+
+/* Nobody has been asked anything yet. */
+static void drop_messages(struct transport *transport)
+{
+    struct transport_message received;
+    struct error ignored;
+    bool is_message = false;
+    while (transport_receive(transport, &received, &is_message, &ignored) == STATUS_OK &&
+           is_message) {
+        transport_release(transport, &received);
+    }
+}
+
+void session_wait(struct transport *transport, int descriptor)
+{
+    struct pollfd fd = {.fd = descriptor, .events = POLLIN};
+    uint64_t pulse_us = 0;
+    do {
+        if (clock_us() >= pulse_us) {
+            send_pulses(transport);
+            pulse_us = clock_us() + EARLY_PULSE_US;
+        }
+        drop_messages(transport);
+    } while (poll(&fd, 1, EARLY_WAIT_MS) <= 0);
 }
 
 static uint32_t count_byes(struct transport *transport, struct arena *arena)
@@ -285,10 +397,11 @@ void session_dismiss(struct transport *transport)
     struct arena arena = {0};
     struct waiter waiter;
     uint32_t waited_count = 0;
+    const struct wire_message message = {.kind = WIRE_STOP, .as.stop = {.is_clean = true}};
     const uint64_t until_us = clock_us() + DISMISS_US_MAX;
     waiter_init(&waiter, true);
     for (uint32_t rank = 1; rank < transport_size(transport); rank++) {
-        waited_count += send_stop(transport, rank, &err) == STATUS_OK ? 1 : 0;
+        waited_count += send_one(transport, rank, &message, &err) == STATUS_OK ? 1 : 0;
     }
     while (waited_count > 0 && clock_us() < until_us) {
         const uint32_t byes = count_byes(transport, &arena);

@@ -11,6 +11,9 @@
  * Gives the rank's exit status; the transport has nothing left to send after it. */
 int session_run(struct transport *transport, struct master *master, struct worker *worker);
 
+/* Until this is readable, let the others know that rank 0 lives. Nothing has been started yet. */
+void session_wait(struct transport *transport, int descriptor);
+
 /* Rank 0 refuses to run anything: send every other rank away. */
 void session_dismiss(struct transport *transport);
 

@@ -102,12 +102,25 @@ static void put_failures(struct text *text, const struct run_view_facts *facts)
     }
 }
 
+static void put_loss(struct text *text, const struct run_view_rank *rank, uint64_t now_ms)
+{
+    if (rank->lost_ms > 0) {
+        put_count(text, "rank ", rank->rank, ": ");
+        put_seconds(text, "lost ", now_ms > rank->lost_ms ? now_ms - rank->lost_ms : 0, " ago: ");
+        put(text, "", rank->why != NULL ? rank->why : "", "\n");
+    }
+}
+
 static void put_ranks(struct text *text, const struct run_view_facts *facts)
 {
     const uint64_t now_ms = clock_day_ms();
     for (size_t i = 0; i < facts->rank_count; i++) {
         const struct run_view_rank *rank = &facts->ranks[i];
         const uint64_t age_ms = now_ms > rank->reported_ms ? now_ms - rank->reported_ms : 0;
+        put_loss(text, rank, now_ms);
+        if (rank->instance_count == 0) {
+            continue;
+        }
         put_count(text, "rank ", rank->rank, ": ");
         put_count(text, "", rank->instance_count,
                   rank->instance_count == 1 ? " attempt, " : " attempts, ");
@@ -218,6 +231,11 @@ static json_t *ranks_value(const struct run_view_facts *facts)
         (void)json_object_set_new(object, "rank", json_integer(rank->rank));
         (void)json_object_set_new(object, "attempts", count_value(rank->instance_count));
         (void)json_object_set_new(object, "reported", time_value(rank->reported_ms));
+        (void)json_object_set_new(object, "lost", time_value(rank->lost_ms));
+        (void)json_object_set_new(object, "why",
+                                  rank->lost_ms > 0 && rank->why != NULL
+                                      ? text_value(rank->why, strlen(rank->why))
+                                      : json_null());
         (void)json_array_append_new(list, object);
     }
     return list;

@@ -62,9 +62,13 @@ enum status master_create(const struct master_options *options, struct master **
                                              .grace_us = map->grace_ns / 1000,
                                              .timeout_us = map->timeout_ns / 1000});
     master->is_waited_for = memory_take(ranks, sizeof(*master->is_waited_for));
-    master->has_left = memory_take(ranks, sizeof(*master->has_left));
+    master->sent_us = memory_take(ranks, sizeof(*master->sent_us));
+    master->arrivals = memory_take(ranks, sizeof(*master->arrivals));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     enum status status = create_scheduler(master);
+    if (status == STATUS_OK) {
+        status = presence_create(ranks, map->lost_after_ns / 1000, &master->presence);
+    }
     if (status == STATUS_OK && options->failures == NULL) {
         status = failures_create(&master->failures);
     }
@@ -94,7 +98,10 @@ void master_destroy(struct master *master)
     run_lock_release(master->lock);
     fleet_free(&master->fleet);
     free(master->is_waited_for);
-    free(master->has_left);
+    free(master->sent_us);
+    free(master->arrivals);
+    presence_destroy(master->presence);
+    buffer_free(&master->lost);
     free(master->slots);
     free(master->refusal);
     free(master->setup_failure);
@@ -113,9 +120,14 @@ void master_destroy(struct master *master)
 enum status master_send(struct master *master, uint32_t rank, const struct wire_message *message,
                         struct error *err)
 {
+    const enum presence_state state = presence_state(master->presence, rank);
     struct buffer bytes = {0};
+    if (state == PRESENCE_SILENT || state == PRESENCE_GONE) {
+        return STATUS_OK;
+    }
     enum status status = wire_encode(message, &bytes);
     if (status == STATUS_OK) {
+        master->sent_us[rank] = master->turn_us;
         status = transport_send(master->options.transport, rank, &bytes, err);
     } else {
         (void)error_set(err, status, "no memory for a message");
@@ -130,7 +142,7 @@ enum status master_send_to_workers(struct master *master, const struct wire_mess
     enum status status = STATUS_OK;
     const uint32_t ranks = transport_size(master->options.transport);
     for (uint32_t rank = 0; rank < ranks && status == STATUS_OK; rank++) {
-        if (master_is_worker(master, rank) && !master->has_left[rank]) {
+        if (master_is_worker(master, rank) && presence_hears(master->presence, rank)) {
             status = master_send(master, rank, message, err);
         }
     }
@@ -142,7 +154,8 @@ void master_wait_for_all(struct master *master)
     const uint32_t ranks = transport_size(master->options.transport);
     master->waited_count = 0;
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        master->is_waited_for[rank] = master_is_worker(master, rank) && !master->has_left[rank];
+        master->is_waited_for[rank] =
+            master_is_worker(master, rank) && presence_hears(master->presence, rank);
         master->waited_count += master->is_waited_for[rank] ? 1 : 0;
     }
 }
@@ -158,30 +171,10 @@ void master_heard_from(struct master *master, uint32_t rank)
 /* ---- Messages ---------------------------------------------------------------------------------
  */
 
-static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
-{
-    master_cache_take_loss(context, index, &fate);
-}
-
-/* A rank that leaves by itself has given back what it held. */
-static enum status on_bye(struct master *master, uint32_t rank, uint64_t now_us, struct error *err)
-{
-    master->has_left[rank] = true;
-    if (master->state == MASTER_ENDING) {
-        master_heard_from(master, rank);
-    } else if (master->state == MASTER_RUNNING) {
-        scheduler_lose(master->scheduler, rank, NULL, 0, on_charged, master, now_us);
-        master->present_count--;
-        return master->present_count > 0
-                   ? STATUS_OK
-                   : master_give_up(master, "no rank is left to work", now_us, err);
-    }
-    return STATUS_OK;
-}
-
 static void on_beat(struct master *master, uint32_t rank, const struct wire_beat *beat,
                     uint64_t now_us)
 {
+    presence_note_running(master->presence, rank, beat);
     for (size_t i = 0; i < beat->running_count; i++) {
         scheduler_begun(master->scheduler, rank, beat->running[i].index, now_us);
         master->has_begun = true;
@@ -195,6 +188,11 @@ enum status master_take_message(struct master *master, uint32_t rank,
 {
     struct error reason;
     const bool is_running = master->state == MASTER_RUNNING;
+    bool counts = false;
+    const enum status status = master_hear(master, rank, message, now_us, &counts, err);
+    if (status != STATUS_OK || !counts) {
+        return status;
+    }
     switch (message->kind) {
     case WIRE_READY:
         return master_on_ready(master, rank, &message->as.ready, now_us, err);
@@ -215,13 +213,15 @@ enum status master_take_message(struct master *master, uint32_t rank,
         }
         return STATUS_OK;
     case WIRE_BYE:
-        return on_bye(master, rank, now_us, err);
+        return master_on_bye(master, rank, &message->as.bye, now_us, err);
     case WIRE_START:
     case WIRE_UNIT:
     case WIRE_RECALL:
     case WIRE_CANCEL:
     case WIRE_STOP:
     case WIRE_END:
+    case WIRE_PULSE:
+    case WIRE_REJOIN:
         log_warning("message ignored reason=not_for_the_master kind=%d rank=%" PRIu32,
                     (int)message->kind, rank);
         return STATUS_OK;
@@ -318,8 +318,9 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
 
 static void end_turn(struct master *master, uint64_t now_us)
 {
-    master->is_clean = master->waited_count == 0;
-    if (master->is_clean || now_us - master->ending_us >= master->leave_us_max) {
+    const bool have_left = master->waited_count == 0;
+    master->is_clean = have_left && presence_is_complete(master->presence);
+    if (have_left || now_us - master->ending_us >= master->leave_us_max) {
         master->state = MASTER_OVER;
     }
 }
@@ -329,6 +330,10 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
 {
     *did_something_out = false;
     master->turn_us = now_us;
+    const enum status status = master_mind_ranks(master, now_us, did_something_out, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
     switch (master->state) {
     case MASTER_STARTING:
     case MASTER_OVER:
@@ -344,7 +349,7 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
     return STATUS_OK;
 }
 
-uint64_t master_deadline_us(const struct master *master)
+static uint64_t deadline_of_state_us(const struct master *master)
 {
     if (master->state == MASTER_ENDING) {
         return master->ending_us + master->leave_us_max;
@@ -368,6 +373,19 @@ uint64_t master_deadline_us(const struct master *master)
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;
+}
+
+uint64_t master_deadline_us(const struct master *master)
+{
+    const uint64_t state_us = deadline_of_state_us(master);
+    const uint64_t look_us = presence_deadline_us(master->presence);
+    const uint64_t deadline_us = look_us < state_us ? look_us : state_us;
+    return master->pulse_us < deadline_us ? master->pulse_us : deadline_us;
+}
+
+void master_process_ended(struct master *master, uint32_t rank, uint64_t now_us)
+{
+    presence_ended(master->presence, rank, now_us);
 }
 
 bool master_is_over(const struct master *master)

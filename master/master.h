@@ -13,7 +13,8 @@
  * Failure:   while the log or files of attempts cannot be written, nothing is handed out; after
  *            patience_us the run ends, resumable (exit 75) and with the totals that its log has, as
  *            it does at once where another process has taken it over, whose run it then is. A
- *            malformed or late message is logged with the reason, and ignored.
+ *            malformed or late message is logged with the reason, and ignored. A rank that is lost
+ *            (presence.h) costs what ran on it an attempt; with none left the run ends, resumable.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -92,8 +93,11 @@ MUST_CHECK enum status master_interrupt(struct master *master, enum master_urgen
 /* The job that this session runs in ends then, by the clock of now_us. May be told again. */
 void master_set_job_end(struct master *master, uint64_t end_us);
 
+/* The process of this rank, which is one of this host, has ended. */
+void master_process_ended(struct master *master, uint32_t rank, uint64_t now_us);
+
 bool master_is_over(const struct master *master);
-/* Did every rank say BYE? Valid once it is over. */
+/* Did every rank say BYE, and was none lost? Valid once it is over. */
 bool master_is_clean(const struct master *master);
 /* The run's exit status, once it is over. */
 int master_exit_status(const struct master *master);

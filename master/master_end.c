@@ -10,13 +10,23 @@
 
 enum status master_end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_STOP};
+    const struct wire_message message = {
+        .kind = WIRE_STOP, .as.stop = {.is_clean = presence_is_complete(master->presence)}};
+    const uint32_t ranks = transport_size(master->options.transport);
+    enum status status = STATUS_OK;
     master->state = MASTER_ENDING;
     master->exit_status = exit_status;
     master->ending_us = now_us;
     master->wake_us = UINT64_MAX;
     master_wait_for_all(master);
-    return master_send_to_workers(master, &message, err);
+    for (uint32_t rank = 0; rank < ranks && status == STATUS_OK; rank++) {
+        if (presence_state(master->presence, rank) == PRESENCE_SILENT) {
+            transport_abandon(master->options.transport, rank);
+        } else if (master_is_worker(master, rank)) {
+            status = master_send(master, rank, &message, err);
+        }
+    }
+    return status;
 }
 
 static bool has_verdict(const struct master *master)
@@ -96,6 +106,14 @@ static bool is_log_safe(struct master *master, uint64_t now_us)
     return false;
 }
 
+/* NULL where no rank was lost. */
+static const char *lost_text(struct master *master)
+{
+    return master->lost_count > 0 && buffer_append_byte(&master->lost, '\0') == STATUS_OK
+               ? (const char *)master->lost.data
+               : NULL;
+}
+
 enum status master_conclude_turn(struct master *master, uint64_t now_us, struct error *err)
 {
     struct error reason;
@@ -112,11 +130,13 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     if (run_file_write(master->options.run_dir, master->options.run, &reason) != STATUS_OK) {
         return master_pause(master, reason.text, now_us, err);
     }
+    status = master_end(master, master->options.run->verdict.exit_status, now_us, err);
     if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
-    summary_print(master->options.run, master->failures, master->options.run_dir);
-    return master_end(master, master->options.run->verdict.exit_status, now_us, err);
+    summary_print(master->options.run, master->failures, lost_text(master),
+                  master->options.run_dir);
+    return status;
 }
 
 /* ---- Giving up --------------------------------------------------------------------------------
@@ -164,7 +184,7 @@ static void leave_record(struct master *master, uint64_t now_us)
         read_totals(master, &totals, failures, &ignored) == STATUS_OK) {
         fill_verdict(master, &totals, EXIT_RESUMABLE, now_us);
         (void)!run_file_write(master->options.run_dir, master->options.run, &ignored);
-        summary_print(master->options.run, failures, master->options.run_dir);
+        summary_print(master->options.run, failures, lost_text(master), master->options.run_dir);
     } else {
         summary_print_how_to_go_on(master->options.run_dir);
     }

@@ -5,6 +5,7 @@
  *     master_report.c  what workers report, into the ledger and the log
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_record.c  what was recorded, on its way to the disk
+ *     master_lost.c    ranks that are lost, and those that come back
  *     master_stop.c    ending early: signals, the time limit
  *     master_unit.c    the message of a unit
  *     master_end.c     the verdict, STOP, and giving up
@@ -23,6 +24,7 @@
 #include "master/ledger.h"
 #include "master/master.h"
 #include "master/placement.h"
+#include "master/presence.h"
 #include "master/record.h"
 #include "master/run_log.h"
 #include "master/scheduler.h"
@@ -63,8 +65,13 @@ struct master {
     bool is_end_recorded;
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
-    uint32_t *slots;            /* by rank, as READY said */
-    bool *has_left;             /* by rank: it has said BYE */
+    uint32_t *slots;           /* by rank, as READY said; 0: it is not in the run */
+    struct presence *presence; /* which of them are there */
+    uint64_t *sent_us;         /* by rank: when it was last sent something */
+    uint64_t *arrivals;        /* by rank: as last seen (transport_arrivals()) */
+    uint64_t pulse_us;         /* when they are next told that rank 0 lives */
+    struct buffer lost;        /* for people: the first ranks that were lost, and how */
+    uint32_t lost_count;
     char *refusal;              /* the first rank that cannot work, and why */
     char *setup_failure;        /* the first rank on which the job's setup failed, and why */
     struct fleet fleet;         /* what there is to work with, said at the start */
@@ -75,6 +82,7 @@ struct master {
     bool is_stopped;     /* early: see master_stop.c */
     bool has_begun;      /* an attempt, in this session, as far as was heard */
     bool is_held;        /* the deadline is near, and nothing has begun yet */
+    bool have_joined;    /* those that were ready at the start */
     bool is_settling;    /* the map is done, but for outputs that the cache shares */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
@@ -103,11 +111,11 @@ struct master {
 bool master_is_worker(const struct master *master, uint32_t rank);
 MUST_CHECK enum status master_send(struct master *master, uint32_t rank,
                                    const struct wire_message *message, struct error *err);
-/* To every worker that has not left. */
+/* To every worker that is there. Nothing is ever sent to one that was lost. */
 MUST_CHECK enum status master_send_to_workers(struct master *master,
                                               const struct wire_message *message,
                                               struct error *err);
-/* Wait for an answer of every worker that has not left. */
+/* Wait for an answer of every worker that is there. */
 void master_wait_for_all(struct master *master);
 void master_heard_from(struct master *master, uint32_t rank);
 
@@ -120,6 +128,8 @@ MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
                                        struct error *err);
 
+/* Every rank has answered, or was lost: begin, or leave without a trace. */
+MUST_CHECK enum status master_begin(struct master *master, uint64_t now_us, struct error *err);
 /* Those that are ready may be given work. */
 void master_join_workers(struct master *master);
 
@@ -153,6 +163,23 @@ MUST_CHECK enum status master_on_report(struct master *master, uint32_t rank,
 void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us);
 
+/* ---- master_lost.c ---- */
+
+/* A message has come. Does it count, or is it of a rank that was lost? */
+MUST_CHECK enum status master_hear(struct master *master, uint32_t rank,
+                                   const struct wire_message *message, uint64_t now_us,
+                                   bool *counts_out, struct error *err);
+MUST_CHECK enum status master_on_bye(struct master *master, uint32_t rank,
+                                     const struct wire_bye *bye, uint64_t now_us,
+                                     struct error *err);
+/* See who is lost by now, and let the others know that rank 0 lives. */
+MUST_CHECK enum status master_mind_ranks(struct master *master, uint64_t now_us,
+                                         bool *did_something, struct error *err);
+/* The same, before something that may take long and cannot be interrupted. */
+MUST_CHECK enum status master_announce_quiet(struct master *master, struct error *err);
+/* A rank is ready again that was lost. */
+void master_take_back(struct master *master, uint32_t rank, const struct wire_ready *ready);
+
 /* ---- master_record.c ---- */
 
 /* Write out what was recorded. *may_act_out: it is where it has to be before anything is done that
@@ -173,6 +200,9 @@ MUST_CHECK enum status master_hold(struct master *master, const char *reason, ui
 
 /* Stop where the deadline is near, conclude where a stop has lasted for too long. */
 void master_mind_the_time(struct master *master, uint64_t now_us);
+/* Nobody is left to work. */
+MUST_CHECK enum status master_stop_without_ranks(struct master *master, uint64_t now_us,
+                                                 struct error *err);
 /* When it has something to do without any event. */
 uint64_t master_time_us(const struct master *master);
 

@@ -55,7 +55,11 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
         message.as.start.key_base = master->options.cache->base;
         message.as.start.key_base_size = master->options.cache->base_size;
     }
-    (void)now_us;
+    for (uint32_t rank = 1; rank < transport_size(master->options.transport); rank++) {
+        presence_expect(master->presence, rank, now_us);
+    }
+    master->turn_us = now_us;
+    master->pulse_us = run->options.lost_after_ns > 0 ? now_us : UINT64_MAX;
     const bool is_digest = hex_digest(run->job_digest, message.as.start.job_digest);
     assert(is_digest);
     master_wait_for_all(master);
@@ -181,8 +185,9 @@ static enum status continue_run(struct master *master, struct error *err)
 void master_join_workers(struct master *master)
 {
     const uint32_t ranks = transport_size(master->options.transport);
+    master->have_joined = true;
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        if (master_is_worker(master, rank) && master->slots[rank] > 0 && !master->has_left[rank]) {
+        if (master_is_worker(master, rank) && master->slots[rank] > 0) {
             scheduler_join(master->scheduler, rank, master->slots[rank]);
         }
     }
@@ -232,7 +237,7 @@ static void say_fleet(struct master *master)
 }
 
 /* Every rank has answered: begin, or leave without a trace. */
-static enum status begin(struct master *master, uint64_t now_us, struct error *err)
+enum status master_begin(struct master *master, uint64_t now_us, struct error *err)
 {
     struct error reason;
     if (master->refusal != NULL) {
@@ -243,6 +248,10 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
         log_error("%s", master->setup_failure);
         return master_end(master, EXIT_FAILED, now_us, err);
     }
+    if (master->present_count == 0 && master->lost_count > 0) {
+        log_error("no rank is left to work; nothing was started");
+        return master_end(master, EXIT_RESUMABLE, now_us, err);
+    }
     if (!check_placement(master, &reason)) {
         log_error("%s", reason.text);
         return master_end(master, EXIT_REFUSED, now_us, err);
@@ -250,7 +259,11 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
     if (master->setup_failure != NULL) {
         log_warning("%s; the run goes on without it", master->setup_failure);
     }
-    const enum status status =
+    enum status status = master_announce_quiet(master, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status =
         master->options.replay != NULL ? continue_run(master, &reason) : make_run(master, &reason);
     if (status != STATUS_OK) {
         return refuse_folder(master, status, reason.text, now_us, err);
@@ -268,8 +281,17 @@ static enum status begin(struct master *master, uint64_t now_us, struct error *e
 enum status master_on_ready(struct master *master, uint32_t rank, const struct wire_ready *ready,
                             uint64_t now_us, struct error *err)
 {
+    const bool was_lost = presence_state(master->presence, rank) == PRESENCE_RETURNING;
     if (master->state == MASTER_ENDING) {
         return STATUS_OK; /* it was under way when the run was interrupted */
+    }
+    if (!presence_is_ready(master->presence, rank, ready->life)) {
+        return STATUS_OK; /* it speaks of a former life */
+    }
+    presence_note_host(master->presence, rank, ready->host);
+    if (was_lost && master->state != MASTER_STARTING) {
+        master_take_back(master, rank, ready);
+        return STATUS_OK;
     }
     if (master->state != MASTER_STARTING || !master->is_waited_for[rank]) {
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);
@@ -292,5 +314,5 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
     master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
     master->present_count += master->slots[rank] > 0 ? 1 : 0;
     master_heard_from(master, rank);
-    return master->waited_count == 0 ? begin(master, now_us, err) : STATUS_OK;
+    return master->waited_count == 0 ? master_begin(master, now_us, err) : STATUS_OK;
 }

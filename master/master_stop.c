@@ -89,6 +89,19 @@ enum status master_interrupt(struct master *master, enum master_urgency urgency,
     return STATUS_OK;
 }
 
+enum status master_stop_without_ranks(struct master *master, uint64_t now_us, struct error *err)
+{
+    static const char why[] = "no rank is left to work";
+    if (master->paused_us != 0) {
+        return master_give_up(master, why, now_us, err);
+    }
+    log_error("%s; the run ends and can be resumed", why);
+    if (!master->is_stopped) {
+        stop(master, &master->cancel, ANSWER_AT_ONCE_US, now_us);
+    }
+    return STATUS_OK;
+}
+
 /* ---- The time limit, and the job's ------------------------------------------------------------
  */
 

@@ -23,13 +23,17 @@
 static const char *const kind_names[] = {[RECORD_START] = "start",
                                          [RECORD_REPORT] = "report",
                                          [RECORD_END] = "end",
-                                         [RECORD_CACHED] = "cached"};
+                                         [RECORD_CACHED] = "cached",
+                                         [RECORD_LOST] = "lost"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {
-    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6, [RECORD_CACHED] = 8};
+static const uint32_t pair_counts[] = {[RECORD_START] = 8,
+                                       [RECORD_REPORT] = 8,
+                                       [RECORD_END] = 6,
+                                       [RECORD_CACHED] = 8,
+                                       [RECORD_LOST] = 6};
 
-enum { KIND_COUNT = RECORD_CACHED + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum { KIND_COUNT = RECORD_LOST + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -140,6 +144,10 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
     case RECORD_END:
         pack_text(&out, "exit");
         pack_int(&out, record->exit_status);
+        break;
+    case RECORD_LOST:
+        pack_text(&out, "why");
+        pack_str(&out, record->why, record->why_size);
         break;
     }
     pack_text(&out, "checksum");
@@ -429,6 +437,10 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
     case RECORD_END:
         unpack_key(&parser->in, "exit");
         record->exit_status = (int)unpack_uint_max(&parser->in, EXIT_STATUS_MAX);
+        break;
+    case RECORD_LOST:
+        unpack_key(&parser->in, "why");
+        record->why = unpack_str(&parser->in, &record->why_size);
         break;
     }
     size_t checksum_size = 0;

@@ -24,8 +24,9 @@ enum record_kind {
     RECORD_START,  /* a session began */
     RECORD_REPORT, /* a report was taken */
     RECORD_END,    /* the verdict */
-    RECORD_CACHED  /* as a report: outputs that no attempt of the map made, and failures that
+    RECORD_CACHED, /* as a report: outputs that no attempt of the map made, and failures that
                       instances share with an equal one */
+    RECORD_LOST    /* a rank was; what ran on it is in a report of its own */
 };
 
 /* What a failure of the report did to its instance; parallel to report.failures. */
@@ -50,6 +51,9 @@ struct record {
     uint64_t retries;
     uint64_t system_retries;
     int exit_status; /* RECORD_END: 0 to 255 */
+    /* RECORD_LOST: how it was lost, and its host, for people; not NUL-terminated. */
+    const char *why;
+    size_t why_size;
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

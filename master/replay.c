@@ -146,6 +146,8 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
         replay->exit_status = record->exit_status;
         replay->ended_ms = record->time_ms;
         return STATUS_OK;
+    case RECORD_LOST:
+        return STATUS_OK;
     }
     return STATUS_OK;
 }

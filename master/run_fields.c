@@ -59,6 +59,7 @@ static const struct {
     {"delay_ns", offsetof(struct map_options, delay_ns), 0},
     {"grace_ns", offsetof(struct map_options, grace_ns), 0},
     {"time_limit_ns", offsetof(struct map_options, time_limit_ns), 0},
+    {"lost_after_ns", offsetof(struct map_options, lost_after_ns), 0},
     {"unit_size", offsetof(struct map_options, unit_size), 0},
     {"seed", offsetof(struct map_options, seed), 0},
     {"output_size_max", offsetof(struct map_options, output_size_max), 0},

@@ -9,6 +9,8 @@
 #include "master/replay.h"
 #include "master/run_liveness.h"
 #include "master/run_log.h"
+#include "shared/buffer.h"
+#include "shared/clean_text.h"
 #include "shared/clock.h"
 #include "shared/memory.h"
 
@@ -63,6 +65,14 @@ enum status run_view_open(const char *run_dir, struct run_view **view_out, struc
     return STATUS_OK;
 }
 
+static void forget_ranks(struct run_view *view)
+{
+    for (size_t i = 0; i < view->rank_count; i++) {
+        free(view->ranks[i].why);
+    }
+    view->rank_count = 0;
+}
+
 void run_view_close(struct run_view *view)
 {
     if (view == NULL) {
@@ -73,6 +83,7 @@ void run_view_close(struct run_view *view)
     replay_free(&view->replay);
     failures_destroy(view->failures);
     index_set_free(&view->tried);
+    forget_ranks(view);
     free(view->ranks);
     free(view->run_dir);
     free(view);
@@ -142,7 +153,7 @@ static void drop_ended(struct run_view *view)
 
 static void begin_session(struct run_view *view, const struct record *record)
 {
-    view->rank_count = 0;
+    forget_ranks(view);
     view->sample_count = 0;
     drop_ended(view); /* budgets may be smaller now */
     put_sample(view, record->time_ms);
@@ -183,12 +194,31 @@ static struct run_view_rank *rank_of(struct run_view *view, uint32_t rank)
 static void take_report(struct run_view *view, const struct record *record)
 {
     struct run_view_rank *rank = rank_of(view, record->rank);
+    if (record->report.batch_count == 0) {
+        take_attempts(view, &record->report); /* that were lost with it */
+        return;
+    }
     rank->reported_ms = record->time_ms;
+    rank->lost_ms = 0; /* it is back */
     for (size_t i = 0; i < record->report.batch_count; i++) {
         rank->instance_count += record->report.batches[i].instance_count;
     }
     take_attempts(view, &record->report);
     put_sample(view, record->time_ms);
+}
+
+static void take_lost(struct run_view *view, const struct record *record)
+{
+    struct run_view_rank *rank = rank_of(view, record->rank);
+    struct buffer clean = {0};
+    free(rank->why);
+    rank->lost_ms = record->time_ms;
+    rank->why = NULL;
+    if (clean_text(record->why, record->why_size, &clean) == STATUS_OK &&
+        buffer_append_byte(&clean, '\0') == STATUS_OK) {
+        rank->why = memory_copy_text((const char *)clean.data);
+    }
+    buffer_free(&clean);
 }
 
 static MUST_CHECK enum status take_record(struct run_view *view, const struct record *record,
@@ -209,6 +239,8 @@ static MUST_CHECK enum status take_record(struct run_view *view, const struct re
         begin_session(view, record);
     } else if (record->kind == RECORD_REPORT && record->map == MAP_NUMBER) {
         take_report(view, record);
+    } else if (record->kind == RECORD_LOST) {
+        take_lost(view, record);
     } else if (record->kind == RECORD_CACHED && record->map == MAP_NUMBER) {
         take_attempts(view, &record->report); /* of no rank's */
         put_sample(view, record->time_ms);

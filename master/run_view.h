@@ -28,6 +28,8 @@ struct run_view_rank {
     uint32_t rank;
     uint64_t reported_ms;    /* since 1970, by rank 0's clock */
     uint64_t instance_count; /* attempts */
+    uint64_t lost_ms;        /* when it was lost, and has not reported since; 0: it was not */
+    char *why;               /* where it was lost: how, and its host */
 };
 
 struct run_view_facts {

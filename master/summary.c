@@ -114,7 +114,7 @@ static uint64_t instances_ended(const struct run_verdict *verdict)
 }
 
 void summary_print(const struct run_description *run, const struct failures *failures,
-                   const char *run_dir)
+                   const char *lost, const char *run_dir)
 {
     char time[QUANTITY_TEXT_SIZE];
     const struct run_verdict *verdict = &run->verdict;
@@ -135,6 +135,10 @@ void summary_print(const struct run_description *run, const struct failures *fai
         if (text.status == STATUS_OK) {
             text.status = failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
         }
+    }
+    if (lost != NULL) {
+        text_put(&text, "mapfleet: lost: ", lost);
+        text_put(&text, "\n", "");
     }
     put_run_dir(&text, run, run_dir);
     text_write(&text);

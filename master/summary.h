@@ -11,10 +11,10 @@
 /* One line: done of all, rate, failed, running. */
 void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us);
 
-/* Verdict, counts by state, retries, time, rate, the failures, grouped, and the run directory; of
- * an interrupted run, how to go on with it. */
+/* Verdict, counts by state, retries, time, rate, the failures, grouped, the ranks that were lost
+ * (NULL: none), and the run directory; of an interrupted run, how to go on with it. */
 void summary_print(const struct run_description *run, const struct failures *failures,
-                   const char *run_dir);
+                   const char *lost, const char *run_dir);
 /* The last of these alone. */
 void summary_print_how_to_go_on(const char *run_dir);
 

@@ -125,6 +125,7 @@ static void get_options(struct unpack *in, struct map_options *options)
 {
     options->output_size_max = JOB_OUTPUT_SIZE_MAX_DEFAULT;
     options->grace_ns = JOB_GRACE_NS_DEFAULT;
+    options->lost_after_ns = JOB_LOST_AFTER_NS_DEFAULT;
     options->retries = get_count(in);
     options->system_retries = get_count(in);
     options->retry_delay_ns = unpack_uint(in);

@@ -44,6 +44,7 @@ struct map_options {
     uint64_t delay_ns;        /* least time between two starts over all ranks; 0: none */
     uint64_t grace_ns;        /* that an attempt has which we end, before it is killed */
     uint64_t time_limit_ns;   /* of a session; 0: none */
+    uint64_t lost_after_ns;   /* of silence, a rank is taken for lost; 0: never */
     uint64_t unit_size;       /* instances a unit; 0: measured */
     uint64_t seed;            /* of the run */
     uint64_t output_size_max; /* bytes of one output */

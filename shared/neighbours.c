@@ -1,6 +1,8 @@
 #include "shared/neighbours.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 cpu_set_t neighbour_own_set(void)
 {
@@ -9,6 +11,14 @@ cpu_set_t neighbour_own_set(void)
         memset(&set, 0xff, sizeof(set));
     }
     return set;
+}
+
+struct neighbour_process neighbour_own_process(uint32_t rank)
+{
+    struct stat about;
+    const bool is_known = stat("/proc/self/ns/pid", &about) == 0;
+    return (struct neighbour_process){
+        .rank = rank, .pid = getpid(), .namespace_id = is_known ? (uint64_t)about.st_ino : 0};
 }
 
 static bool works(const struct neighbour *neighbour, size_t count)

@@ -13,9 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A rank of this host. */
 struct neighbour {
     uint32_t rank;
     cpu_set_t cpu_set; /* its affinity mask */
+};
+
+/* The process of a rank. Its number means the same to those that have the same namespace. */
+struct neighbour_process {
+    uint32_t rank;
+    int32_t pid;
+    uint64_t namespace_id; /* 0: not known */
 };
 
 /* One of `count` equal parts. */
@@ -34,6 +42,9 @@ struct neighbour_shares {
 /* The affinity mask of this process. Where it cannot be read (it has more processors than a
  * cpu_set_t), all of them. */
 cpu_set_t neighbour_own_set(void);
+
+/* This process, as rank `rank`. */
+struct neighbour_process neighbour_own_process(uint32_t rank);
 
 /* The shares of the rank that stands at `own`, of all ranks of its host in ascending order. */
 struct neighbour_shares neighbours_share(const struct neighbour *neighbours, size_t count,

@@ -107,6 +107,7 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
 {
     task->options.output_size_max = JOB_OUTPUT_SIZE_MAX_DEFAULT;
     task->options.grace_ns = JOB_GRACE_NS_DEFAULT;
+    task->options.lost_after_ns = JOB_LOST_AFTER_NS_DEFAULT;
     enum status status = read_type("input", from->input, &task->input, err);
     if (status == STATUS_OK) {
         status = read_type("output", from->output, &task->output, err);

@@ -12,6 +12,7 @@
 
 #include "shared/path.h"
 #include "shared/transport_face.h"
+#include "shared/transport_remains.h"
 
 /* A message of this rank to itself. */
 struct own_message {
@@ -202,7 +203,7 @@ enum status transport_open(bool is_parallel, struct transport **transport_out, s
     if (is_parallel) {
         const enum status status = open_mpi(transport, err);
         if (status != STATUS_OK) {
-            transport_close(transport, false);
+            transport_close(transport, false, 0);
             return status;
         }
     }
@@ -210,13 +211,14 @@ enum status transport_open(bool is_parallel, struct transport **transport_out, s
     return STATUS_OK;
 }
 
-void transport_close(struct transport *transport, bool is_clean)
+void transport_close(struct transport *transport, bool is_clean, int exit_status)
 {
     if (transport == NULL) {
         return;
     }
     if (transport->face != NULL) {
-        transport->face->close(transport->mpi, is_clean);
+        transport->face->close(transport->mpi, is_clean,
+                               transport_outlives_losses() ? exit_status : TRANSPORT_NEVER_LATE);
     }
     own_messages_free(transport->own_first);
     own_messages_free(transport->own_free);
@@ -229,6 +231,36 @@ _Noreturn void transport_abort(struct transport *transport, int exit_status)
         transport->face->abort(exit_status);
     }
     _exit(exit_status);
+}
+
+_Noreturn void transport_leave(struct transport *transport, int exit_status)
+{
+    if (transport->face != NULL && !transport_outlives_losses()) {
+        transport_abort(transport, exit_status);
+    }
+    (void)fflush(NULL);
+    transport_remains_remove();
+    _exit(exit_status);
+}
+
+/* By mpirun --enable-recovery, which says so to the ranks. */
+bool transport_outlives_losses(void)
+{
+    const char *text = getenv("OMPI_MCA_orte_enable_recovery");
+    return text != NULL && *text != '\0' && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
+}
+
+pid_t transport_process(const struct transport *transport, uint32_t rank)
+{
+    const struct transport_place *place = &transport->place;
+    const uint64_t own_namespace = neighbour_own_process(place->rank).namespace_id;
+    for (uint32_t i = 0; place->processes != NULL && i < place->local_size; i++) {
+        const struct neighbour_process *process = &place->processes[i];
+        if (process->rank == rank && process->namespace_id == own_namespace && own_namespace != 0) {
+            return process->pid;
+        }
+    }
+    return 0;
 }
 
 uint32_t transport_rank(const struct transport *transport)
@@ -356,6 +388,11 @@ uint64_t transport_pending(const struct transport *transport, uint32_t rank)
 uint64_t transport_pending_all(const struct transport *transport)
 {
     return transport->face == NULL ? 0 : transport->face->pending_all(transport->mpi);
+}
+
+uint64_t transport_arrivals(const struct transport *transport, uint32_t rank)
+{
+    return transport->face == NULL ? 0 : transport->face->arrivals(transport->mpi, rank);
 }
 
 void transport_abandon(struct transport *transport, uint32_t rank)

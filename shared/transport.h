@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shared/buffer.h"
 #include "shared/error.h"
@@ -56,6 +57,11 @@ uint32_t transport_local_size(const struct transport *transport);
 uint32_t transport_local_rank(const struct transport *transport);
 /* What this rank has of the host, as a worker beside those others. */
 struct neighbour_shares transport_shares(const struct transport *transport);
+/* The process of another rank of this host, as this process sees it; 0: of another host, or
+ * not to be seen. */
+pid_t transport_process(const struct transport *transport, uint32_t rank);
+/* Was the job started so that it goes on when ranks are lost? */
+bool transport_outlives_losses(void);
 /* Name and version of what carries the messages: "loopback", "Open MPI v4.1.4 ...". */
 const char *transport_name(const struct transport *transport);
 
@@ -82,14 +88,24 @@ void transport_release(struct transport *transport, struct transport_message *me
 uint64_t transport_pending(const struct transport *transport, uint32_t rank);
 uint64_t transport_pending_all(const struct transport *transport);
 
+/* Grows with whatever arrives from the rank, also where it cannot be received yet, because what was
+ * sent before it has not come whole: a sign of life. */
+uint64_t transport_arrivals(const struct transport *transport, uint32_t rank);
+
 /* Give up a lost rank, which isn't this one: its requests are left alone, what is still sent to it
  * is dropped, and what still comes from it is dropped too. */
 void transport_abandon(struct transport *transport, uint32_t rank);
 
 /* End. Clean: every rank calls this once nothing is to be received any more; what was sent is
- * waited for, and MPI is finalised. Otherwise, and if a rank was given up, nothing of MPI is
- * called, and the process must leave by _exit(). Messages are released before. NULL is allowed. */
-void transport_close(struct transport *transport, bool is_clean);
+ * waited for, and MPI is finalised. Where the job outlives losses, a rank may be lost in this very
+ * moment, and MPI_Finalize() would wait for it for ever: after 10 s the process exits with
+ * `exit_status`. Otherwise, and if a rank was given up, nothing of MPI is called, and the process
+ * must leave by transport_leave(). Messages are released before. NULL is allowed. */
+void transport_close(struct transport *transport, bool is_clean, int exit_status);
+
+/* Leave where others may never answer, by _exit(). A job that does not outlive losses ends with it,
+ * at once and with this status. */
+_Noreturn void transport_leave(struct transport *transport, int exit_status);
 
 /* End the whole MPI job at once with this status, where ranks no longer answer. Does not return. */
 _Noreturn void transport_abort(struct transport *transport, int exit_status);

@@ -18,6 +18,7 @@
 #include "shared/transport.h"
 
 #define TRANSPORT_FACE_NAME "transport_mpi_face"
+#define TRANSPORT_NEVER_LATE (-1)
 
 struct transport_mpi; /* fields: transport_mpi.c */
 
@@ -28,7 +29,8 @@ struct transport_place {
     uint32_t local_rank;
     uint32_t local_size;
     struct neighbour_shares shares;
-    char name[64]; /* of the MPI that runs */
+    const struct neighbour_process *processes; /* of this host, local_size of them; NULL: none */
+    char name[64];                             /* of the MPI that runs */
 };
 
 struct transport_face {
@@ -37,7 +39,8 @@ struct transport_face {
 
     enum status (*open)(struct transport_mpi **mpi_out, struct transport_place *place_out,
                         struct error *err);
-    void (*close)(struct transport_mpi *mpi, bool is_clean);
+    /* Where late_status is one, MPI_Finalize() that does not end leaves with it. */
+    void (*close)(struct transport_mpi *mpi, bool is_clean, int late_status);
     void (*abort)(int exit_status);
 
     enum status (*send)(struct transport_mpi *mpi, uint32_t rank, struct buffer *bytes,
@@ -48,6 +51,7 @@ struct transport_face {
 
     uint64_t (*pending)(const struct transport_mpi *mpi, uint32_t rank);
     uint64_t (*pending_all)(const struct transport_mpi *mpi);
+    uint64_t (*arrivals)(const struct transport_mpi *mpi, uint32_t rank);
     void (*abandon)(struct transport_mpi *mpi, uint32_t rank);
 };
 

@@ -72,6 +72,20 @@ static enum status read_shares(MPI_Comm local, cpu_set_t own_set, struct transpo
     return status;
 }
 
+/* Kept for good: until the process ends, somebody may ask. */
+static enum status read_processes(MPI_Comm local, struct transport_place *place, struct error *err)
+{
+    const struct neighbour_process self = neighbour_own_process(place->rank);
+    struct neighbour_process *all = calloc(place->local_size, sizeof(*all));
+    if (all == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to join the other ranks");
+    }
+    place->processes = all;
+    return mpi_check(
+        MPI_Allgather(&self, (int)sizeof(self), MPI_BYTE, all, (int)sizeof(self), MPI_BYTE, local),
+        "MPI_Allgather", err);
+}
+
 static enum status read_place(MPI_Comm comm, cpu_set_t own_set, struct transport_place *place,
                               struct error *err)
 {
@@ -89,6 +103,9 @@ static enum status read_place(MPI_Comm comm, cpu_set_t own_set, struct transport
     status = read_place_of(local, &place->local_rank, &place->local_size, err);
     if (status == STATUS_OK) {
         status = read_shares(local, own_set, place, err);
+    }
+    if (status == STATUS_OK) {
+        status = read_processes(local, place, err);
     }
     const enum status freed =
         mpi_check(MPI_Comm_free(&local), "MPI_Comm_free", status == STATUS_OK ? err : NULL);

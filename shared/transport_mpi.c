@@ -25,9 +25,11 @@
 #include <limits.h>
 #include <mpi.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shared/block_pool.h"
 #include "shared/inbox.h"
@@ -63,6 +65,7 @@ struct letter {
 struct peer {
     uint64_t sequence; /* of the next head to it */
     uint64_t pending;  /* bytes */
+    uint64_t arrivals; /* of heads and parts */
     bool is_abandoned;
 };
 
@@ -225,6 +228,11 @@ static uint64_t mpi_pending_all(const struct transport_mpi *mpi)
     return mpi->pending_all;
 }
 
+static uint64_t mpi_arrivals(const struct transport_mpi *mpi, uint32_t rank)
+{
+    return mpi->peers[rank].arrivals;
+}
+
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Post a receive at `index` of the heads. Its block is reserved. */
@@ -264,6 +272,7 @@ static enum status on_head(void *context, struct request_set *set, size_t index,
     const int code = mpi_status->MPI_ERROR;
     int size = 0;
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) == MPI_SUCCESS) {
+        mpi->peers[mpi_status->MPI_SOURCE].arrivals++;
         inbox_on_head(mpi->inbox, (uint32_t)mpi_status->MPI_SOURCE, block, (size_t)size);
     } else {
         block_pool_give(&mpi->blocks, block);
@@ -285,6 +294,8 @@ static enum status on_part(void *context, struct request_set *set, size_t index,
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) != MPI_SUCCESS) {
         size = 0;
     }
+    const struct arrival *arrival = set->owners[index];
+    mpi->peers[arrival->rank].arrivals++;
     /* A part of the wrong size is the inbox's to refuse. */
     inbox_on_part(mpi->inbox, set->owners[index], (size_t)size);
     return mpi_is_error(code, MPI_ERR_TRUNCATE) ? STATUS_OK : mpi_check(code, "MPI_Irecv", err);
@@ -520,7 +531,35 @@ static enum status close_heads(struct transport_mpi *mpi, time_t deadline, struc
     return STATUS_OK;
 }
 
-static void mpi_close(struct transport_mpi *mpi, bool is_clean)
+/* Where a rank is lost while others finalise, they would wait for it for ever. Where the job does
+ * not outlive losses it ends with any rank that is lost, and with one that leaves in this way. */
+static volatile sig_atomic_t late_exit_status;
+
+static void on_late(int number)
+{
+    (void)number;
+    _exit(late_exit_status);
+}
+
+static int finalize(int late_status)
+{
+    struct sigaction action = {.sa_handler = on_late};
+    sigset_t alarms;
+    if (late_status == TRANSPORT_NEVER_LATE) {
+        return MPI_Finalize();
+    }
+    late_exit_status = late_status;
+    (void)sigemptyset(&alarms);
+    (void)sigaddset(&alarms, SIGALRM);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+    (void)alarm(CLOSE_SECONDS_MAX);
+    const int code = MPI_Finalize();
+    (void)alarm(0);
+    return code;
+}
+
+static void mpi_close(struct transport_mpi *mpi, bool is_clean, int late_status)
 {
     if (!is_clean || mpi->has_abandoned) {
         return;
@@ -538,7 +577,7 @@ static void mpi_close(struct transport_mpi *mpi, bool is_clean)
         status = mpi_check(MPI_Comm_free(&mpi->comm), "MPI_Comm_free", &err);
     }
     if (status == STATUS_OK) {
-        status = mpi_check(MPI_Finalize(), "MPI_Finalize", &err);
+        status = mpi_check(finalize(late_status), "MPI_Finalize", &err);
     }
     if (status != STATUS_OK) {
         log_warning("MPI was not ended cleanly rank=%" PRIu32 " error=%s", mpi->place.rank,
@@ -579,6 +618,7 @@ const struct transport_face *transport_mpi_face(void)
         .release = mpi_release,
         .pending = mpi_pending,
         .pending_all = mpi_pending_all,
+        .arrivals = mpi_arrivals,
         .abandon = mpi_abandon,
     };
     return &face;

@@ -13,7 +13,7 @@
 
 static void put_options(struct pack *pack, const struct map_options *options)
 {
-    pack_array(pack, 21);
+    pack_array(pack, 22);
     pack_uint(pack, options->retries);
     pack_uint(pack, options->system_retries);
     pack_uint(pack, options->retry_delay_ns);
@@ -26,6 +26,7 @@ static void put_options(struct pack *pack, const struct map_options *options)
     pack_uint(pack, options->delay_ns);
     pack_uint(pack, options->grace_ns);
     pack_uint(pack, options->time_limit_ns);
+    pack_uint(pack, options->lost_after_ns);
     pack_uint(pack, options->unit_size);
     pack_uint(pack, options->seed);
     pack_uint(pack, options->output_size_max);
@@ -73,7 +74,7 @@ static void put_start(struct pack *pack, const struct wire_start *start)
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
 {
-    pack_array(pack, 11);
+    pack_array(pack, 12);
     pack_uint(pack, WIRE_READY);
     pack_uint(pack, ready->version);
     pack_text(pack, ready->program);
@@ -85,6 +86,7 @@ static void put_ready(struct pack *pack, const struct wire_ready *ready)
     pack_uint(pack, ready->slots);
     pack_text(pack, ready->refusal);
     pack_bool(pack, ready->is_setup_failure);
+    pack_uint(pack, ready->life);
 }
 
 /* With their growth, which only units have. */
@@ -214,9 +216,24 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         pack_uint(&pack, message->as.cancel.grace_us);
         break;
     case WIRE_STOP:
+        pack_array(&pack, 2);
+        pack_uint(&pack, WIRE_STOP);
+        pack_bool(&pack, message->as.stop.is_clean);
+        break;
     case WIRE_BYE:
-        pack_array(&pack, 1);
-        pack_uint(&pack, message->kind);
+        pack_array(&pack, 2);
+        pack_uint(&pack, WIRE_BYE);
+        pack_text(&pack, message->as.bye.reason);
+        break;
+    case WIRE_PULSE:
+        pack_array(&pack, 2);
+        pack_uint(&pack, WIRE_PULSE);
+        pack_uint(&pack, message->as.pulse.quiet_us);
+        break;
+    case WIRE_REJOIN:
+        pack_array(&pack, 2);
+        pack_uint(&pack, WIRE_REJOIN);
+        pack_uint(&pack, message->as.rejoin.life);
         break;
     }
     return pack_finish(&pack);
@@ -378,7 +395,7 @@ static const struct span *get_spans(struct decoder *decoder, bool has_growth, si
 static void get_options(struct decoder *decoder, struct map_options *options)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 21);
+    unpack_array_of(in, 22);
     options->retries = unpack_uint(in);
     options->system_retries = unpack_uint(in);
     options->retry_delay_ns = unpack_uint(in);
@@ -391,6 +408,7 @@ static void get_options(struct decoder *decoder, struct map_options *options)
     options->delay_ns = unpack_uint(in);
     options->grace_ns = unpack_uint(in);
     options->time_limit_ns = unpack_uint(in);
+    options->lost_after_ns = unpack_uint(in);
     options->unit_size = unpack_uint(in);
     options->seed = unpack_uint(in);
     options->output_size_max = unpack_uint(in);
@@ -458,6 +476,7 @@ static void get_ready(struct decoder *decoder, struct wire_ready *ready)
     ready->slots = unpack_uint_max(&decoder->in, UINT32_MAX);
     ready->refusal = get_text(decoder);
     ready->is_setup_failure = unpack_bool(&decoder->in);
+    ready->life = unpack_uint(&decoder->in);
 }
 
 static void get_unit(struct decoder *decoder, struct wire_unit *unit)
@@ -558,9 +577,10 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 19, [WIRE_READY] = 11, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = 4,
+    [WIRE_START] = 19, [WIRE_READY] = 12, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = 4,
     [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3,      [WIRE_CANCEL] = 3,
-    [WIRE_STOP] = 1,   [WIRE_BYE] = 1,    [WIRE_END] = 3,
+    [WIRE_STOP] = 2,   [WIRE_BYE] = 2,    [WIRE_END] = 3,           [WIRE_PULSE] = 2,
+    [WIRE_REJOIN] = 2,
 };
 
 static void get_body(struct decoder *decoder, struct wire_message *message)
@@ -598,7 +618,16 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
         message->as.cancel.grace_us = unpack_uint(&decoder->in);
         break;
     case WIRE_STOP:
+        message->as.stop.is_clean = unpack_bool(&decoder->in);
+        break;
     case WIRE_BYE:
+        message->as.bye.reason = get_text(decoder);
+        break;
+    case WIRE_PULSE:
+        message->as.pulse.quiet_us = unpack_uint(&decoder->in);
+        break;
+    case WIRE_REJOIN:
+        message->as.rejoin.life = unpack_uint(&decoder->in);
         break;
     }
 }
@@ -609,7 +638,7 @@ enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
     struct decoder decoder = {.in = unpack_start(data, size), .arena = arena};
     memset(message_out, 0, sizeof(*message_out));
     const uint32_t item_count = unpack_array(&decoder.in);
-    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_END);
+    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_REJOIN);
     if (decoder.in.failed || kind < WIRE_START) {
         return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
     }

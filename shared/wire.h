@@ -11,8 +11,12 @@
  *        --- END: lease, index ----------->  ends that attempt: it is aborted, in a REPORT
  *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts: reports, and
  *                                             RETURNED for each lease; may come again, sooner
- *        --- STOP ------------------------->  leaves
- *        <-- BYE ---------------------------  the last message; without a STOP it leaves by itself
+ *        --- PULSE: how long quiet? ------->  rank 0 lives, and has nothing else to say
+ *        --- REJOIN: number --------------->  was taken for lost: forgets everything, and is READY
+ *                                             again, in the life of that number
+ *        --- STOP: will all leave cleanly? ->  leaves
+ *        <-- BYE: why ----------------------  the last message; without a STOP it leaves by itself,
+ *                                             and waits for one
  *
  * Each message is a msgpack array whose first item is its kind. START begins with the version of
  * all this, and READY repeats it, so that ranks of different programs refuse each other by name.
@@ -37,7 +41,7 @@
 #include "shared/resources.h"
 #include "shared/span.h"
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 #define WIRE_DIGEST_SIZE 16
 
 enum wire_kind {
@@ -51,14 +55,16 @@ enum wire_kind {
     WIRE_CANCEL,
     WIRE_STOP,
     WIRE_BYE,
-    WIRE_END
+    WIRE_END,
+    WIRE_PULSE,
+    WIRE_REJOIN
 };
 
 /* Is this kind sent by the master, to a worker? */
 static inline bool wire_is_for_worker(enum wire_kind kind)
 {
     return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL || kind == WIRE_CANCEL ||
-           kind == WIRE_STOP || kind == WIRE_END;
+           kind == WIRE_STOP || kind == WIRE_END || kind == WIRE_PULSE || kind == WIRE_REJOIN;
 }
 
 /* Texts of a decoded message are NUL-terminated, in the arena. */
@@ -93,6 +99,7 @@ struct wire_ready {
     uint64_t slots;        /* attempts that it holds at once; 0: it is too small for one */
     const char *refusal;   /* why the worker cannot work; "" when it can */
     bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
+    uint64_t life;         /* the number of the last REJOIN; 0: there was none */
 };
 
 struct wire_unit {
@@ -136,6 +143,23 @@ struct wire_end {
     uint64_t index;
 };
 
+struct wire_pulse {
+    uint64_t quiet_us; /* the sender may be silent for so long from now on; 0: as always */
+};
+
+struct wire_rejoin {
+    uint64_t life; /* above 0 */
+};
+
+struct wire_stop {
+    bool is_clean; /* no rank was lost, so that MPI can be ended in its way */
+};
+
+struct wire_bye {
+    const char *reason; /* it cannot go on, and holds what it held; "": it was told to leave, or has
+                           given back what it held */
+};
+
 struct wire_returned {
     uint64_t lease;
     const struct span *spans;
@@ -153,6 +177,10 @@ struct wire_message {
         struct wire_recall recall;
         struct wire_cancel cancel;
         struct wire_end end;
+        struct wire_pulse pulse;
+        struct wire_rejoin rejoin;
+        struct wire_stop stop;
+        struct wire_bye bye;
         struct wire_returned returned;
     } as;
 };

@@ -59,9 +59,10 @@ void worker_destroy(struct worker *worker)
 enum status worker_take_message(struct worker *worker, const struct wire_message *message,
                                 uint64_t now_us, struct error *err)
 {
+    worker_hear(worker, message, now_us);
     switch (message->kind) {
     case WIRE_START:
-        return worker_on_start(worker, message, err);
+        return worker_on_start(worker, message, now_us, err);
     case WIRE_UNIT:
         return worker_on_unit(worker, &message->as.unit, err);
     case WIRE_RECALL:
@@ -71,7 +72,11 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_CANCEL:
         return worker_on_cancel(worker, &message->as.cancel, now_us, err);
     case WIRE_STOP:
-        return worker_on_stop(worker, now_us, err);
+        return worker_on_stop(worker, &message->as.stop, now_us, err);
+    case WIRE_PULSE:
+        return STATUS_OK; /* it was heard */
+    case WIRE_REJOIN:
+        return worker_on_rejoin(worker, &message->as.rejoin, now_us, err);
     case WIRE_READY:
     case WIRE_REPORT:
     case WIRE_BEAT:
@@ -83,38 +88,70 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     return STATUS_OK;
 }
 
-enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
-                        struct error *err)
+static enum status state_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
+                              struct error *err)
 {
-    *did_something_out = false;
     switch (worker->state) {
     case WORKER_WAITING:
+    case WORKER_OUT:
     case WORKER_GONE:
         return STATUS_OK;
     case WORKER_PREPARING:
         return worker_prepare_turn(worker, now_us, did_something_out, err);
     case WORKER_READY:
         return worker_ready_turn(worker, now_us, did_something_out, err);
+    case WORKER_RESETTING:
+        return worker_reset_turn(worker, now_us, did_something_out, err);
     case WORKER_LEAVING:
         return worker_leave_turn(worker, now_us, did_something_out, err);
     }
     return STATUS_OK;
 }
 
-uint64_t worker_deadline_us(const struct worker *worker)
+/* A rank beats from START on, whatever it does, for its silence would mean that it is lost. */
+static bool is_beating(const struct worker *worker)
+{
+    return worker->is_started && worker->state != WORKER_OUT && worker->state != WORKER_GONE;
+}
+
+enum status worker_turn(struct worker *worker, uint64_t now_us, bool *did_something_out,
+                        struct error *err)
+{
+    *did_something_out = false;
+    worker_mind_master(worker, now_us, did_something_out);
+    const enum status status = state_turn(worker, now_us, did_something_out, err);
+    if (status != STATUS_OK || !is_beating(worker)) {
+        return status;
+    }
+    now_us = clock_us();
+    return now_us - worker->beat_us >= worker->beat_interval_us
+               ? worker_send_beat(worker, now_us, err)
+               : STATUS_OK;
+}
+
+static uint64_t state_deadline_us(const struct worker *worker)
 {
     if (worker->state == WORKER_LEAVING) {
         return worker->leaving_us + WORKER_LEAVE_US_MAX;
     }
+    if (worker->state == WORKER_RESETTING) {
+        return pool_deadline_us(worker->pool);
+    }
     if (worker->state != WORKER_READY) {
         return UINT64_MAX;
     }
-    const uint64_t beat_us = worker->beat_us + WORKER_BEAT_INTERVAL_US;
     const uint64_t report_us = worker->report_count > 0
                                    ? worker->reported_us + worker_report_pause_us(worker)
                                    : UINT64_MAX;
     const uint64_t begin_us = worker->is_begin_awaited ? clock_us() + BEGIN_LOOK_US : UINT64_MAX;
-    return smaller(smaller(beat_us, report_us), smaller(begin_us, pool_deadline_us(worker->pool)));
+    return smaller(report_us, smaller(begin_us, pool_deadline_us(worker->pool)));
+}
+
+uint64_t worker_deadline_us(const struct worker *worker)
+{
+    const uint64_t beat_us =
+        is_beating(worker) ? worker->beat_us + worker->beat_interval_us : UINT64_MAX;
+    return smaller(smaller(beat_us, worker_master_deadline_us(worker)), state_deadline_us(worker));
 }
 
 size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POOL_FD_COUNT_MAX])
@@ -139,4 +176,14 @@ bool worker_is_fed(const struct worker *worker)
 bool worker_is_gone(const struct worker *worker)
 {
     return worker->state == WORKER_GONE;
+}
+
+bool worker_is_orphaned(const struct worker *worker)
+{
+    return worker->is_orphaned;
+}
+
+bool worker_may_finalize(const struct worker *worker)
+{
+    return worker->is_stop_clean;
 }

@@ -1,6 +1,14 @@
 /* worker.h - a worker rank: takes units from the master, has its pool run them, reports.
  *
  *     WAITING --START--> PREPARING --set up--> READY --UNIT ...--> READY --STOP--> LEAVING --> GONE
+ *                                              |  ^                                             ^
+ *                           REJOIN --> RESETTING -+                                             |
+ *                                              +-- cannot go on --> OUT ---------STOP-----------+
+ *
+ * A rank that was taken for lost ends what it has, forgets it, and is READY anew. One that cannot
+ * go on says so, and waits for the others' end, because MPI ends for all together. One that has
+ * lost rank 0 ends: at once where both are of one host, else after three times --lost-after,
+ * because a master whose disk hangs should not lose its workers for it.
  *
  * worker_turn() does what there is to do and never waits; the caller's loop waits. Results gather
  * per lease and leave as one report each report interval, at once when nothing is left to start,
@@ -9,7 +17,8 @@
  * Ownership: the transport is the caller's.
  * Threads:   one.
  * Failure:   what the worker cannot do it tells the master in READY; a malformed message is logged
- *            and ignored; a transport that fails ends the worker.
+ *            and ignored. What fails later is for the caller to tell by worker_fail(), unless it is
+ *            the transport: that ends the worker.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -23,6 +32,7 @@
 #include "worker/pool.h"
 #include "worker/zygote.h"
 
+/* Beats leave so often, and more often where silence is judged sooner. */
 #define WORKER_BEAT_INTERVAL_US 1000000
 
 struct worker; /* fields: worker_private.h */
@@ -52,7 +62,19 @@ size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POO
 
 /* Has every slot a batch, and is there more, so that no message is needed soon? */
 bool worker_is_fed(const struct worker *worker);
-/* Has it said BYE? */
+/* Is there nothing left for it to do? */
 bool worker_is_gone(const struct worker *worker);
+/* Because rank 0 was lost? And if it was told to leave: were no ranks lost, so that MPI can be
+ * ended in its way? */
+bool worker_is_orphaned(const struct worker *worker);
+bool worker_may_finalize(const struct worker *worker);
+
+/* Rank 0 is of this host, and its process is watched; and has ended. */
+void worker_watch_master(struct worker *worker);
+void worker_master_ended(struct worker *worker, uint64_t now_us);
+
+/* It cannot go on, for this reason: what it was in ends, and it leaves the run. */
+MUST_CHECK enum status worker_fail(struct worker *worker, const char *reason, uint64_t now_us,
+                                   struct error *err);
 
 #endif

@@ -63,17 +63,24 @@ enum status worker_end_attempts(struct worker *worker, uint64_t now_us, struct e
 /* ---- Leaving ----------------------------------------------------------------------------------
  */
 
-static enum status say_bye(struct worker *worker, struct error *err)
+enum status worker_say_bye(struct worker *worker, const char *reason, enum worker_state next,
+                           struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_BYE};
-    worker->state = WORKER_GONE;
+    const struct wire_message message = {.kind = WIRE_BYE, .as.bye = {.reason = reason}};
+    worker->state = next;
     return worker_send(worker, &message, err);
 }
 
-enum status worker_on_stop(struct worker *worker, uint64_t now_us, struct error *err)
+enum status worker_on_stop(struct worker *worker, const struct wire_stop *stop, uint64_t now_us,
+                           struct error *err)
 {
+    worker->is_stop_clean = stop->is_clean;
+    if (worker->state == WORKER_OUT) {
+        worker->state = WORKER_GONE; /* it has said BYE */
+        return STATUS_OK;
+    }
     if (worker->pool == NULL) {
-        return say_bye(worker, err);
+        return worker_say_bye(worker, "", WORKER_GONE, err);
     }
     pool_close(worker->pool);
     worker->state = WORKER_LEAVING;
@@ -88,7 +95,7 @@ enum status worker_leave_for_setup(struct worker *worker, uint64_t now_us, struc
                 pool_setup_error(worker->pool));
     const struct wire_cancel at_once = {.run_on_us = 0};
     const enum status status = worker_on_cancel(worker, &at_once, now_us, err);
-    return status == STATUS_OK ? say_bye(worker, err) : status;
+    return status == STATUS_OK ? worker_say_bye(worker, "", WORKER_OUT, err) : status;
 }
 
 /* Executors run the job's teardown; what takes longer than that is ended with the zygote. */
@@ -100,7 +107,7 @@ enum status worker_leave_turn(struct worker *worker, uint64_t now_us, bool *did_
     if (pool_collect(worker->pool, now_us, &ignored, &is_result, err) != STATUS_OK ||
         pool_is_closed(worker->pool) || now_us - worker->leaving_us >= WORKER_LEAVE_US_MAX) {
         *did_something = true;
-        return say_bye(worker, err);
+        return worker_say_bye(worker, "", WORKER_GONE, err);
     }
     return STATUS_OK;
 }

@@ -5,6 +5,7 @@
  *     worker_run.c     batches out of units, and their results
  *     worker_report.c  what is sent to the master
  *     worker_leave.c   ending attempts, and leaving
+ *     worker_lost.c    rank 0 is lost, or has taken this rank for lost; it cannot go on
  */
 #ifndef WORKER_WORKER_PRIVATE_H
 #define WORKER_WORKER_PRIVATE_H
@@ -22,7 +23,16 @@
 #define MASTER_RANK 0
 #define WORKER_LEAVE_US_MAX 1000000
 
-enum worker_state { WORKER_WAITING, WORKER_PREPARING, WORKER_READY, WORKER_LEAVING, WORKER_GONE };
+/* The drawing of worker.h. OUT: it has left the run, and waits to be told to end. */
+enum worker_state {
+    WORKER_WAITING,
+    WORKER_PREPARING,
+    WORKER_READY,
+    WORKER_RESETTING,
+    WORKER_OUT,
+    WORKER_LEAVING,
+    WORKER_GONE
+};
 
 struct worker {
     struct transport *transport;
@@ -44,8 +54,20 @@ struct worker {
     uint64_t reported_us; /* when reports last left */
     uint64_t beat_us;     /* when the last beat left */
     uint64_t leaving_us;
-    bool is_begin_told;    /* the first attempt of this rank, by a beat */
-    bool is_begin_awaited; /* a batch was started, and one is to be told when it has begun */
+    uint64_t life;             /* number of the last REJOIN */
+    bool is_started;           /* START has come: beats leave from then on */
+    uint64_t beat_interval_us; /* since START */
+    uint64_t silence_us_max;   /* of rank 0; 0: it tells nothing */
+    uint64_t master_heard_us;  /* when rank 0 was last heard of, or its silence began to count */
+    uint64_t quiet_until_us;   /* rank 0 has said that it may be silent until then */
+    uint64_t master_ended_us;  /* its process has; 0: it has not */
+    uint64_t master_arrivals;  /* as last seen (transport_arrivals()) */
+    bool is_master_watched;    /* its process is, so that its silence tells nothing */
+    uint64_t turn_us;          /* of the last turn */
+    bool is_orphaned;          /* it leaves because rank 0 is lost */
+    bool is_stop_clean;        /* as STOP said */
+    bool is_begin_told;        /* the first attempt of this rank, by a beat */
+    bool is_begin_awaited;     /* a batch was started, and one is to be told when it has begun */
 };
 
 static inline uint64_t smaller(uint64_t a, uint64_t b)
@@ -71,7 +93,7 @@ MUST_CHECK enum status worker_send_beat(struct worker *worker, uint64_t now_us, 
 /* ---- worker_start.c ---- */
 
 MUST_CHECK enum status worker_on_start(struct worker *worker, const struct wire_message *message,
-                                       struct error *err);
+                                       uint64_t now_us, struct error *err);
 MUST_CHECK enum status worker_prepare_turn(struct worker *worker, uint64_t now_us,
                                            bool *did_something, struct error *err);
 
@@ -92,11 +114,31 @@ MUST_CHECK enum status worker_on_end(struct worker *worker, const struct wire_en
                                      uint64_t now_us, struct error *err);
 MUST_CHECK enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how,
                                         uint64_t now_us, struct error *err);
-MUST_CHECK enum status worker_on_stop(struct worker *worker, uint64_t now_us, struct error *err);
+MUST_CHECK enum status worker_on_stop(struct worker *worker, const struct wire_stop *stop,
+                                      uint64_t now_us, struct error *err);
 /* A rank whose setups fail leaves: what it holds goes back with its last reports. */
 MUST_CHECK enum status worker_leave_for_setup(struct worker *worker, uint64_t now_us,
                                               struct error *err);
 MUST_CHECK enum status worker_leave_turn(struct worker *worker, uint64_t now_us,
+                                         bool *did_something, struct error *err);
+/* Say BYE, and end at once, or wait for a STOP. */
+MUST_CHECK enum status worker_say_bye(struct worker *worker, const char *reason,
+                                      enum worker_state next, struct error *err);
+
+/* ---- worker_lost.c ---- */
+
+/* START has come. */
+void worker_begin_beats(struct worker *worker, const struct wire_start *start, uint64_t now_us);
+/* Something of rank 0 has come. */
+void worker_hear(struct worker *worker, const struct wire_message *message, uint64_t now_us);
+/* Leave where rank 0 is lost. */
+void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_something);
+/* When it may be. */
+uint64_t worker_master_deadline_us(const struct worker *worker);
+MUST_CHECK enum status worker_on_rejoin(struct worker *worker, const struct wire_rejoin *rejoin,
+                                        uint64_t now_us, struct error *err);
+/* Drop what attempts of the former life come to, until all have ended. */
+MUST_CHECK enum status worker_reset_turn(struct worker *worker, uint64_t now_us,
                                          bool *did_something, struct error *err);
 
 #endif

@@ -40,7 +40,8 @@ enum status worker_send_ready(struct worker *worker, const char *refusal, bool i
                      .offered = worker->offer.all,
                      .slots = *refusal == '\0' ? worker->offer.slot_count : 0,
                      .refusal = refusal,
-                     .is_setup_failure = is_setup_failure},
+                     .is_setup_failure = is_setup_failure,
+                     .life = worker->life},
     };
     return worker_send(worker, &message, err);
 }
@@ -143,11 +144,14 @@ static int by_index(const void *a, const void *b)
 
 enum status worker_send_beat(struct worker *worker, uint64_t now_us, struct error *err)
 {
-    const uint32_t slots = pool_slot_count(worker->pool);
-    struct wire_running *running = memory_take(slots, sizeof(*running));
+    const bool is_working = worker->state == WORKER_READY;
+    const uint32_t slots = is_working ? pool_slot_count(worker->pool) : 0;
+    struct wire_running *running = memory_take(slots + 1, sizeof(*running));
     struct wire_message message = {.kind = WIRE_BEAT};
-    message.as.beat.running_count = pool_running(worker->pool, now_us, running);
-    message.as.beat.finished = pool_finished(worker->pool);
+    if (is_working) {
+        message.as.beat.running_count = pool_running(worker->pool, now_us, running);
+        message.as.beat.finished = pool_finished(worker->pool);
+    }
     message.as.beat.running = running;
     qsort(running, message.as.beat.running_count, sizeof(*running), by_index);
     worker->beat_us = now_us;

@@ -208,11 +208,5 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
         *did_something = true;
         status = worker_send_reports(worker, now_us, err);
     }
-    if (status == STATUS_OK) {
-        status = tell_beginnings(worker, now_us, err);
-    }
-    if (status == STATUS_OK && now_us - worker->beat_us >= WORKER_BEAT_INTERVAL_US) {
-        status = worker_send_beat(worker, now_us, err);
-    }
-    return status;
+    return status == STATUS_OK ? tell_beginnings(worker, now_us, err) : status;
 }

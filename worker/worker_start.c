@@ -53,13 +53,14 @@ static enum status prepare(struct worker *worker, const struct wire_message *mes
 }
 
 enum status worker_on_start(struct worker *worker, const struct wire_message *message,
-                            struct error *err)
+                            uint64_t now_us, struct error *err)
 {
     struct error refusal = {""};
     if (worker->state != WORKER_WAITING) {
         log_warning("start ignored reason=started_already");
         return STATUS_OK;
     }
+    worker_begin_beats(worker, &message->as.start, now_us);
     if (strcmp(message->as.start.program, MAPFLEET_VERSION) != 0) {
         (void)error_set(&refusal, STATUS_INVALID, "it runs mapfleet %s, rank 0 mapfleet %s",
                         MAPFLEET_VERSION, message->as.start.program);
@@ -132,6 +133,5 @@ enum status worker_prepare_turn(struct worker *worker, uint64_t now_us, bool *di
     *did_something = true;
     worker->state = WORKER_READY;
     worker->reported_us = now_us;
-    worker->beat_us = now_us;
     return worker_send_ready(worker, "", false, err);
 }

@@ -1,7 +1,8 @@
 /* A random map on random workers, thousands of times, each repeatable by its seed.
  *
  * The scheduler is the real one. Around it: workers that join late, run units in slots, fail, are
- * lost and join again; and a post that delays, doubles and reorders what they send, and sends
+ * lost and join again, or are taken for lost, work on without knowing it, and are told to begin
+ * anew; and a post that delays, doubles and reorders what they send, and sends
  * corrupt copies (scheduler_sim.h). Beside it: a model of its own (scheduler_model.h). After each
  * event the two must agree; what must be taken is taken, what must be refused is refused and
  * changes nothing.
@@ -447,6 +448,10 @@ static void master_on_batch(struct sim *sim, const struct message *message)
     struct parcel parcel;
     const bool is_expected = is_valid(sim, message);
     wrap(sim, message, &parcel);
+    if (sim->workers[message->worker].is_silent) {
+        CHECK(!is_expected);
+        sim->silent_count++;
+    }
     const char *reason = scheduler_take_batch(sim->scheduler, message->worker, parcel.lease,
                                               &parcel.batch, parcel.failures, fates, sim->now_us);
     const bool is_dropped = is_expected && is_needless(sim, message);
@@ -522,6 +527,17 @@ static void forget_work(struct sim_worker *worker)
     memset(worker->slot, 0, sizeof(worker->slot)); /* their messages belong to their events */
 }
 
+/* It is gone; or it is silent, and goes on with what it has. */
+static void lose_work(struct sim *sim, struct sim_worker *worker)
+{
+    worker->is_silent = chance(sim, 50);
+    if (worker->is_silent) {
+        worker->is_present = false;
+    } else {
+        forget_work(worker);
+    }
+}
+
 static void master_lose(struct sim *sim, uint32_t id)
 {
     uint64_t running[SIZE_MAX_SIMULATED];
@@ -541,7 +557,7 @@ static void master_lose(struct sim *sim, uint32_t id)
             let_go(sim, &instance->loser);
         }
     }
-    forget_work(&sim->workers[id]);
+    lose_work(sim, &sim->workers[id]);
     scheduler_lose(sim->scheduler, id, running, running_count, on_charged, sim, sim->now_us);
     CHECK(sim->charged_count == expected);
     for (uint64_t i = 0; i < size_of(sim); i++) {
@@ -562,6 +578,10 @@ static uint64_t beat_us(const struct sim *sim)
 static void master_join(struct sim *sim, uint32_t id)
 {
     struct sim_worker *worker = &sim->workers[id];
+    if (worker->is_silent) {
+        forget_work(worker);
+        worker->is_silent = false;
+    }
     worker->is_present = true;
     worker->slots = (uint32_t)(1 + below(sim, SLOT_COUNT_MAX));
     scheduler_join(sim->scheduler, id, worker->slots);
@@ -705,6 +725,7 @@ static void drain(struct sim *sim)
 /* Of all seeds together. */
 static uint64_t copies;
 static uint64_t copy_wins;
+static uint64_t silent_reports;
 
 static void run(uint64_t seed)
 {
@@ -724,6 +745,7 @@ static void run(uint64_t seed)
     check_end(sim);
     copies += sim->copy_count;
     copy_wins += sim->copy_win_count;
+    silent_reports += sim->silent_count;
     scheduler_destroy(sim->scheduler);
     free(sim->heap);
     free(sim);
@@ -756,6 +778,11 @@ int main(int argc, char **argv)
     if (count >= SEED_COUNT && (copies < count / 10 || copy_wins < count / 50)) {
         (void)fprintf(stderr, "only %llu second copies, of which %llu won: nothing is shown\n",
                       (unsigned long long)copies, (unsigned long long)copy_wins);
+        return 1;
+    }
+    if (count >= SEED_COUNT && silent_reports < count / 10) {
+        (void)fprintf(stderr, "only %llu reports of workers taken for lost: nothing is shown\n",
+                      (unsigned long long)silent_reports);
         return 1;
     }
     return 0;

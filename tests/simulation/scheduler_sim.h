@@ -135,6 +135,8 @@ struct queued {
 
 struct sim_worker {
     bool is_present;
+    bool is_silent; /* taken for lost, and does not know it: it works on, and what it says comes
+                       late */
     uint32_t life;
     uint32_t slots;
     uint64_t held;      /* by the model */
@@ -164,8 +166,9 @@ struct sim {
     unsigned losses_left;
     uint64_t copy_count;
     uint64_t copy_win_count;
-    size_t charged_count; /* of the loss under way */
-    bool is_stopped;      /* from outside */
+    unsigned silent_count; /* reports of workers that were taken for lost */
+    size_t charged_count;  /* of the loss under way */
+    bool is_stopped;       /* from outside */
     bool is_stopping;
     bool is_cancelled;
     bool is_done;

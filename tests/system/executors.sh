@@ -173,19 +173,30 @@ kill -TERM "$ranks"
 wait "$ranks" 2>/dev/null
 expect_nothing_left
 
-rule "a rank that cannot go on ends the run, with its reason and without a hang"
-mpirun -q -n 3 "$mapfleet" map basics:misbehave --inputs uneven.jsonl --slots 1 --run-dir zygoteless \
+{ echo '{"ms": 3000}'; for i in $(seq 200); do echo '{"ms": 10}'; done; } >naps.jsonl
+rule "a rank that cannot go on leaves the run, with its reason; another does its work"
+mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs naps.jsonl --slots 1 --run-dir zygoteless \
     >out 2>err </dev/null &
-ranks=$!
+process=$!
 wait_for_content zygoteless/log.lz4
-last_rank=$(pgrep -P "$ranks" | tail -1)
-kill -KILL "$(pgrep -P "$last_rank" | head -1)"
-for _ in $(seq 600); do kill -0 "$ranks" 2>/dev/null || break; sleep 0.05; done
-kill -KILL "$ranks" 2>/dev/null && fail "it did not end"
-wait "$ranks" 2>/dev/null
-status=$?
-expect_status 70
-expect_in err "rank 2: "
+kill -KILL "$(pgrep -P "$(rank_process 2)" | head -1)"
+finish
+expect_status 0
+expect_in err "rank 2 on $(hostname) is lost: the process that forks executors has ended"
+expect_in err "201 succeeded"
+expect_nothing_left
+
+rule "where no rank is left after that, the run ends to be resumed"
+rm -rf zygoteless
+mpirun -q -n 2 "$mapfleet" map basics:sleep --inputs naps.jsonl --slots 1 --run-dir zygoteless \
+    >out 2>err </dev/null &
+process=$!
+wait_for_content zygoteless/log.lz4
+kill -KILL "$(pgrep -P "$(rank_process 1)" | head -1)"
+finish
+expect_status 75
+expect_in err "no rank is left to work"
+expect_in err "go on with: mapfleet resume"
 expect_nothing_left
 
 rule "a new executor is used as soon as it is ready: a hundred crashes in one slot take no minute"

@@ -347,7 +347,7 @@ static void survive(void)
     settle();
     (void)printf("survived rank=%" PRIu32 "\n", transport_rank(transport));
     (void)fflush(stdout);
-    transport_close(transport, false);
+    transport_close(transport, false, 0);
     _exit(0);
 }
 
@@ -519,7 +519,7 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "";
     const bool is_known = run(mode, numbers[0], numbers[1], numbers[2]);
     meet();
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
     if (!is_known) {
         (void)fprintf(stderr, "unknown mode '%s'\n", mode);
         return 2;

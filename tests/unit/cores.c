@@ -137,7 +137,7 @@ Test(cores, a_process_alone_has_the_cores_of_its_mask)
     cr_assert(eq(u32, cores.own_count, 1));
     cr_expect(equal(&cores.own[0], &one));
     cores_free(&cores);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 /* Bind this process to one processor, and gives on how many it may run after cores_unbind(). */

@@ -109,6 +109,7 @@ Test(job_description, all_but_the_functions_comes_back)
     cr_expect(eq(u64, full->options.gpus, 2));
     cr_expect(eq(u64, full->options.output_size_max, JOB_OUTPUT_SIZE_MAX_DEFAULT));
     cr_expect(eq(u64, full->options.grace_ns, JOB_GRACE_NS_DEFAULT));
+    cr_expect(eq(u64, full->options.lost_after_ns, JOB_LOST_AFTER_NS_DEFAULT));
     cr_expect(strcmp(full->cache_version, "1.0") == 0);
     cr_expect(strcmp(full->cache_ignore, "a") == 0);
     cr_expect(full->is_idempotent);

@@ -25,6 +25,7 @@ static struct map_options own_options(void)
     own.delay_ns = 9;
     own.grace_ns = 14;
     own.time_limit_ns = 15;
+    own.lost_after_ns = UINT64_C(16000000000);
     own.unit_size = 10;
     own.seed = 11;
     own.output_size_max = 12;
@@ -103,6 +104,7 @@ Test(map_options_cli, zero_replaces_a_larger_number)
     cr_expect(eq(u64, applied("--delay 0").delay_ns, 0));
     cr_expect(eq(u64, applied("--grace 0").grace_ns, 0));
     cr_expect(eq(u64, applied("--time-limit 0").time_limit_ns, 0));
+    cr_expect(eq(u64, applied("--lost-after 0").lost_after_ns, 0));
     cr_expect(eq(u64, applied("--seed 0").seed, 0));
 }
 
@@ -113,6 +115,7 @@ Test(map_options_cli, each_number_has_its_unit)
     cr_expect(eq(u64, applied("--concurrency 7").concurrency, 7));
     cr_expect(eq(u64, applied("--delay 20ms").delay_ns, 20000000));
     cr_expect(eq(u64, applied("--grace 3").grace_ns, UINT64_C(3000000000)));
+    cr_expect(eq(u64, applied("--lost-after 1.5").lost_after_ns, UINT64_C(1500000000)));
     cr_expect(eq(u64, applied("--time-limit 2m").time_limit_ns, UINT64_C(120000000000)));
     cr_expect(eq(u64, applied("--mem 100Mi").mem, UINT64_C(100) << 20));
     cr_expect(eq(dbl, applied("--mem-growth 1.5").mem_growth, 1.5));

@@ -162,7 +162,7 @@ static void begin(struct fixture *f, uint64_t retries)
                                                 .cache = &f->cache};
     f->master.state = MASTER_RUNNING;
     f->master.slots = memory_take(1, sizeof(*f->master.slots));
-    f->master.has_left = memory_take(1, sizeof(*f->master.has_left));
+    OK(presence_create(1, 0, &f->master.presence));
     f->master.slots[0] = 2;
     OK(transport_open(false, &f->master.options.transport, &err));
     OK(failures_create(&f->master.failures));
@@ -224,14 +224,14 @@ static void finish(struct fixture *f)
     failures_destroy(f->master.failures);
     run_log_close(f->master.log);
     free(f->master.slots);
-    free(f->master.has_left);
+    presence_destroy(f->master.presence);
     buffer_free(&f->master.packed);
     free(f->master.fates);
     free(f->master.outcomes);
     free(f->master.taken);
     free(f->master.taken_spans);
     free(f->master.taken_failures);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
     inputs_close(f->inputs);
     type_destroy(f->type);
     buffer_free(&f->base);

@@ -106,7 +106,7 @@ static struct offer made(struct wire_start start, bool is_isolated)
     cr_assert(eq(int, transport_open(false, &transport, &err), STATUS_OK));
     cr_assert(eq(int, offer_make(transport, &start, is_isolated, &offer, &err), STATUS_OK), "%s",
               err.text);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
     return offer;
 }
 

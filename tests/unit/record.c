@@ -154,6 +154,28 @@ Test(record, starts_and_ends_come_back)
     fixture_destroy(&f);
 }
 
+Test(record, the_loss_of_a_rank_comes_back_with_how_it_was_lost)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    static const char why[] = "node-2: silent for 10 s";
+    fixture_create(&f);
+    const struct record record = {
+        .kind = RECORD_LOST, .rank = 7, .time_ms = 3, .why = why, .why_size = strlen(why)};
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, f.bytes.size));
+    cr_expect(eq(int, back.kind, RECORD_LOST));
+    cr_expect(eq(u32, back.rank, 7));
+    cr_expect(eq(u64, back.time_ms, 3));
+    cr_assert(eq(sz, back.why_size, strlen(why)));
+    cr_expect(eq(int, memcmp(back.why, why, strlen(why)), 0));
+    cr_expect(eq(sz, back.report.batch_count, 0));
+    fixture_destroy(&f);
+}
+
 /* The batch with all, and the failure that is final and no timeout. */
 static struct record make_cached(const struct fixture *f)
 {

@@ -39,6 +39,7 @@ static struct run_description make_run(void)
                     .delay_ns = 11,
                     .grace_ns = 15,
                     .time_limit_ns = 16,
+                    .lost_after_ns = 17,
                     .unit_size = 12,
                     .seed = 13,
                     .output_size_max = 14,
@@ -85,6 +86,7 @@ static void expect_same_options(const struct map_options *a, const struct map_op
     cr_expect(eq(u64, a->delay_ns, b->delay_ns));
     cr_expect(eq(u64, a->grace_ns, b->grace_ns));
     cr_expect(eq(u64, a->time_limit_ns, b->time_limit_ns));
+    cr_expect(eq(u64, a->lost_after_ns, b->lost_after_ns));
     cr_expect(eq(u64, a->unit_size, b->unit_size));
     cr_expect(eq(u64, a->seed, b->seed));
     cr_expect(eq(u64, a->output_size_max, b->output_size_max));

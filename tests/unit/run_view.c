@@ -243,6 +243,40 @@ Test(run_view, ranks_are_those_of_the_session_that_began_last)
     finish();
 }
 
+static void lose(uint32_t rank, const char *why, uint64_t time_ms)
+{
+    const struct record record = {
+        .kind = RECORD_LOST, .rank = rank, .time_ms = time_ms, .why = why, .why_size = strlen(why)};
+    OK(run_log_append(run_log, &record, NULL));
+    flush();
+}
+
+Test(run_view, a_rank_is_lost_until_it_reports_again_or_another_session_begins)
+{
+    begin();
+    begin_session(false, 1000);
+    succeed(1, 0, 2, 1500);
+    lose(1, "node-1: silent for 10 s", 2000);
+    lose(2, "node-2: its process has ended", 2100);
+    open_view();
+    struct run_view_facts facts = run_view_facts(view);
+    cr_assert(eq(sz, facts.rank_count, 2));
+    cr_expect(eq(u64, facts.ranks[0].lost_ms, 2000));
+    cr_expect(eq(u64, facts.ranks[0].instance_count, 2));
+    cr_expect(eq(str, facts.ranks[0].why, "node-1: silent for 10 s"));
+    cr_expect(eq(u64, facts.ranks[1].lost_ms, 2100), "it had not reported anything");
+    cr_expect(eq(u64, facts.ranks[1].instance_count, 0));
+    succeed(1, 2, 1, 3000);
+    facts = update();
+    cr_expect(eq(u64, facts.ranks[0].lost_ms, 0));
+    cr_expect(eq(u64, facts.ranks[1].lost_ms, 2100));
+    begin_session(false, 4000);
+    flush();
+    facts = update();
+    cr_expect(eq(sz, facts.rank_count, 0));
+    finish();
+}
+
 Test(run_view, a_torn_tail_is_never_misread_and_is_read_when_it_is_whole)
 {
     struct buffer whole = {0};

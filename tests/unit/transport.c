@@ -2,13 +2,18 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "shared/buffer.h"
 #include "shared/error.h"
+#include "shared/transport_remains.h"
 
 /* ---- What the environment says --------------------------------------------------------------- */
 
@@ -200,7 +205,7 @@ Test(transport, a_process_alone_is_rank_0_of_1)
     cr_expect(eq(u32, transport_local_rank(transport), 0));
     cr_expect(eq(u32, transport_local_size(transport), 1));
     cr_expect(eq(int, strcmp(transport_name(transport), "loopback"), 0));
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, messages_to_itself_arrive_whole_and_in_order)
@@ -219,7 +224,7 @@ Test(transport, messages_to_itself_arrive_whole_and_in_order)
         expect_filled(transport, sizes[i], (uint8_t)(i + 1));
     }
     cr_expect(not(receive(transport, &message)));
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, a_long_exchange_with_itself_keeps_its_order)
@@ -238,7 +243,7 @@ Test(transport, a_long_exchange_with_itself_keeps_its_order)
     while (received < sent) {
         expect_filled(transport, 8, (uint8_t)received++);
     }
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, a_received_message_is_the_callers_until_it_is_released)
@@ -254,7 +259,7 @@ Test(transport, a_received_message_is_the_callers_until_it_is_released)
     first.data[999] = 9; /* its bytes may be changed, too */
     transport_release(transport, &first);
     expect_filled(transport, 1000, 3);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
 }
 
 Test(transport, close_frees_what_was_not_received)
@@ -262,8 +267,8 @@ Test(transport, close_frees_what_was_not_received)
     struct transport *transport = loopback();
     send_filled(transport, 100000, 1);
     send_filled(transport, 0, 1);
-    transport_close(transport, false);
-    transport_close(NULL, true);
+    transport_close(transport, false, 0);
+    transport_close(NULL, true, 0);
 }
 
 Test(transport, release_of_an_empty_message_does_nothing)
@@ -271,7 +276,70 @@ Test(transport, release_of_an_empty_message_does_nothing)
     struct transport *transport = loopback();
     struct transport_message message = {0};
     transport_release(transport, &message);
-    transport_close(transport, true);
+    transport_close(transport, true, 0);
+}
+
+Test(transport, a_process_alone_has_no_neighbours_and_nothing_arrives)
+{
+    struct transport *transport = loopback();
+    send_filled(transport, 10, 1);
+    cr_expect(eq(int, transport_process(transport, 0), 0));
+    cr_expect(eq(int, transport_process(transport, 1), 0));
+    cr_expect(eq(u64, transport_arrivals(transport, 0), 0));
+    transport_close(transport, true, 0);
+}
+
+Test(transport, a_job_outlives_losses_where_mpirun_says_so)
+{
+    static const char name[] = "OMPI_MCA_orte_enable_recovery";
+    (void)unsetenv(name);
+    cr_expect(not(transport_outlives_losses()));
+    (void)setenv(name, "1", 1);
+    cr_expect(transport_outlives_losses());
+    (void)setenv(name, "true", 1);
+    cr_expect(transport_outlives_losses());
+    (void)setenv(name, "0", 1);
+    cr_expect(not(transport_outlives_losses()));
+    (void)setenv(name, "false", 1);
+    cr_expect(not(transport_outlives_losses()));
+    (void)setenv(name, "", 1);
+    cr_expect(not(transport_outlives_losses()));
+}
+
+static int map_file(const char *path, void **memory_out)
+{
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert(ge(int, file, 0), "%s", path);
+    cr_assert(eq(int, ftruncate(file, 4096), 0));
+    *memory_out = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    (void)close(file);
+    return *memory_out != MAP_FAILED;
+}
+
+Test(transport, what_open_mpi_would_leave_is_removed_where_this_process_has_it_mapped)
+{
+    char own[64];
+    char other[64];
+    char unrelated[64];
+    void *memory[3];
+    (void)snprintf(own, sizeof(own), "/dev/shm/vader_segment.test.%d.1", (int)getpid());
+    (void)snprintf(other, sizeof(other), "/dev/shm/vader_segment.test.%d.2", (int)getpid());
+    (void)snprintf(unrelated, sizeof(unrelated), "/dev/shm/mapfleet-test.%d", (int)getpid());
+    cr_assert(map_file(own, &memory[0]) && map_file(other, &memory[1]) &&
+              map_file(unrelated, &memory[2]));
+    (void)munmap(memory[1], 4096);
+    transport_remains_remove();
+    cr_expect(ne(int, access(own, F_OK), 0));
+    cr_expect(eq(int, access(other, F_OK), 0), "of another job");
+    cr_expect(eq(int, access(unrelated, F_OK), 0));
+    *(volatile char *)memory[0] = 1; /* who uses it still can */
+    (void)unlink(other);
+    (void)unlink(unrelated);
+}
+
+Test(transport, a_process_alone_leaves_with_its_exit_status, .exit_code = 7)
+{
+    transport_leave(loopback(), 7);
 }
 
 Test(transport, abort_of_a_process_alone_is_its_exit_status, .exit_code = 7)

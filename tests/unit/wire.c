@@ -86,6 +86,7 @@ static const struct wire_message messages[] = {
                       .delay_ns = 9,
                       .grace_ns = 15,
                       .time_limit_ns = 16,
+                      .lost_after_ns = 17,
                       .unit_size = 10,
                       .seed = UINT64_MAX,
                       .output_size_max = 12,
@@ -134,9 +135,11 @@ static const struct wire_message messages[] = {
     {.kind = WIRE_RECALL, .as.recall = {.lease = 10, .count = 1000}},
     {.kind = WIRE_RETURNED, .as.returned = {.lease = 10, .spans = spans, .span_count = 3}},
     {.kind = WIRE_CANCEL, .as.cancel = {.run_on_us = 10000000, .grace_us = UINT64_MAX}},
-    {.kind = WIRE_STOP},
-    {.kind = WIRE_BYE},
+    {.kind = WIRE_STOP, .as.stop = {.is_clean = true}},
+    {.kind = WIRE_BYE, .as.bye = {.reason = "no zygote"}},
     {.kind = WIRE_END, .as.end = {.lease = 10, .index = 12345}},
+    {.kind = WIRE_PULSE, .as.pulse = {.quiet_us = 600}},
+    {.kind = WIRE_REJOIN, .as.rejoin = {.life = 7}},
 };
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(*messages))
 
@@ -241,6 +244,7 @@ Test(wire, start_keeps_every_option)
     EXPECT_FIELD(u64, a, b, delay_ns);
     EXPECT_FIELD(u64, a, b, grace_ns);
     EXPECT_FIELD(u64, a, b, time_limit_ns);
+    EXPECT_FIELD(u64, a, b, lost_after_ns);
     EXPECT_FIELD(u64, a, b, unit_size);
     EXPECT_FIELD(u64, a, b, seed);
     EXPECT_FIELD(u64, a, b, output_size_max);
@@ -392,6 +396,18 @@ Test(wire, units_answers_and_beats_keep_what_they_name)
     cr_assert(eq(sz, beat.message.as.beat.running_count, 2));
     cr_expect(eq(u64, beat.message.as.beat.running[1].index, UINT64_MAX));
     cr_expect(eq(u64, beat.message.as.beat.running[0].elapsed_us, 100));
+    struct decoded stop = decoded(WIRE_STOP);
+    cr_expect(stop.message.as.stop.is_clean);
+    struct decoded bye = decoded(WIRE_BYE);
+    expect_text(bye.message.as.bye.reason, "no zygote");
+    struct decoded pulse = decoded(WIRE_PULSE);
+    cr_expect(eq(u64, pulse.message.as.pulse.quiet_us, 600));
+    struct decoded rejoin = decoded(WIRE_REJOIN);
+    cr_expect(eq(u64, rejoin.message.as.rejoin.life, 7));
+    decoded_free(&stop);
+    decoded_free(&bye);
+    decoded_free(&pulse);
+    decoded_free(&rejoin);
     struct decoded cancel = decoded(WIRE_CANCEL);
     cr_expect(eq(u64, cancel.message.as.cancel.run_on_us, 10000000));
     cr_expect(eq(u64, cancel.message.as.cancel.grace_us, UINT64_MAX));
@@ -544,7 +560,7 @@ Test(wire, no_random_bytes_do_harm)
 
 Test(wire, an_unknown_kind_is_refused)
 {
-    static const uint8_t kinds[] = {0, WIRE_BYE + 1, 0x7f, 0xff, 0xc0};
+    static const uint8_t kinds[] = {0, WIRE_REJOIN + 1, 0x7f, 0xff, 0xc0};
     for (size_t i = 0; i < sizeof(kinds); i++) {
         struct buffer buffer = {0};
         const uint8_t data[] = {0x91, kinds[i]};
