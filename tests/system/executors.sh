@@ -179,7 +179,7 @@ mpirun -q -n 3 "$mapfleet" map basics:sleep --inputs naps.jsonl --slots 1 --run-
     >out 2>err </dev/null &
 process=$!
 wait_for_content zygoteless/log.lz4
-kill -KILL "$(pgrep -P "$(rank_process 2)" | head -1)"
+kill -KILL "$(pgrep -P "$(rank_process "$process" 2)" | head -1)"
 finish
 expect_status 0
 expect_in err "rank 2 on $(hostname) is lost: the process that forks executors has ended"
@@ -192,7 +192,7 @@ mpirun -q -n 2 "$mapfleet" map basics:sleep --inputs naps.jsonl --slots 1 --run-
     >out 2>err </dev/null &
 process=$!
 wait_for_content zygoteless/log.lz4
-kill -KILL "$(pgrep -P "$(rank_process 1)" | head -1)"
+kill -KILL "$(pgrep -P "$(rank_process "$process" 1)" | head -1)"
 finish
 expect_status 75
 expect_in err "no rank is left to work"

@@ -32,7 +32,7 @@ launch() {
     done
     [ -s run/log.lz4 ] || fail "it never began"
     # Open MPI names its files in /dev/shm after the job.
-    job=$(printf %x "$(tr '\0' '\n' <"/proc/$(rank_process 0)/environ" | sed -n s/^PMIX_NAMESPACE=//p)")
+    job=$(printf %x "$(tr '\0' '\n' <"/proc/$(rank_process "$process" 0)/environ" | sed -n s/^PMIX_NAMESPACE=//p)")
 }
 
 moment() {
@@ -77,7 +77,7 @@ for btl in self,vader self,tcp; do
         launch "$btl" 5 "${map[@]}"
         moment
         victim=$((RANDOM % 4 + 1))
-        pid=$(rank_process "$victim")
+        pid=$(rank_process "$process" "$victim")
         [ -n "$pid" ] && kill -KILL "$pid"
         finish
         expect_whole 2
@@ -91,7 +91,7 @@ for btl in self,vader self,tcp; do
         launch "$btl" 5 "${map[@]}" --lost-after 1
         moment
         victim=$((RANDOM % 4 + 1))
-        pid=$(rank_process "$victim")
+        pid=$(rank_process "$process" "$victim")
         kill -STOP "$pid" 2>/dev/null
         for _ in $(seq 400); do # until it is lost, or the rest is done
             grep -qs -e "is lost" -e "succeeded:" err && break
@@ -105,7 +105,7 @@ done
 
 rule "one that comes back while the run goes on works again, and its late reports are ignored"
 launch self,vader 3 map basics:sleep --inputs sleeps.jsonl --slots 1 --lost-after 1
-pid=$(rank_process 2)
+pid=$(rank_process "$process" 2)
 kill -STOP "$pid"
 wait_for_line err "rank 2 on $host is lost: silent for 1 s"
 kill -CONT "$pid"
@@ -119,7 +119,7 @@ expect_segments_gone
 
 rule "one that comes back when the run is over ends by itself"
 launch self,vader 4 map basics:sleep --inputs few.jsonl --slots 1 --lost-after 1
-pid=$(rank_process 3)
+pid=$(rank_process "$process" 3)
 kill -STOP "$pid"
 wait_for_line err "succeeded: "
 expect_run_status 0
@@ -132,7 +132,7 @@ launch self,vader 3 map "$gate:gate" --slots 1 --lost-after 1 --inputs gates.jso
 wait_for_line starts " 0"
 wait_for_line starts " 1"
 sleep 2 # beats tell of them, four times a second
-kill -KILL "$(rank_process 1)"
+kill -KILL "$(rank_process "$process" 1)"
 wait_for_line err "rank 1 on $host is lost: its process has ended"
 touch open
 finish
@@ -161,7 +161,7 @@ launch self,vader 3 map "$gate:gate" --slots 1 --lost-after 1 --system-retries 0
 wait_for_line starts " 0"
 wait_for_line starts " 1"
 sleep 2
-kill -KILL "$(rank_process 1)"
+kill -KILL "$(rank_process "$process" 1)"
 wait_for_line err "rank 1 on $host is lost"
 touch open
 finish
@@ -187,7 +187,7 @@ set_up() {
 
 rule "one that is killed before the run begins is left out"
 set_up 4
-kill -KILL "$(rank_process 2)"
+kill -KILL "$(rank_process "$process" 2)"
 wait_for_line err "is lost: its process has ended; the run goes on without it"
 touch open
 finish
@@ -197,7 +197,7 @@ expect_nothing_left
 
 rule "one that is stopped then, and comes back before the others are ready, is none that was lost"
 set_up 3 --lost-after 1
-pid=$(rank_process 2)
+pid=$(rank_process "$process" 2)
 kill -STOP "$pid"
 wait_for_line err "is lost: silent for"
 kill -CONT "$pid"
@@ -210,7 +210,7 @@ expect_nothing_left
 
 rule "with all workers killed before the run begins, nothing was started"
 set_up 3
-kill -KILL $(rank_process 1) $(rank_process 2)
+kill -KILL $(rank_process "$process" 1) $(rank_process "$process" 2)
 wait_for_line err "no rank is left to work; nothing was started"
 touch open
 finish
@@ -219,7 +219,7 @@ expect_nothing_left
 
 rule "with all workers lost the run ends, and what is on record is not run again"
 launch self,vader 4 "${map[@]}"
-kill -KILL $(rank_process 1) $(rank_process 2) $(rank_process 3)
+kill -KILL $(rank_process "$process" 1) $(rank_process "$process" 2) $(rank_process "$process" 3)
 finish
 expect_run_status 75
 expect_in err "no rank is left to work"
@@ -234,7 +234,7 @@ expect_counts succeeded "$size"
 for btl in self,vader self,tcp; do
     rule "with rank 0 killed the others end by themselves, and resume goes on ($btl)"
     launch "$btl" 4 "${map[@]}"
-    kill -KILL "$(rank_process 0)"
+    kill -KILL "$(rank_process "$process" 0)"
     finish
     expect_run_status 75
     expect_in err "rank 0 is lost: its process has ended"
@@ -248,7 +248,7 @@ done
 rule "a stopped rank ends no run where killed ones would: what it had runs elsewhere"
 begin 4 map basics:sleep --inputs sleeps.jsonl --slots 1 --lost-after 1
 for _ in $(seq 600); do [ -s run/log.lz4 ] && break; sleep 0.02; done
-kill -STOP "$(rank_process 2)"
+kill -STOP "$(rank_process "$process" 2)"
 finish
 expect_status 0
 expect_in err "rank 2 on $host is lost: silent for 1 s"

@@ -127,15 +127,6 @@ start() {
     process=$!
 }
 
-# rank_process RANK: the number of its process, of the mpirun that is $process.
-rank_process() {
-    local child
-    for child in $(pgrep -P "$process"); do
-        tr '\0' '\n' 2>/dev/null <"/proc/$child/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1" &&
-            echo "$child"
-    done
-}
-
 # begin RANKS ARGUMENT...: the same with a new run directory, run.
 begin() {
     rm -rf run begun-* open starts err
