@@ -80,7 +80,8 @@ bool scheduler_has_verdict(const struct scheduler *scheduler)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
     return is_to_stop(scheduler) ||
-           counts.succeeded + counts.failed + counts.timed_out == scheduler->options.ledger.size;
+           counts.succeeded + counts.cached + counts.failed + counts.timed_out ==
+               scheduler->options.ledger.size;
 }
 
 /* ---- Actions --------------------------------------------------------------------------------- */

@@ -299,6 +299,7 @@ static void put_batch(struct slot *slot, uint64_t lease, const struct batch *bat
     put->put_us = now_us;
     put->is_trimmed = false;
     put->is_begin_told = false;
+    put->is_begin_seen = false;
     put->channel.control->mem = slot->mem;
     channel_put_batch(&put->channel, batch->spans, batch->span_count, batch->instance_count,
                       batch->inputs, batch->inputs_size);

@@ -116,8 +116,14 @@ static bool has_words(const struct pool *pool)
     return pool->words.entry.sizes[STDIO_OUT] + pool->words.entry.sizes[STDIO_ERR] > 0;
 }
 
+/* Was the executor in this batch when it died? What its files hold is of no other. */
+static bool was_in(struct slot *slot, const struct slot_batch *batch)
+{
+    return slot->batch_count < SLOT_BATCH_COUNT || slot_running(slot) == batch;
+}
+
 /* An attempt that came to its end after we had begun to end it has left its files empty. */
-size_t pool_take_words(struct pool *pool, const struct slot *slot, const struct slot_batch *batch,
+size_t pool_take_words(struct pool *pool, struct slot *slot, const struct slot_batch *batch,
                        uint64_t at, size_t text_size)
 {
     struct stdio_entry *words = &pool->words.entry;
@@ -126,7 +132,7 @@ size_t pool_take_words(struct pool *pool, const struct slot *slot, const struct 
         return text_size;
     }
     size_t used = 0;
-    for (size_t i = 0; i < STDIO_STREAM_COUNT; i++) {
+    for (size_t i = 0; i < STDIO_STREAM_COUNT && was_in(slot, batch); i++) {
         words->sizes[i] =
             capture_read(slot->printed[i], pool->words.text + used, &words->left_out[i]);
         used += (size_t)words->sizes[i];
@@ -150,7 +156,7 @@ void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt)
     }
 }
 
-size_t pool_take_setup_words(struct pool *pool, const struct slot *slot)
+size_t pool_take_setup_words(struct pool *pool, struct slot *slot)
 {
     const struct channel_control *control = slot_control(slot);
     const uint32_t said = control->text_size;

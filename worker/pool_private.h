@@ -38,6 +38,7 @@ struct slot_batch {
     uint64_t put_us;
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */
+    bool is_begin_seen; /* where attempts have a time limit */
 };
 
 /* A slot has a batch, and may have a second one ahead, which its executor goes on to at once. They
@@ -58,7 +59,7 @@ struct slot {
     /* Of its batches, where BUSY: */
     uint64_t mem;       /* bytes that an attempt may hold; 0: no bound */
     uint64_t seen_done; /* instances of the first done when last looked at, */
-    uint64_t seen_us;   /* and when that number was first seen */
+    uint64_t seen_us;   /* and since when the one after them runs, as far as was seen */
     enum doom doom;
     const struct slot_batch *doomed; /* of which an instance is being ended; NULL: none */
     uint64_t doomed_at;              /* number of that instance */
@@ -66,7 +67,7 @@ struct slot {
     uint64_t kill_us; /* where doomed: when it gets its SIGKILL */
     uint64_t cancel_grace_us;
     bool is_kill_sent;
-    bool is_charged; /* where DEAD: the instance that its executor died in */
+    bool is_charged; /* where DEAD: what its executor died of */
 };
 
 /* Of a slot that has any: the first of its batches, and the last, which may be the same. */
@@ -140,11 +141,11 @@ MUST_CHECK enum status pool_take_kept(struct pool *pool, const struct slot_batch
 /* Read what the slot's dead executor printed last, in number `at` of this batch (past the end: in
  * no attempt), and add its last lines to pool->text, of which text_size bytes are in use. Gives how
  * many are, then. */
-size_t pool_take_words(struct pool *pool, const struct slot *slot, const struct slot_batch *batch,
+size_t pool_take_words(struct pool *pool, struct slot *slot, const struct slot_batch *batch,
                        uint64_t at, size_t text_size);
 /* The same for a setup, which has failed or ended its process: the text begins with what it said.
  */
-size_t pool_take_setup_words(struct pool *pool, const struct slot *slot);
+size_t pool_take_setup_words(struct pool *pool, struct slot *slot);
 /* They are those of this attempt: keep them. */
 void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt);
 /* Give back memory where attempts have printed much. */

@@ -167,7 +167,7 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
 /* ---- Of an executor that has died -----------------------------------------------------------
  */
 
-static struct report_failure failure_of_end(struct pool *pool, const struct slot *slot,
+static struct report_failure failure_of_end(struct pool *pool, struct slot *slot,
                                             const struct slot_batch *batch)
 {
     const int status = slot->wait_status;
@@ -251,11 +251,14 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
         !failures_fit(pool, batch, &found) || compress_found(pool, &found) != STATUS_OK) {
         const uint64_t blamed = batch->instance_count == 1 ? 0 : channel_blamed(&batch->channel);
         give_all_back(pool, slot, slot->is_charged ? UINT64_MAX : blamed, &failure, now_us, result);
+        slot->is_charged = true; /* what it was in since then was ended for that */
         return;
     }
     const uint64_t done = found.instance_count;
     (void)!pool_take_kept(pool, batch, done); /* what makes no sense is not kept */
-    const bool is_inside = done < batch->instance_count && channel_claimed(&batch->channel) > done;
+    const bool is_innocent = slot->is_charged && slot->doomed != batch;
+    const bool is_inside =
+        !is_innocent && done < batch->instance_count && channel_claimed(&batch->channel) > done;
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
     slot->is_charged = slot->is_charged || is_inside;
     if (is_inside) {

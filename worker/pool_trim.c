@@ -95,7 +95,7 @@ uint64_t pool_trim_deadline_us(const struct pool *pool)
     const uint64_t after_us = pool_free_count(pool) > 0 ? TRIM_AFTER_US : POOL_BATCH_US_MAX;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
-        if (to_trim(slot) == NULL) {
+        if (to_trim(slot) == NULL || left_of(slot) == 0) {
             continue;
         }
         const uint64_t due_us = now_us - ran_us(slot, now_us) + after_us;

@@ -28,8 +28,9 @@ static bool hold_back_next(struct slot *slot, const struct slot_batch *batch)
     if (last == batch) {
         return true;
     }
-    last->is_trimmed = true;
-    return channel_trim(&last->channel) == 0;
+    const bool is_held_back = channel_trim(&last->channel) == 0;
+    last->is_trimmed = last->is_trimmed || is_held_back; /* else its rest has yet to go back */
+    return is_held_back;
 }
 
 /* The instance with this number in the batch is charged; none after it is started. False where the
@@ -105,6 +106,21 @@ static enum status watch_memory(struct pool *pool, struct slot *slot, uint64_t n
 /* ---- Time -------------------------------------------------------------------------------------
  */
 
+/* The attempt that runs is seen to have begun when the batch was, or when the one before it had
+ * ended. */
+static void see_attempt(struct slot *slot, struct slot_batch *batch, uint64_t now_us)
+{
+    const uint64_t done = channel_done(&batch->channel);
+    if (!batch->is_begin_seen) {
+        slot->seen_us = channel_began_us(&batch->channel, batch->put_us, now_us);
+        batch->is_begin_seen = slot->seen_us < now_us;
+    }
+    if (done != slot->seen_done) {
+        slot->seen_done = done;
+        slot->seen_us = now_us;
+    }
+}
+
 static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now_us,
                               struct error *err)
 {
@@ -119,14 +135,10 @@ static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now
         return doom_gently(pool, slot, batch, DOOM_CANCEL, later(now_us, slot->cancel_grace_us),
                            err);
     }
-    if (timeout_us == 0) {
-        return STATUS_OK;
+    if (timeout_us == 0 || batch != slot_first(slot)) {
+        return STATUS_OK; /* the first is about to be taken, and what was seen is of it */
     }
-    const uint64_t done = channel_done(&batch->channel);
-    if (done != slot->seen_done) {
-        slot->seen_done = done;
-        slot->seen_us = now_us;
-    }
+    see_attempt(slot, batch, now_us);
     return now_us - slot->seen_us >= timeout_us
                ? doom_gently(pool, slot, batch, DOOM_TIMEOUT, later(now_us, map->grace_ns / 1000),
                              err)

@@ -233,6 +233,27 @@ Test(pool, an_attempt_past_its_timeout_is_ended)
     destroy(bench);
 }
 
+Test(pool, the_time_of_an_attempt_counts_from_when_its_executor_began)
+{
+    struct bench *bench =
+        create("misbehave", (struct formula){.kind = FORMULA_NONE}, 300 * UINT64_C(1000000), 1);
+    struct buffer inputs = misbehaving(10, 10, "");
+    struct slot *slot = &bench->pool->slots[0];
+    wait_for_free(bench, 1);
+    cr_assert(gt(int, slot->pid, 0));
+    cr_assert(eq(int, kill(slot->pid, SIGSTOP), 0)); /* as if the machine were busy */
+    start(bench, 100, 10, &inputs);
+    usleep(400000);
+    cr_expect(not(collect(bench, 0)), "nothing has begun");
+    cr_expect(eq(int, slot->doom, DOOM_NONE));
+    cr_assert(eq(int, kill(slot->pid, SIGCONT), 0));
+    next_result(bench);
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.success_count, 10));
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
 /* Another attempt of number 104 has its result. */
 Test(pool, the_attempt_at_one_index_can_be_ended)
 {

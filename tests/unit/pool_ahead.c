@@ -217,3 +217,87 @@ Test(pool_ahead, there_is_none_where_attempts_have_a_limit_of_memory)
     buffer_free(&inputs);
     destroy(bench);
 }
+
+/* ---- What is seen of an executor that has just gone on to it ----------------------------------
+ */
+
+/* Ten instances, and one ahead that hangs, in which the executor is; the first batch is not taken
+ * yet. */
+static struct bench *create_gone_on(uint64_t timeout_ns)
+{
+    struct bench *bench = create_misbehaving(timeout_ns);
+    struct buffer inputs = misbehaving(10, 10, "");
+    struct buffer ahead = misbehaving(10, 0, "hang");
+    const struct span span = {.start = 200, .count = 10};
+    const struct batch batch = {.spans = &span,
+                                .span_count = 1,
+                                .instance_count = 10,
+                                .inputs = ahead.data,
+                                .inputs_size = ahead.size};
+    struct wire_running running = {.index = 0};
+    const uint64_t end_us = clock_us() + WAIT_US;
+    wait_for_free(bench, 1);
+    start(bench, 100, 10, &inputs);
+    pool_start_ahead(bench->pool, LEASE_AHEAD, &batch, clock_us());
+    while (running.index != 200) {
+        cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
+        (void)pool_running(bench->pool, clock_us(), &running);
+        usleep(1000);
+    }
+    buffer_free(&inputs);
+    buffer_free(&ahead);
+    return bench;
+}
+
+static void expect_first_whole(struct bench *bench)
+{
+    next_result(bench);
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.success_count, 10));
+}
+
+Test(pool_ahead, its_time_does_not_count_from_when_the_batch_before_it_began)
+{
+    struct bench *bench = create_gone_on(300 * UINT64_C(1000000));
+    const struct wire_cancel late = {.run_on_us = WAIT_US, .grace_us = GRACE_US};
+    struct error err = {""};
+    cr_assert(eq(int, pool_cancel(bench->pool, &late, clock_us() + 1000000, &err), STATUS_OK));
+    cr_expect(eq(int, bench->pool->slots[0].doom, DOOM_NONE));
+    expect_first_whole(bench);
+    destroy(bench);
+}
+
+/* As it looks for a moment: the rank still sees the first batch run. */
+Test(pool_ahead, what_was_to_be_held_back_too_late_still_goes_back_from_behind_a_slow_instance)
+{
+    struct bench *bench = create_gone_on(300 * UINT64_C(1000000));
+    struct slot *slot = &bench->pool->slots[0];
+    struct pool_result trimmed;
+    struct error err = {""};
+    const uint32_t ended = atomic_exchange(&slot_control(slot)->ended, 0);
+    for (uint64_t ahead_us = 0; ahead_us <= 1000000; ahead_us += 1000000) {
+        cr_assert(eq(int, pool_watch(bench->pool, slot, clock_us() + ahead_us, &err), STATUS_OK));
+    }
+    cr_expect(eq(int, slot->doom, DOOM_NONE), "the executor has gone on");
+    atomic_store(&slot_control(slot)->ended, ended);
+    expect_first_whole(bench);
+    cr_assert(pool_trim(bench->pool, clock_us() + 1000000, &trimmed));
+    cr_expect(eq(u64, trimmed.lease, LEASE_AHEAD));
+    cr_assert(eq(sz, trimmed.rest_count, 1));
+    cr_expect(eq(u64, trimmed.rest[0].start, 201));
+    cr_expect(eq(u64, trimmed.rest[0].count, 9));
+    destroy(bench);
+}
+
+Test(pool_ahead, it_is_not_charged_for_what_was_written_over_before_it)
+{
+    struct bench *bench = create_gone_on(0);
+    slot_control(&bench->pool->slots[0])->canary = 0;
+    next_result(bench);
+    expect_whole(bench, 10);
+    cr_expect(eq(u64, bench->result.batch.instance_count, 0), "nobody knows who it was");
+    next_result(bench);
+    expect_all_given_back(&bench->result);
+    wait_for_free(bench, 1);
+    destroy(bench);
+}

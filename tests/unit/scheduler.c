@@ -255,6 +255,22 @@ Test(scheduler, a_verdict_is_known_when_all_have_ended_or_the_policy_says_so)
     }
 }
 
+Test(scheduler, those_that_were_cached_have_ended)
+{
+    struct scheduler_options options = options_of(2);
+    options.policy = POLICY_RUN_ALL;
+    struct fixture f = fixture_create(options);
+    scheduler_cache(f.scheduler, 0, 1, false);
+    scheduler_join(f.scheduler, 0, 1);
+    const uint64_t lease = next_unit(&f, 0, 1, 1, 0);
+    scheduler_stop(f.scheduler);
+    (void)next(&f, SCHEDULER_CANCEL);
+    cr_expect(not(scheduler_has_verdict(f.scheduler)));
+    must_succeed(&f, 0, lease, 1, 1);
+    cr_expect(scheduler_has_verdict(f.scheduler));
+    fixture_destroy(&f);
+}
+
 Test(scheduler, out_of_reach_is_a_verdict_but_for_run_all)
 {
     struct scheduler_options options = options_of(3);
