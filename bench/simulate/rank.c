@@ -6,7 +6,7 @@
 
 #include "shared/memory.h"
 
-#define BATCH_GOAL_NS 2e6
+#define BATCH_GOAL_NS 8e6
 #define BATCH_COUNT_MAX 20000
 #define BATCH_GROWTH_MAX 16
 #define NEWEST_WEIGHT 0.3

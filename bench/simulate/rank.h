@@ -3,7 +3,7 @@
  *     rank_take_unit --> queue --rank_advance--> slots --> finished --> (a report takes it)
  *                          +--> rank_give_back (answers to recalls)
  *
- * It does what worker/ does, with the same numbers: batches of some 2 ms that grow by a factor of
+ * It does what worker/ does, with the same numbers: batches of some 8 ms that grow by a factor of
  * 16, a report each interval or at once when nothing is left to start, answers to recalls from the
  * back of the queue. A rank is brought up to date when something happens to it, and not in between:
  * rank_wake_ns() says when that must be at the latest.
