@@ -169,7 +169,7 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
         .system_failures = system_failures,
         .attempt_number = number,
         .attempts_max =
-            ended || failure->attempts_max == 0 ? outcome->attempts_max : failure->attempts_max,
+            ended || outcome->attempts_max > 0 ? outcome->attempts_max : failure->attempts_max,
         .text = text,
         .class = reported->class,
     };

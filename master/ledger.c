@@ -98,6 +98,13 @@ uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
            counters_get(&ledger->earlier_attempts, index);
 }
 
+uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index)
+{
+    const uint64_t of_task = failures_max(ledger->options.retries);
+    const uint64_t system_failures = counters_get(&ledger->system_failures, index);
+    return of_task > UINT64_MAX - system_failures ? UINT64_MAX : of_task + system_failures;
+}
+
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -274,10 +281,7 @@ struct ledger_fate ledger_fail(struct ledger *ledger, uint64_t index, enum failu
         .task_failures = counters_get(&ledger->task_failures, index),
         .system_failures = counters_get(&ledger->system_failures, index),
     };
-    const uint64_t attempts_max = failures_max(ledger->options.retries);
-    fate.attempts_max = attempts_max > UINT64_MAX - fate.system_failures
-                            ? UINT64_MAX
-                            : attempts_max + fate.system_failures;
+    fate.attempts_max = ledger_attempts_max(ledger, index);
     if (!fate.is_final) {
         ledger->waiting++;
         if (ledger->last_worker.count < LAST_WORKER_COUNT_MAX) {

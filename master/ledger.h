@@ -112,6 +112,8 @@ uint64_t ledger_begun(const struct ledger *ledger);
 /* Attempts of an instance that ended by themselves, but for a success: its next attempt's number.
  */
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index);
+/* How many it may have, as far as is known: its retries, and one more for each system failure. */
+uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index);
 /* How often an attempt of it has gone past its memory, where that makes its `mem` grow. */
 uint64_t ledger_growth(const struct ledger *ledger, uint64_t index);
 

@@ -380,6 +380,14 @@ static const char *refuse_batch(const struct scheduler *scheduler, const struct 
     return failures_fit(batch, failures) ? NULL : "failures_differ";
 }
 
+static struct ledger_fate fate_of_aborted(const struct scheduler *scheduler, uint64_t index,
+                                          bool is_final)
+{
+    return (struct ledger_fate){.is_final = is_final,
+                                .state = INSTANCE_ABORTED,
+                                .attempts_max = ledger_attempts_max(scheduler->ledger, index)};
+}
+
 static struct ledger_fate take_failure(struct scheduler *scheduler, uint32_t worker,
                                        const struct report_failure *failure, uint64_t now_us)
 {
@@ -393,7 +401,7 @@ static struct ledger_fate take_failure(struct scheduler *scheduler, uint32_t wor
     } else {
         ledger_give_back(scheduler->ledger, failure->index, 1);
     }
-    return (struct ledger_fate){.is_final = is_final, .state = INSTANCE_ABORTED};
+    return fate_of_aborted(scheduler, failure->index, is_final);
 }
 
 static struct ledger_fate take_failure_of_original(struct scheduler *scheduler, uint32_t worker,
@@ -411,7 +419,7 @@ static struct ledger_fate take_failure_of_original(struct scheduler *scheduler, 
     } else {
         copy_promoted(scheduler, lease, failure->index);
     }
-    return (struct ledger_fate){.is_final = is_final, .state = INSTANCE_ABORTED};
+    return fate_of_aborted(scheduler, failure->index, is_final);
 }
 
 /* One instance of a batch, where another lease may hold it too. */

@@ -78,6 +78,7 @@ import json
 rows = [json.loads(line) for line in open("out")]
 assert [(row["index"], row["attempts"], row["class"]) for row in rows] == \
     [(1, 0, "aborted"), (2, 0, "aborted")], rows
+assert all(row["error"].startswith("attempt 1 of 1, aborted: ") for row in rows), rows
 PYTHON
 done
 

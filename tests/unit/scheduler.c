@@ -297,6 +297,18 @@ Test(scheduler, an_aborted_instance_has_not_ended)
     fixture_destroy(&f);
 }
 
+Test(scheduler, an_aborted_attempt_is_one_of_as_many_as_any_other)
+{
+    struct scheduler_options options = options_of(1);
+    options.ledger.retries = 2;
+    struct fixture f = fixture_create(options);
+    scheduler_join(f.scheduler, 0, 1);
+    must_abort(&f, 0, next_unit(&f, 0, 0, 1, 0), 0);
+    cr_expect(eq(u64, f.fates[0].attempts_max, 3));
+    cr_expect(eq(u64, f.fates[0].task_failures, 0));
+    fixture_destroy(&f);
+}
+
 /* ---- Instances that need not run --------------------------------------------------------------
  */
 
