@@ -194,20 +194,30 @@ static void close_run(struct results *results)
     buffer_free(&results->text);
 }
 
-/* How many outputs run.json says were recorded, and the log no longer has. Of a run that goes on,
- * or was cut off, it says nothing. */
-static uint64_t count_missing(const struct results *results)
+static uint64_t count_failures(const struct results *results)
 {
-    const struct run_description *run = results->run;
-    const uint64_t found = outputs_count(results->outputs);
-    uint64_t recorded = 0;
-    for (unsigned i = 0; i < INSTANCE_STATE_COUNT && run->state != RUN_RUNNING; i++) {
-        recorded += instance_state_is_success((enum instance_state)i) ? run->verdict.counts[i] : 0;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < results->run->input_count; i++) {
+        const enum instance_state state = instances_get(results->instances, i).state;
+        count += state == INSTANCE_FAILED || state == INSTANCE_TIMED_OUT ? 1 : 0;
     }
-    return recorded > found ? recorded - found : 0;
+    return count;
 }
 
-/* An index that was written before the log was torn leaves the replay to notice it. */
+/* How many outputs run.json says were recorded, and the log no longer has; of a table, whose rows
+ * tell of failures too, how many results. Of a run that goes on, or was cut off, it says nothing.
+ */
+static uint64_t count_missing(const struct results *results)
+{
+    const struct run_verdict *verdict = &results->run->verdict;
+    const uint64_t outputs = outputs_count(results->outputs);
+    if (results->run->state == RUN_RUNNING) {
+        return 0;
+    }
+    return results->instances == NULL ? run_verdict_lost_outputs(verdict, outputs)
+                                      : run_verdict_lost(verdict, outputs, count_failures(results));
+}
+
 static MUST_CHECK enum status check_log(const struct results *results, struct error *err)
 {
     const uint64_t missing = count_missing(results);
@@ -216,8 +226,8 @@ static MUST_CHECK enum status check_log(const struct results *results, struct er
         torn = instances_torn(results->instances);
     }
     if (missing > 0) {
-        return error_set(err, STATUS_NOT_FOUND,
-                         "%" PRIu64 " outputs that were recorded are lost: %s%s", missing,
+        return error_set(err, STATUS_NOT_FOUND, "%" PRIu64 " %s that were recorded are lost: %s%s",
+                         missing, results->instances != NULL ? "results" : "outputs",
                          torn != NULL ? torn : results->run_dir,
                          torn != NULL ? "" : "/" RUN_LOG_NAME " is not there, or not whole");
     }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cli/map_options_cli.h"
-#include "master/log_index.h"
 #include "master/run_dir.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -183,8 +182,19 @@ static enum status read_log(struct request *request, struct error *err)
                       &request->replay, err);
 }
 
-/* Has it a verdict, and is the log that it stands on still there? Without the index the log says.
- */
+/* Is all that the verdict of run.json stands on in the log, which was just read? It may have lost
+ * its last sessions and still end with the verdict of an earlier one. */
+static bool holds_verdict(const struct request *request)
+{
+    const struct replay *replay = &request->replay;
+    const struct run_verdict *verdict = &request->recorded->verdict;
+    const uint64_t outputs = replay->history.succeeded.count + replay->history.cached.count;
+    return replay->has_verdict && replay->torn == NULL &&
+           replay->exit_status == verdict->exit_status &&
+           run_verdict_lost_outputs(verdict, outputs) == 0;
+}
+
+/* Has it a verdict, and is the log that it stands on still there, and as it was written? */
 static enum status look_for_verdict(struct request *request, struct error *err)
 {
     const struct run_description *run = request->recorded;
@@ -193,12 +203,8 @@ static enum status look_for_verdict(struct request *request, struct error *err)
     if (!has_verdict || (request->revives_failed && has_something_to_revive(run))) {
         return STATUS_OK;
     }
-    if (log_index_is_current(request->run_dir)) {
-        request->is_finished = true;
-        return STATUS_OK;
-    }
     const enum status status = read_log(request, err);
-    request->is_finished = status == STATUS_OK && request->replay.has_verdict;
+    request->is_finished = status == STATUS_OK && holds_verdict(request);
     if (status == STATUS_OK && !request->is_finished && !request->is_loss_told) {
         request->is_loss_told = true;
         log_warning("%s had ended, but its log has lost what it stood on: the run goes on",

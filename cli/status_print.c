@@ -65,6 +65,9 @@ static void put_first_line(struct text *text, const struct run_view_facts *facts
     const uint64_t now_ms = clock_day_ms();
     put(text, facts->run->job, ":", facts->run->task);
     put(text, " ", state_text(facts), "");
+    if (facts->lost > 0) {
+        put_count(text, ", but has lost ", facts->lost, " of its results");
+    }
     put_count(text, ": ", facts->ended, " of ");
     put_count(text, "", facts->run->input_count, " done");
     if (facts->is_live) {
@@ -133,7 +136,7 @@ static void put_how_to_go_on(struct text *text, const struct run_view_facts *fac
     if (facts->torn != NULL) {
         put(text, "the log is cut off or damaged: ", facts->torn, "\n");
     }
-    if (facts->state == RUN_INTERRUPTED) {
+    if (facts->state == RUN_INTERRUPTED || facts->lost > 0) {
         put(text, "go on with: mapfleet resume ", "", "");
         text->status =
             text->status == STATUS_OK ? shell_word_put(text->out, facts->run_dir) : text->status;
@@ -265,6 +268,7 @@ enum status status_print_json(const struct run_view_facts *facts, struct buffer 
         {"rate", facts->is_live ? json_real(round(facts->rate * 1000) / 1000) : json_null()},
         {"estimate", time_value(facts->estimate_ms)},
         {"ranks", ranks_value(facts)},
+        {"lost", count_value(facts->lost)},
         {"torn", facts->torn != NULL ? text_value(facts->torn, strlen(facts->torn)) : json_null()},
     };
     json_t *root = json_object();

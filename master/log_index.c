@@ -469,15 +469,21 @@ static MUST_CHECK enum status load(const char *run_dir, struct builder *builder)
     return status;
 }
 
-bool log_index_is_current(const char *run_dir)
+/* Is every record of the log as it was written? An index that fits says nothing of the bytes before
+ * the log's end. */
+static MUST_CHECK enum status check_log(const char *run_dir, const struct log_index *index)
 {
-    struct builder builder;
-    if (builder_create(&builder, NULL) != STATUS_OK) {
-        return false;
+    struct log_reader *reader = NULL;
+    struct record record;
+    uint64_t offset = 0;
+    enum status status = log_reader_open(run_dir, &reader, NULL);
+    while (status == STATUS_OK) {
+        status = log_reader_next(reader, &record, &offset, NULL);
     }
-    const bool is_current = load(run_dir, &builder) == STATUS_OK;
-    builder_free(&builder);
-    return is_current;
+    const bool is_whole = status == STATUS_NOT_FOUND && reader != NULL &&
+                          log_reader_good_size(reader) == index->log_size;
+    log_reader_close(reader);
+    return is_whole ? STATUS_OK : STATUS_INVALID;
 }
 
 enum status log_index_open(const char *run_dir, struct log_index **index_out, struct error *err)
@@ -486,6 +492,9 @@ enum status log_index_open(const char *run_dir, struct log_index **index_out, st
     enum status status = builder_create(&builder, err);
     if (status == STATUS_OK) {
         status = load(run_dir, &builder);
+        if (status == STATUS_OK) {
+            status = check_log(run_dir, builder.index);
+        }
         if (status != STATUS_OK) {
             builder_free(&builder);
             status = builder_create(&builder, err);

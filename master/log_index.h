@@ -3,14 +3,16 @@
  *     log_index_write       at the end of a run: scans the log and makes the file `index`
  *     log_index_open        that file where it fits the log, else a scan of the log
  *
+ * Either way each record of the log is read and its checksum compared before anything of it is
+ * given out, so that an index says nothing of a log that was damaged since.
+ *
  * Ownership: the index owns its arrays.
- * Failure:   an index file that is missing, corrupt or of another log is passed over. Of a log with
- *            a torn tail, what stands before it is found; `torn` says what is lost.
+ * Failure:   an index file that is missing, corrupt or of another log is passed over. Of a log that
+ *            is torn or damaged, what stands before that is found; `torn` says what is lost.
  */
 #ifndef MASTER_LOG_INDEX_H
 #define MASTER_LOG_INDEX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,9 +47,6 @@ struct log_index {
 MUST_CHECK enum status log_index_open(const char *run_dir, struct log_index **index_out,
                                       struct error *err);
 void log_index_destroy(struct log_index *index); /* NULL is allowed */
-
-/* Is there an index, and was it made of the log as it is? Then the log is whole. */
-bool log_index_is_current(const char *run_dir);
 
 /* Scan the log and replace the file `index`, atomically. */
 MUST_CHECK enum status log_index_write(const char *run_dir, struct error *err);

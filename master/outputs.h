@@ -3,7 +3,8 @@
  * Finding an output costs decoding its frame; frames of neighbouring instances are decoded once.
  *
  * Memory:  32 bytes a span of each frame, and a few decoded frames.
- * Failure: of a log with a torn tail, what stands before it is read; outputs_torn() says so.
+ * Failure: of a log that is torn or damaged, what stands before that is read; outputs_torn() says
+ * so.
  */
 #ifndef MASTER_OUTPUTS_H
 #define MASTER_OUTPUTS_H
@@ -25,9 +26,9 @@ void outputs_close(struct outputs *outputs); /* NULL is allowed */
 MUST_CHECK enum status outputs_get(struct outputs *outputs, uint64_t index,
                                    const uint8_t **data_out, size_t *size_out, struct error *err);
 
-/* What was lost at the end of the log; NULL where nothing was. */
 /* How many instances have one, going by the log's headers. */
 uint64_t outputs_count(const struct outputs *outputs);
+/* What was lost at the end of the log; NULL where nothing was. */
 const char *outputs_torn(const struct outputs *outputs);
 
 #endif

@@ -15,6 +15,25 @@ static int append_text(const char *text, size_t size, void *buffer)
     return buffer_append(buffer, text, size) == STATUS_OK ? 0 : -1;
 }
 
+uint64_t run_verdict_lost_outputs(const struct run_verdict *verdict, uint64_t outputs_left)
+{
+    uint64_t recorded = 0;
+    for (unsigned i = 0; i < INSTANCE_STATE_COUNT; i++) {
+        recorded += instance_state_is_success((enum instance_state)i) ? verdict->counts[i] : 0;
+    }
+    return recorded > outputs_left ? recorded - outputs_left : 0;
+}
+
+/* A failure that is left may be one that a lost output had replaced. */
+uint64_t run_verdict_lost(const struct run_verdict *verdict, uint64_t outputs_left,
+                          uint64_t failures_left)
+{
+    const uint64_t failures =
+        verdict->counts[INSTANCE_FAILED] + verdict->counts[INSTANCE_TIMED_OUT];
+    return run_verdict_lost_outputs(verdict, outputs_left) +
+           (failures > failures_left ? failures - failures_left : 0);
+}
+
 enum status run_file_write(const char *run_dir, const struct run_description *run,
                            struct error *err)
 {

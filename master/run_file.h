@@ -77,6 +77,12 @@ struct run_description {
 
 const char *run_state_name(enum run_state state);
 
+/* How many of the outputs, and how many of all final results that the verdict counts are lost,
+ * where the log has so many left. */
+uint64_t run_verdict_lost_outputs(const struct run_verdict *verdict, uint64_t outputs_left);
+uint64_t run_verdict_lost(const struct run_verdict *verdict, uint64_t outputs_left,
+                          uint64_t failures_left);
+
 /* Replace run.json, atomically and on disk. Numbers above 2^63 - 1 are refused. */
 MUST_CHECK enum status run_file_write(const char *run_dir, const struct run_description *run,
                                       struct error *err);

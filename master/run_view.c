@@ -41,7 +41,8 @@ struct run_view {
     uint64_t latest_ms; /* of the records */
     bool is_torn;
     struct error torn;
-    struct error lost; /* what of a run that has ended is missing from its log; "": nothing is */
+    uint64_t lost_count; /* results of a run that has ended that its log no longer has */
+    struct error lost;   /* the same in words; where there are any */
 };
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -284,12 +285,17 @@ static uint64_t ended_by_verdict(const struct run_description *run)
 /* Does the log still hold what the verdict counts? */
 static void look_for_loss(struct run_view *view)
 {
-    const uint64_t recorded = view->run->state != RUN_RUNNING ? ended_by_verdict(view->run) : 0;
-    view->lost.text[0] = '\0';
-    if (recorded <= ended(view)) {
+    const struct history *history = &view->replay.history;
+    const uint64_t missing =
+        view->run->state == RUN_RUNNING
+            ? 0
+            : run_verdict_lost(&view->run->verdict,
+                               history->succeeded.count + history->cached.count,
+                               history->failed.count + history->timed_out.count);
+    view->lost_count = missing;
+    if (missing == 0) {
         return;
     }
-    const uint64_t missing = recorded - ended(view);
     if (view->is_torn) {
         (void)error_set(&view->lost, STATUS_INVALID,
                         "%s; %" PRIu64 " results that were recorded are lost", view->torn.text,
@@ -304,7 +310,7 @@ static void look_for_loss(struct run_view *view)
 
 static const char *torn_text(const struct run_view *view)
 {
-    if (*view->lost.text != '\0') {
+    if (view->lost_count > 0) {
         return view->lost.text;
     }
     return view->is_torn && !view->is_live ? view->torn.text : NULL;
@@ -376,6 +382,7 @@ struct run_view_facts run_view_facts(const struct run_view *view)
                                    .run = view->run,
                                    .is_live = view->is_live,
                                    .ended = ended(view),
+                                   .lost = view->lost_count,
                                    .attempts = view->replay.tally.attempts,
                                    .retries = view->replay.tally.retries,
                                    .failures = view->failures,
@@ -384,7 +391,7 @@ struct run_view_facts run_view_facts(const struct run_view *view)
                                    .torn = torn_text(view)};
     fill_end(view, &facts);
     fill_pace(view, &facts);
-    if (view->run->state == RUN_RUNNING) {
+    if (view->run->state == RUN_RUNNING || view->lost_count > 0) {
         count(view, facts.counts);
     } else {
         memcpy(facts.counts, view->run->verdict.counts, sizeof(facts.counts));

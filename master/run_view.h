@@ -7,7 +7,8 @@
  *
  * Ownership: the facts are views, valid until the next update.
  * Memory:    sets of instances (see history.h): what failed costs more than what succeeded.
- * Failure:   a log that is damaged in its middle counts up to there; the facts say so.
+ * Failure:   a log that is damaged in its middle counts up to there; the facts say so. Where a run
+ *            that has ended has lost results by that, its counts are those of what is left.
  */
 #ifndef MASTER_RUN_VIEW_H
 #define MASTER_RUN_VIEW_H
@@ -42,6 +43,7 @@ struct run_view_facts {
     int exit_status;                       /* where has_exit: 0 or 1 */
     uint64_t counts[INSTANCE_STATE_COUNT]; /* as `results` would show them */
     uint64_t ended;                        /* instances with a final result */
+    uint64_t lost; /* final results that were recorded, and the log no longer has */
     uint64_t attempts;
     uint64_t retries;
     double rate;          /* instances that end a second, of late; 0: none, or it does not run */

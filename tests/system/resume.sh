@@ -279,8 +279,14 @@ PYTHON
     missing=$(grep -c null out)
     run 0 status "$1" --json
     expect_status 0
-    expect_in out '"succeeded":3000'
+    expect_in out "\"succeeded\":$((3000 - missing)),"
+    expect_in out "\"not-started\":$missing}"
+    expect_in out "\"lost\":$missing,"
     [ "$missing" -eq 0 ] || expect_in out "$missing results that were recorded are lost"
+    run 0 results "$1" --table --state succeeded
+    expect_status $((missing > 0 ? 1 : 0))
+    [ "$(wc -l <out)" -eq $((3000 - missing)) ] || fail "--table tells something else"
+    [ "$missing" -eq 0 ] || expect_in err "$missing results that were recorded are lost"
 }
 
 rule "a log that is not there: what it held is told as lost, once, and not called null"
@@ -288,11 +294,11 @@ cp -r whole no-log
 rm no-log/log.lz4
 run 0 results no-log
 expect_lost no-log
-run 0 results no-log --table --state succeeded
-expect_status 1
 run 0 status no-log
-expect_in out "3,000 of 3,000 done"
+expect_status 0
+expect_in out "basics:square succeeded, but has lost 3,000 of its results: 0 of 3,000 done"
 expect_in out "log.lz4 is not there"
+expect_in out "go on with: mapfleet resume no-log"
 run 2 resume no-log --print
 expect_status 0
 expect_lines out "$(squares 3000)"
@@ -312,22 +318,81 @@ for cut in 1 20 100 $((whole / 2)) $((whole - 30)) $((whole - 1)) "$whole"; do
     [ "$(grep -c "has lost what it stood on" err)" -eq 1 ] || fail "it is not said once"
 done
 
-rule "a log with a flipped byte, too"
-for seed in $(seq 10); do
+# flip SEED: in flipped, a copy of whole, one bit of the log.
+flip() {
     rm -rf flipped && cp -r whole flipped
     python3 -c "
 import random
-random.seed($seed)
+random.seed($1)
 data = bytearray(open('flipped/log.lz4', 'rb').read())
-data[random.randrange(len(data))] ^= 1 + random.randrange(255)
+data[random.randrange(len(data))] ^= 1 << random.randrange(8)
 open('flipped/log.lz4', 'wb').write(data)"
-    rm flipped/index
+}
+
+rule "a log with a flipped bit, too, with and without an index"
+for seed in $(seq 20); do
+    flip "$seed"
+    [ -e flipped/index ] || fail "no index"
+    [ $((seed % 2)) -eq 0 ] || rm flipped/index
     run 0 results flipped
     expect_lost flipped
-    run 0 resume flipped --print
+    case $((seed % 4)) in
+    0 | 1) run 0 resume flipped --print ;;
+    *) run 0 map basics:square --range 0:3000 --unit-size 100 --run-dir flipped --resume --print ;;
+    esac
     expect_status 0
     expect_lines out "$(squares 3000)"
+    run 0 results flipped
+    expect_status 0
+    expect_lines out "$(squares 3000)"
+    [ ! -s err ] || fail "it was not made whole"
 done
+
+rule "of any bit that is flipped, no wrong output is printed, and what is lost is told"
+rm -rf flipped && cp -r whole flipped
+python3 - "$mapfleet" >out 2>err <<'PYTHON' || fail "wrong outputs"
+import random, re, subprocess, sys
+log = open("flipped/log.lz4", "r+b", buffering=0)
+size = len(log.read())
+for seed in range(200):
+    choice = random.Random(seed)
+    at, bit = choice.randrange(size), 1 << choice.randrange(8)
+    log.seek(at)
+    byte = log.read(1)[0]
+    log.seek(at)
+    log.write(bytes([byte ^ bit]))
+    form = choice.choice(["jsonl", "csv"])
+    done = subprocess.run([sys.argv[1], "results", "flipped", "--format", form],
+                          capture_output=True, text=True, timeout=60)
+    lines = done.stdout.split()[form == "csv":]
+    holes = [line in ("null", '""') for line in lines]
+    said = re.findall(r"(\d+) outputs that were recorded are lost", done.stderr)
+    assert len(lines) == 3000, (seed, len(lines))
+    assert all(hole or line == str(i * i)
+               for i, (line, hole) in enumerate(zip(lines, holes))), seed
+    assert done.returncode == (1 if any(holes) else 0), (seed, done.returncode)
+    assert said == ([str(sum(holes))] if any(holes) else []), (seed, done.stderr)
+    log.seek(at)
+    log.write(bytes([byte]))
+PYTHON
+
+rule "a run whose log has lost its last session, and still tells of one before, goes on"
+run 0 map basics:fail --inputs one-fails.jsonl --policy run-all --run-dir sessions
+expect_status 1
+before=$(stat -c %s sessions/log.lz4)
+run 0 resume sessions --failed --retries 9
+expect_status 0
+truncate -s "$before" sessions/log.lz4
+for output in "" --table; do
+    run 0 results sessions $output
+    expect_status 1
+    expect_in err "1 $([ -z "$output" ] && echo outputs || echo results) that were recorded are lost"
+done
+run 0 status sessions --json
+expect_in out '"lost":1,'
+run 0 resume sessions
+expect_in err "has lost what it stood on"
+expect_not_in err "nothing runs"
 
 rule "a verdict that stands in the log, but not yet in run.json, holds"
 run 0 map basics:fail --inputs one-fails.jsonl --policy run-all --run-dir early

@@ -379,6 +379,8 @@ Test(run_view, a_verdict_in_run_json_is_final_whoever_holds_the_folder)
     struct run_lock *lock = NULL;
     begin();
     OK(run_lock_take(folder, &lock, NULL));
+    append_cached(run_log, 0, SIZE); /* as many results, but other ones */
+    flush();
     static const enum run_state states[] = {RUN_SUCCEEDED, RUN_FAILED, RUN_INTERRUPTED};
     for (size_t i = 0; i < 3; i++) {
         write_run(states[i]);
@@ -393,6 +395,28 @@ Test(run_view, a_verdict_in_run_json_is_final_whoever_holds_the_folder)
     }
     view = NULL;
     run_lock_release(lock);
+    finish();
+}
+
+/* What the verdict counts and the log no longer has is lost; counts are then those of what is left.
+ */
+Test(run_view, results_that_the_log_has_lost_are_counted)
+{
+    begin();
+    begin_session(false, 1000);
+    succeed(1, 0, 30, 2000);
+    write_run(RUN_SUCCEEDED);
+    open_view();
+    struct run_view_facts facts = run_view_facts(view);
+    expect_counts(&facts, 30, 0, 0, 0);
+    cr_expect(eq(u64, facts.lost, SIZE - 30));
+    cr_expect(facts.torn != NULL);
+    cr_expect(eq(int, facts.state, RUN_SUCCEEDED));
+    cr_expect(facts.has_exit && facts.exit_status == 0, "as the run did");
+    succeed(1, 30, SIZE - 30, 3000);
+    facts = update();
+    cr_expect(eq(u64, facts.lost, 0));
+    cr_expect(facts.torn == NULL);
     finish();
 }
 
