@@ -39,6 +39,11 @@ Test(inputs_csv, fields_of_any_stay_text)
     expect_file("a.csv", "x,y\n1,true\n", "any", "{\"x\":\"1\",\"y\":\"true\"}\n");
 }
 
+Test(inputs_csv, a_map_takes_any_columns)
+{
+    expect_file("a.csv", "x,y\n1,2\n", "map<str>", "{\"x\":\"1\",\"y\":\"2\"}\n");
+}
+
 Test(inputs_csv, an_empty_field_of_an_optional_type_is_null)
 {
     expect_file("a.csv", "x,y\n1,\n,2\n", "{x: int?, y: int?}",
