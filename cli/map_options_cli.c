@@ -1,10 +1,14 @@
 #include "cli/map_options_cli.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "master/criterion.h"
 #include "shared/quantity.h"
+
+/* No process is so small: a number below it was meant in other units. */
+#define MEM_MIN (UINT64_C(1) << 20)
 
 /* Ranks are heard of several times within it. */
 #define LOST_AFTER_NS_MIN UINT64_C(1000000000)
@@ -58,6 +62,13 @@ static enum status apply_quantities(const struct options *options, struct map_op
     if (merged->lost_after_ns > 0 && merged->lost_after_ns < LOST_AFTER_NS_MIN) {
         return error_set(err, STATUS_INVALID, "%s: \"%s\": expected at least 1s, or 0: never",
                          option_name(OPTION_LOST_AFTER), options->values[OPTION_LOST_AFTER]);
+    }
+    if (options_has(options, OPTION_MEM) && merged->mem > 0 && merged->mem < MEM_MIN) {
+        return error_set(err, STATUS_INVALID,
+                         "%s: \"%s\" is %" PRIu64
+                         " bytes: expected at least 1Mi (10M, 2Gi), or 0: no "
+                         "bound",
+                         option_name(OPTION_MEM), options->values[OPTION_MEM], merged->mem);
     }
     if (merged->cpus == 0 && options_has(options, OPTION_CPUS)) {
         return error_set(err, STATUS_INVALID, "%s: \"%s\" is none: expected a whole number above 0",

@@ -3,8 +3,8 @@
  *     options_parse(VERB_MAP, argc, argv, &given, err)  -->  options_value(&given, OPTION_RETRIES)
  *
  * `--name value`, `--name=value`, and `-j 3`; `--` ends the options. An option given twice counts
- * the last time, unless it is repeatable. Those of `launch` end at its first word, a verb, whose
- * own words the others are.
+ * the last time, unless it is repeatable; two different --inputs or --range are refused. Those of
+ * `launch` end at its first word, a verb, whose own words the others are.
  *
  * Ownership: values point into argv.
  * Failure:   an unknown option is refused and the nearest one named; so is an option of another

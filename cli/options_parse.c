@@ -16,6 +16,8 @@ static size_t smallest(size_t a, size_t b, size_t c)
 }
 
 #define NAME_SIZE_MAX 32
+#define WORD_SIZE_MIN 7   /* with its dashes: shorter ones are no whole words */
+#define PLURAL_DISTANCE 3 /* from -y to -ies */
 
 /* Levenshtein's: how many letters to add, drop or replace. `b` is a name of the table. */
 static size_t edit_distance(const char *a, size_t a_size, const char *b)
@@ -38,6 +40,14 @@ static size_t edit_distance(const char *a, size_t a_size, const char *b)
     return row[b_size];
 }
 
+/* Does an option begin as `name` does? Where little else differs, the last letter of a longer name
+ * may be another: the plural of --retry is --retries. */
+static bool is_beginning_of(const char *name, size_t name_size, const char *option, size_t distance)
+{
+    const bool may_differ = name_size >= WORD_SIZE_MIN && distance <= PLURAL_DISTANCE;
+    return name_size > 2 && strncmp(name, option, name_size - (may_differ ? 1 : 0)) == 0;
+}
+
 /* NULL where no option of the verb is so near that it is likely to be meant: two letters away, or
  * as many as a third of the name, or the rest of it is missing. */
 static const char *nearest_option(enum verb verb, const char *name, size_t name_size)
@@ -47,8 +57,7 @@ static const char *nearest_option(enum verb verb, const char *name, size_t name_
     for (size_t i = 0; i < OPTION_COUNT && name_size <= NAME_SIZE_MAX; i++) {
         const size_t distance = edit_distance(name, name_size, options_table[i].name);
         const size_t allowed = name_size / 3 > 2 ? name_size / 3 : 2;
-        const bool is_beginning =
-            name_size > 2 && strncmp(name, options_table[i].name, name_size) == 0;
+        const bool is_beginning = is_beginning_of(name, name_size, options_table[i].name, distance);
         const size_t order = distance + (is_beginning ? 0 : NAME_SIZE_MAX); /* these come first */
         if (options_is_of(&options_table[i], verb) && order < order_min &&
             (distance <= allowed || is_beginning)) {
@@ -192,6 +201,13 @@ static enum status take_value(const struct option *option, const char *attached,
     return STATUS_INVALID;
 }
 
+/* Of these the last one does not count: half of the work would be left out without a word. */
+static bool is_second_source(const struct options *options, enum option_id id, const char *value)
+{
+    return (id == OPTION_INPUTS || id == OPTION_RANGE) && options_has(options, id) &&
+           strcmp(options->values[id], value) != 0;
+}
+
 static enum status parse_option(struct options *options, struct cursor *cursor, struct error *err)
 {
     const char *word = cursor->argv[cursor->at];
@@ -219,6 +235,11 @@ static enum status parse_option(struct options *options, struct cursor *cursor, 
         return status;
     }
     const enum option_id id = (enum option_id)(option - options_table);
+    if (is_second_source(options, id, value)) {
+        return error_set(err, STATUS_INVALID,
+                         "%s %s and %s %s are two sources of inputs: give one of them",
+                         option->name, options->values[id], option->name, value);
+    }
     options->values[id] = value;
     if (id == OPTION_FILES) {
         options->repeated[options->repeated_count++] = value;

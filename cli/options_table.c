@@ -101,8 +101,10 @@ const struct option options_table[OPTION_COUNT] = {
                                .group = GROUP_ATTEMPTS,
                                .verbs = BIT(VERB_MAP),
                                .argument = "COUNT",
-                               .help = "further attempts after lost ranks and killed processes; "
-                                       "default:\nthe task's, or 3"},
+                               .help =
+                                   "further attempts after kills and lost ranks (those under "
+                                   "mpirun\n--enable-recovery or mapfleet launch); default: the "
+                                   "task's, or 3"},
     [OPTION_TIMEOUT] = {.name = "--timeout",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_ATTEMPTS,
@@ -270,8 +272,9 @@ const struct option options_table[OPTION_COUNT] = {
                         .verbs = BIT(VERB_MAP),
                         .argument = "DIR",
                         .is_forgotten = true,
-                        .help = "the folder that keeps the run's record; it must not exist.\n"
-                                "Default: a new one in mapfleet-runs/"},
+                        .help =
+                            "the folder that keeps the run's record, made with those above it; it\n"
+                            "must not exist. Default: a new one in mapfleet-runs/"},
     [OPTION_RESUME] = {.name = "--resume",
                        .value = VALUE_OPTIONAL,
                        .group = GROUP_RUN,
@@ -413,8 +416,9 @@ const char *const options_group_titles[GROUP_COUNT] = {
 
 #define EXIT_STATUS_TEXT                                                                           \
     "Exit status:\n"                                                                               \
-    "  0 succeeded; 1 failed by its own criterion; 2 refused, and nothing was started;\n"          \
-    "  75 interrupted, and can be resumed; 70 an internal fault.\n"
+    "  0 succeeded; 1 failed by its own criterion, or the job's setup failed on every rank;\n"     \
+    "  2 refused, and nothing was started; 75 interrupted, and can be resumed; 70 an internal\n"   \
+    "  fault.\n"
 
 const struct verb_text options_verbs[VERB_COUNT] = {
     [VERB_MAP] = {.name = "map",

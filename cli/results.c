@@ -86,6 +86,19 @@ static MUST_CHECK enum status parse_states(struct request *request, struct error
     return STATUS_OK;
 }
 
+/* Plain lines are outputs, and of these states no instance has one: each line would be a null. */
+static void hint_at_table(const struct request *request)
+{
+    for (unsigned i = 0; i < INSTANCE_STATE_COUNT; i++) {
+        if (request->wanted[i] && instance_state_is_success((enum instance_state)i)) {
+            return;
+        }
+    }
+    log_warning("results: --state %s without --table prints null for each instance, which has no "
+                "output: --table shows what became of it",
+                request->states);
+}
+
 static MUST_CHECK enum status parse_request(const struct options *options, struct request *request,
                                             struct error *err)
 {
@@ -115,6 +128,9 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
     enum status status = map != NULL ? parse_map(map, &request->map, err) : STATUS_OK;
     if (status == STATUS_OK && request->states != NULL) {
         status = parse_states(request, err);
+    }
+    if (status == STATUS_OK && request->states != NULL && !request->is_table) {
+        hint_at_table(request);
     }
     return status;
 }

@@ -111,6 +111,11 @@ void failures_share(struct failures *failures, uint64_t index, enum failure_clas
     }
 }
 
+size_t failures_group_count(const struct failures *failures)
+{
+    return failures->group_count + (failures->count_beyond > 0 ? 1 : 0);
+}
+
 uint64_t failures_count(const struct failures *failures)
 {
     uint64_t count = failures->count_beyond;

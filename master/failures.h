@@ -35,6 +35,9 @@ void failures_share(struct failures *failures, uint64_t index, enum failure_clas
 /* Failed attempts of all groups, and those beyond them. */
 uint64_t failures_count(const struct failures *failures);
 
+/* Groups that are known, and one more where attempts had texts beyond them. */
+size_t failures_group_count(const struct failures *failures);
+
 /* Each group, most frequent first: how many attempts, index ranges in brackets (at most range_max
  * of them, then "..."), and the text with line breaks as " | ", cleaned for a terminal
  * (clean_text.h). Ends with the first status that is not OK. */

@@ -225,6 +225,17 @@ static enum status next_row(struct table *table, struct error *err)
     }
 }
 
+/* What a spreadsheet of many countries writes. */
+static const char *separator_hint(const struct table *table)
+{
+    const struct row *first = field_count(&table->header) > 0 ? &table->header : &table->row;
+    const bool is_likely = table->split == split_csv && field_count(first) == 1 &&
+                           memchr(field_text(first, 0), ';', field_size(first, 0)) != NULL;
+    return is_likely ? " (the first line is one field, which holds \";\": fields are separated by "
+                       "commas)"
+                     : "";
+}
+
 static enum status check_columns(struct table *table, struct error *err)
 {
     const size_t count = field_count(&table->row);
@@ -234,8 +245,9 @@ static enum status check_columns(struct table *table, struct error *err)
     }
     if (count != table->column_count) {
         return inputs_fail(table->reader, table->row.line, STATUS_INVALID, err,
-                           "found %zu column%s, expected %zu as in line %" PRIu64, count,
-                           count == 1 ? "" : "s", table->column_count, table->counted_line);
+                           "found %zu column%s, expected %zu as in line %" PRIu64 "%s", count,
+                           count == 1 ? "" : "s", table->column_count, table->counted_line,
+                           separator_hint(table));
     }
     return STATUS_OK;
 }
@@ -257,7 +269,10 @@ static enum status explain_row(const struct table *table, bool is_record, enum s
 {
     const enum type_kind kind = type_kind(table->reader->sink->type);
     const bool is_scalar = kind < TYPE_ANY;
-    if (is_scalar && err != NULL) {
+    const char *hint = separator_hint(table);
+    if (*hint != '\0' && err != NULL) {
+        (void)error_set(err, status, "%s%s", err->text, hint);
+    } else if (is_scalar && err != NULL) {
         (void)error_set(err, status, "%s (a row is a %s, even of one column)", err->text,
                         is_record ? "record" : "list");
     }

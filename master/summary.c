@@ -81,13 +81,20 @@ static void put_counts(struct text *text, const struct run_verdict *verdict)
     text_put(text, *separator == '\0' ? "no instances" : "", "");
 }
 
-static void put_how_to_go_on(struct text *text, const char *run_dir)
+/* "BEFORE RUN AFTER\n", to be copied into a shell. */
+static void put_command(struct text *text, const char *before, const char *run_dir,
+                        const char *after)
 {
-    text_put(text, "mapfleet: go on with: mapfleet resume ", "");
+    text_put(text, before, " ");
     if (text->status == STATUS_OK) {
         text->status = shell_word_put(&text->buffer, run_dir);
     }
-    text_put(text, "\n", "");
+    text_put(text, after, "\n");
+}
+
+static void put_how_to_go_on(struct text *text, const char *run_dir)
+{
+    put_command(text, "mapfleet: go on with: mapfleet resume", run_dir, "");
 }
 
 void summary_print_how_to_go_on(const char *run_dir)
@@ -113,6 +120,41 @@ static uint64_t instances_ended(const struct run_verdict *verdict)
            verdict->counts[INSTANCE_FAILED] + verdict->counts[INSTANCE_TIMED_OUT];
 }
 
+static void put_failures(struct text *text, const struct run_verdict *verdict,
+                         const struct failures *failures, const char *run_dir)
+{
+    const uint64_t count = failures_count(failures);
+    const uint64_t final = verdict->counts[INSTANCE_FAILED] + verdict->counts[INSTANCE_TIMED_OUT];
+    if (count == 0) {
+        return;
+    }
+    text_put_count(text, "mapfleet: ", count,
+                   count == 1 ? " attempt failed:\n" : " attempts failed:\n");
+    if (text->status == STATUS_OK) {
+        text->status = failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text->buffer);
+    }
+    if (failures_group_count(failures) > GROUP_COUNT_MAX && final > 0) {
+        put_command(text, "mapfleet: all that failed: mapfleet results", run_dir,
+                    " --table --state failed,timed-out");
+    }
+}
+
+/* Many expect the rest to run all the same. */
+static void put_what_was_left(struct text *text, const struct run_description *run,
+                              const char *run_dir)
+{
+    const uint64_t left =
+        run->verdict.counts[INSTANCE_NOT_STARTED] + run->verdict.counts[INSTANCE_ABORTED];
+    if (run->state != RUN_FAILED || run->options.policy != POLICY_STOP || left == 0) {
+        return;
+    }
+    text_put_count(text, "mapfleet: --policy stop, the default, has left out ", left,
+                   left == 1 ? " instance" : " instances");
+    text_put(text, " (--policy run-all runs all; --max-failures N bears with some)\n", "");
+    put_command(text, "mapfleet: to run them, and again what failed: mapfleet resume", run_dir,
+                " --failed --policy run-all");
+}
+
 void summary_print(const struct run_description *run, const struct failures *failures,
                    const char *lost, const char *run_dir)
 {
@@ -128,14 +170,8 @@ void summary_print(const struct run_description *run, const struct failures *fai
     text_put(&text, "; ", quantity_time_text((uint64_t)(verdict->wall_seconds * 1e9), time));
     const uint64_t rate = rate_of(instances_ended(verdict), verdict->wall_seconds);
     text_put_count(&text, ", ", rate, rate == 1 ? " instance/s\n" : " instances/s\n");
-    if (failures_count(failures) > 0) {
-        text_put_count(&text, "mapfleet: ", failures_count(failures),
-                       failures_count(failures) == 1 ? " attempt failed:\n"
-                                                     : " attempts failed:\n");
-        if (text.status == STATUS_OK) {
-            text.status = failures_print(failures, GROUP_COUNT_MAX, RANGE_COUNT_MAX, &text.buffer);
-        }
-    }
+    put_failures(&text, verdict, failures, run_dir);
+    put_what_was_left(&text, run, run_dir);
     if (lost != NULL) {
         text_put(&text, "mapfleet: lost: ", lost);
         text_put(&text, "\n", "");

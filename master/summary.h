@@ -11,8 +11,9 @@
 /* One line: done of all, rate, failed, running. */
 void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us);
 
-/* Verdict, counts by state, retries, time, rate, the failures, grouped, the ranks that were lost
- * (NULL: none), and the run directory; of an interrupted run, how to go on with it. */
+/* Verdict, counts by state, retries, time, rate, the failures, grouped, what the policy stop has
+ * left out, the ranks that were lost (NULL: none), and the run directory; of an interrupted run,
+ * how to go on with it. */
 void summary_print(const struct run_description *run, const struct failures *failures,
                    const char *lost, const char *run_dir);
 /* The last of these alone. */

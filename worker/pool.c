@@ -13,6 +13,7 @@
 #include "shared/clock.h"
 #include "shared/memory.h"
 #include "worker/executor.h"
+#include "worker/exit_guard.h"
 #include "worker/pool_private.h"
 
 #define SETUP_FAILURES_MAX 2
@@ -45,7 +46,10 @@ static enum status open_in_rank(struct pool *pool, struct error *err)
     offer_place(pool->options.offer, 0, &slot_control(slot)->place);
     slot_place_show_devices(&slot_control(slot)->place);
     struct runner_options options = runner_options_of(pool);
-    if (executor_set_up(pool->options.job, &options, &pool->state, err) != STATUS_OK) {
+    exit_guard_enter("the job's setup");
+    status = executor_set_up(pool->options.job, &options, &pool->state, err);
+    exit_guard_leave();
+    if (status != STATUS_OK) {
         (void)snprintf(pool->setup_error, sizeof(pool->setup_error), "%s", err->text);
         return STATUS_OK; /* told by pool_setup_error() */
     }
@@ -444,7 +448,9 @@ static void collect_in_rank(struct pool *pool, struct pool_result *result, bool 
     struct slot *slot = &pool->slots[0];
     struct error err;
     if (slot->state == SLOT_BUSY) {
+        exit_guard_enter("a task function");
         runner_run(pool->runner);
+        exit_guard_leave();
         const enum status status = pool_take_ended(pool, slot, clock_us(), result, is_result, &err);
         assert(status == STATUS_OK && *is_result);
     }

@@ -60,8 +60,39 @@ rule "stop starts nothing more once the minimum is out of reach"
 run 2 map basics:fail --inputs three.jsonl --unit-size 1 --print --run-dir stopped
 expect_status 1
 [ "$(wc -l <out)" -eq 10 ] || fail "the list has not ten elements"
+cp err said
 run 0 results stopped --table --state not-started
 [ -s out ] || fail "nothing is not-started"
+
+rule "what stop has left out is said, and the command that is named runs it"
+expect_in said "--policy stop, the default, has left out "
+command=$(sed -n 's/.*and again what failed: mapfleet //p' said)
+[[ $command == resume*stopped*" --failed --policy run-all" ]] || fail "no command: $command"
+eval "run 0 $command --print"
+expect_status 1
+expect_lines out "$holes"
+expect_not_in err "has left out"
+
+rule "without a table, states that have no output come with a hint at one"
+run 0 results stopped --state failed
+expect_status 0
+expect_in err "--table shows"
+expect_lines out "$(printf 'null\nnull\nnull')"
+run 0 results stopped --state failed,succeeded
+expect_not_in err "--table"
+[ "$(wc -l <out)" -eq 10 ] || fail "not all ten"
+
+rule "failures that the last lines leave out are found by the command that is named there"
+for i in $(seq 12); do echo "{\"value\": $i, \"fail\": 99, \"message\": \"unlike $i\"}"; done >unlike.jsonl
+run 0 map basics:fail --inputs unlike.jsonl --policy run-all --run-dir unlike
+expect_status 1
+expect_in err "2 more groups (2 attempts)"
+expect_not_in err "has left out"
+command=$(sed -n 's/.*all that failed: mapfleet //p' err)
+eval "run 0 $command"
+expect_status 0
+[ "$(grep -c unlike out)" -eq 12 ] || fail "not all twelve"
+
 
 rule "enough ends the map once the minimum is met"
 run 2 map basics:square --range 0:100000 --policy enough --min-successes 5 --unit-size 1 \

@@ -104,4 +104,32 @@ run 3 map basics:misbehave --inputs twice.jsonl --print
 expect_status 0
 expect_lines out "$(seq 0 999)"
 expect_nothing_left
+
+leaving=$MAPFLEET_BUILD_DIR/tests/jobs/leaving.so
+for ranks in 0 2; do
+    rule "with --isolation none a task that calls exit(0) is no success, and the run goes on ($ranks ranks)"
+    run "$ranks" map "$leaving:leave" --range 0:3 --isolation none --run-dir "in-rank-$ranks"
+    [ "$status" -ne 0 ] || fail "it exited with 0"
+    [ "$ranks" -ne 0 ] || expect_status 75
+    expect_in err "a task function called exit(0), and so ended its rank"
+    run 0 status "in-rank-$ranks"
+    expect_status 75
+    run "$ranks" resume "in-rank-$ranks" --isolation process
+    expect_status 1
+    expect_in err "left with exit status 0"
+done
+
+rule "with --isolation none a setup that calls exit(0) is no success"
+touch leave-in-setup
+run 0 map "$leaving:child" --range 0:3 --isolation none
+expect_status 75
+expect_in err "the job's setup called exit(0), and so ended its rank"
+rm leave-in-setup
+
+rule "with --isolation none a child of a task may exit as it likes"
+run 0 map "$leaving:child" --range 0:3 --isolation none --print
+expect_status 0
+expect_lines out "$(printf '3\n3\n3')"
+expect_not_in err "called exit"
+expect_nothing_left
 exit 0

@@ -53,8 +53,14 @@ refused '--max-failures' basics:square --range 0:3 --min-successes 1 --max-failu
 on_ranks="0 3"
 refused 'two sources' basics:square --range 0:3 --inputs good.jsonl
 on_ranks=0
+refused '--range 0:2 and --range 5:6 are two sources' basics:square --range 0:2 --range 5:6
+refused '--inputs good.jsonl and --inputs other.jsonl are two sources' basics:square \
+    --inputs good.jsonl --inputs other.jsonl
 refused 'no inputs' basics:square
 refused '--retries' basics:square --range 0:3 --retrys 1
+refused '"10" is 10 bytes: expected at least 1Mi' basics:square --range 0:3 --mem 10
+printf 'value;fail\n1;2\n' >semicolons.csv
+refused 'fields are separated by commas' basics:fail --inputs semicolons.csv
 refused 'no count' basics:square --range 0:3 --retries x
 refused 'existing exists' basics:square --range 0:3 --run-dir existing
 refused 'step' basics:square --range 0:3:0

@@ -113,6 +113,7 @@ Test(failures, a_cut_list_counts_what_it_leaves_out)
     expect_print(failures, 1, 5, "[0-1]: error: a\n2 more groups (3 attempts)\n");
     expect_print(failures, 2, 5, "[0-1]: error: a\n[2-3]: error: b\n1 more group (1 attempt)\n");
     expect_print(failures, 0, 5, "3 more groups (6 attempts)\n");
+    cr_expect(eq(sz, failures_group_count(failures), 3));
     failures_destroy(failures);
 }
 

@@ -39,6 +39,11 @@ Test(inputs_csv, fields_of_any_stay_text)
     expect_file("a.csv", "x,y\n1,true\n", "any", "{\"x\":\"1\",\"y\":\"true\"}\n");
 }
 
+Test(inputs_csv, a_map_takes_any_columns)
+{
+    expect_file("a.csv", "x,y\n1,2\n", "map<str>", "{\"x\":\"1\",\"y\":\"2\"}\n");
+}
+
 Test(inputs_csv, an_empty_field_of_an_optional_type_is_null)
 {
     expect_file("a.csv", "x,y\n1,\n,2\n", "{x: int?, y: int?}",
@@ -136,6 +141,18 @@ Test(inputs_csv, a_tab_always_separates_and_quotes_are_text)
 }
 
 /* ---- Refusals ------------------------------------------------------------------------------- */
+
+Test(inputs_csv, semicolons_between_fields_are_refused_with_a_hint)
+{
+    expect_file_refused("a.csv", "x;y\n1;2\n", "{x: int, y: int}",
+                        "a.csv:2: index 0: at [\"x;y\"]: found a field that {x: int, y: int} does "
+                        "not have (the first line is one field, which holds \";\": fields are "
+                        "separated by commas)");
+    expect_file_refused("a.csv", "x;y\n1,5;2\n", "any",
+                        "a.csv:2: index 0: found 2 columns, expected 1 as in line 1 (the first "
+                        "line is one field, which holds \";\": fields are separated by commas)");
+    expect_file("a.csv", "x;y\n1;2\n", "any", "{\"x;y\":\"1;2\"}\n");
+}
 
 Test(inputs_csv, ragged_rows_are_refused_with_their_line)
 {

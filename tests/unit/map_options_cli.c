@@ -117,6 +117,7 @@ Test(map_options_cli, each_number_has_its_unit)
     cr_expect(eq(u64, applied("--grace 3").grace_ns, UINT64_C(3000000000)));
     cr_expect(eq(u64, applied("--lost-after 1.5").lost_after_ns, UINT64_C(1500000000)));
     cr_expect(eq(u64, applied("--time-limit 2m").time_limit_ns, UINT64_C(120000000000)));
+    cr_expect(eq(u64, applied("--mem 1Mi").mem, UINT64_C(1) << 20));
     cr_expect(eq(u64, applied("--mem 100Mi").mem, UINT64_C(100) << 20));
     cr_expect(eq(dbl, applied("--mem-growth 1.5").mem_growth, 1.5));
     cr_expect(eq(u64, applied("--cpus 8").cpus, 8));
@@ -206,6 +207,10 @@ Test(map_options_cli, a_unit_or_an_output_of_nothing_is_refused)
                    "--unit-size: \"0\" is no unit size: expected auto or a count above 0");
     expect_refused("--unit-size many",
                    "--unit-size: \"many\" is no unit size: expected auto or a count above 0");
+    expect_refused("--mem 10",
+                   "--mem: \"10\" is 10 bytes: expected at least 1Mi (10M, 2Gi), or 0: no bound");
+    expect_refused("--mem 1023Ki", "--mem: \"1023Ki\" is 1047552 bytes: expected at least 1Mi "
+                                   "(10M, 2Gi), or 0: no bound");
     expect_refused("--max-output 0",
                    "--max-output: \"0\" leaves room for none: expected a size above 0");
 }

@@ -174,6 +174,27 @@ Test(options, an_unknown_option_names_the_nearest)
                    "unknown option --min-sucess-ratio: did you mean --min-success-ratio?");
     expect_refused(VERB_MAP, LINE("--max"), "unknown option --max: did you mean --max-output?");
     expect_refused(VERB_RESULTS, LINE("--tabel"), "unknown option --tabel: did you mean --table?");
+    expect_refused(VERB_MAP, LINE("--retry", "2"),
+                   "unknown option --retry: did you mean --retries?");
+    expect_refused(VERB_MAP, LINE("--retry-", "2"),
+                   "unknown option --retry-: did you mean --retry-delay?");
+    expect_refused(VERB_MAP, LINE("--input", "x"),
+                   "unknown option --input: did you mean --inputs?");
+}
+
+Test(options, two_sources_of_inputs_are_refused_by_name)
+{
+    expect_refused(VERB_MAP, LINE("--range", "0:2", "--range=5:6"),
+                   "--range 0:2 and --range 5:6 are two sources of inputs: give one of them");
+    expect_refused(VERB_MAP, LINE("--inputs", "a.csv", "--inputs", "b.csv"),
+                   "--inputs a.csv and --inputs b.csv are two sources of inputs: give one of them");
+}
+
+Test(options, the_same_source_of_inputs_may_be_given_twice)
+{
+    struct options options = parsed(VERB_MAP, LINE("--range", "0:2", "--range=0:2"));
+    expect_str(options.values[OPTION_RANGE], "0:2");
+    options_free(&options);
 }
 
 Test(options, an_unknown_option_with_none_near_points_at_the_help)
