@@ -74,9 +74,13 @@ static char *type_text(const struct type *type)
 enum status request_open_task(struct request *request, const char *job, const char *task,
                               struct error *err)
 {
-    const enum status status = is_isolated(&request->options)
-                                   ? describe_job(request->zygote, job, 0, &request->job, err)
-                                   : job_open(job, &request->job, err);
+    uint64_t load_us_max = 0;
+    enum status status = describe_patience(&load_us_max, err);
+    if (status == STATUS_OK) {
+        status = is_isolated(&request->options)
+                     ? describe_job(request->zygote, job, load_us_max, &request->job, err)
+                     : job_open(job, &request->job, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -37,6 +37,7 @@ static void revive(struct history *history, struct index_set *ended)
         counters_set(&history->task_failures, index, 0);
         counters_set(&history->system_failures, index, 0);
         counters_set(&history->memory_failures, index, 0);
+        index_set_drop(&history->begun, index, 1);
     }
     index_set_free(ended);
 }
@@ -47,14 +48,6 @@ bool history_has_ended(const struct history *history, uint64_t index)
            index_set_contains(&history->cached, index) ||
            index_set_contains(&history->failed, index) ||
            index_set_contains(&history->timed_out, index);
-}
-
-bool history_has_begun(const struct history *history, uint64_t index)
-{
-    return index_set_contains(&history->begun, index) ||
-           counters_get(&history->task_failures, index) > 0 ||
-           counters_get(&history->system_failures, index) > 0 ||
-           counters_get(&history->earlier_attempts, index) > 0;
 }
 
 /* Instances between attempts for which the budget is too small now. */

@@ -28,7 +28,7 @@ struct history {
     struct index_set cached; /* took an output that no attempt of theirs made */
     struct index_set failed;
     struct index_set timed_out;
-    struct index_set begun;           /* an attempt of it was ended by us */
+    struct index_set begun; /* an attempt of it was ended by us, since it was revived last */
     struct index_set last_timed_out;  /* between attempts, and its last one ran out of time */
     struct counters task_failures;    /* of the present budgets */
     struct counters system_failures;  /* of the present budgets */
@@ -50,7 +50,5 @@ void history_cache(struct history *history, uint64_t start, uint64_t count);
 void history_share_failure(struct history *history, uint64_t index);
 
 bool history_has_ended(const struct history *history, uint64_t index);
-/* Has an attempt of it begun that did not succeed? */
-bool history_has_begun(const struct history *history, uint64_t index);
 
 #endif

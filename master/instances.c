@@ -135,8 +135,10 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
         return STATUS_INVALID;
     }
     struct fact *fact = &instances->facts[reported->index];
-    if (instance_state_is_success((enum instance_state)fact->state)) {
-        return STATUS_OK;
+    const bool has_failed = fact->state == INSTANCE_FAILED || fact->state == INSTANCE_TIMED_OUT;
+    if (instance_state_is_success((enum instance_state)fact->state) ||
+        (has_failed && reported->class == FAILURE_ABORTED)) {
+        return STATUS_OK; /* what had a second copy ends by one of the two */
     }
     struct failure *failure = NULL;
     enum status status = take_failure(instances, fact, &failure);
@@ -168,8 +170,7 @@ static MUST_CHECK enum status apply_failure(struct instances *instances,
         .task_failures = task_failures,
         .system_failures = system_failures,
         .attempt_number = number,
-        .attempts_max =
-            ended || outcome->attempts_max > 0 ? outcome->attempts_max : failure->attempts_max,
+        .attempts_max = outcome->attempts_max > number ? outcome->attempts_max : number,
         .text = text,
         .class = reported->class,
     };
@@ -225,8 +226,8 @@ static MUST_CHECK enum status apply_batch(struct instances *instances, const str
     return STATUS_OK;
 }
 
-/* What had failed begins anew. Until it ends again it has no final result, and its last failure is
- * still the last thing that is known of it. */
+/* What had failed begins anew, as if it had not been started. Its last failure is still the last
+ * thing that is known of it. */
 static void apply_revival(struct instances *instances)
 {
     for (uint64_t i = 0; i < instances->size; i++) {
@@ -235,7 +236,7 @@ static void apply_revival(struct instances *instances)
             continue;
         }
         const bool has_begun = (fact->flags & FACT_BEGUN) != 0;
-        fact->state = has_begun ? INSTANCE_ABORTED : INSTANCE_NOT_STARTED;
+        fact->state = INSTANCE_NOT_STARTED;
         if (!has_begun) {
             fact->failure = 0; /* it was another's */
         } else if (fact->failure > 0) {
@@ -253,10 +254,11 @@ static void apply_budgets(struct instances *instances, const struct record *star
         if (fact->failure == 0 || fact->state != INSTANCE_ABORTED) {
             continue;
         }
-        const struct failure *failure = &failures_of(instances)[fact->failure - 1];
+        struct failure *failure = &failures_of(instances)[fact->failure - 1];
         if (failure->task_failures > start->retries ||
             failure->system_failures > start->system_retries) {
             fact->state = failure->class == FAILURE_TIMEOUT ? INSTANCE_TIMED_OUT : INSTANCE_FAILED;
+            failure->attempts_max = failure->attempt_number;
         }
     }
 }

@@ -102,6 +102,9 @@ uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index)
 {
     const uint64_t of_task = failures_max(ledger->options.retries);
     const uint64_t system_failures = counters_get(&ledger->system_failures, index);
+    if (system_failures > ledger->options.system_retries) {
+        return counters_get(&ledger->task_failures, index) + system_failures;
+    }
     return of_task > UINT64_MAX - system_failures ? UINT64_MAX : of_task + system_failures;
 }
 
@@ -368,13 +371,20 @@ static bool has_ended(const struct ledger *ledger, uint64_t index)
            index_set_contains(&ledger->aborted, index);
 }
 
+/* Attempts under budgets that were renewed since do not count: its instance begins anew. */
+static bool has_failed_now(const struct ledger *ledger, uint64_t index)
+{
+    return counters_get(&ledger->task_failures, index) > 0 ||
+           counters_get(&ledger->system_failures, index) > 0;
+}
+
 uint64_t ledger_begun(const struct ledger *ledger)
 {
     uint64_t begun = 0;
     uint64_t ended_by_us;
     for (uint64_t from = 0; index_set_next(&ledger->begun, from, &ended_by_us);
          from = ended_by_us + 1) {
-        const bool is_counted_below = ledger_attempts(ledger, ended_by_us) > 0;
+        const bool is_counted_below = has_failed_now(ledger, ended_by_us);
         begun += !is_counted_below && !has_ended(ledger, ended_by_us) ? 1 : 0;
     }
     for (uint64_t index = 0; index < ledger->options.size; index++) {
@@ -382,7 +392,7 @@ uint64_t ledger_begun(const struct ledger *ledger)
         if (index >= ledger->options.size) {
             break;
         }
-        begun += ledger_attempts(ledger, index) > 0 && !has_ended(ledger, index) ? 1 : 0;
+        begun += has_failed_now(ledger, index) && !has_ended(ledger, index) ? 1 : 0;
     }
     return begun;
 }

@@ -61,7 +61,7 @@ struct ledger_fate {
     enum instance_state state; /* where is_final */
     uint64_t task_failures;    /* this one included */
     uint64_t system_failures;
-    uint64_t attempts_max; /* the M of "attempt K of M": retries + 1 + system failures */
+    uint64_t attempts_max; /* the M of "attempt K of M", ledger_attempts_max() */
 };
 
 MUST_CHECK enum status ledger_create(struct ledger_options options, struct ledger **ledger_out);
@@ -105,14 +105,15 @@ void ledger_abort(struct ledger *ledger, uint64_t index);
  * ended stays so, everybody else is READY, with the attempts that it has used. */
 void ledger_restore(struct ledger *ledger, struct history *history);
 
-/* Instances that have not ended, but of which an attempt has. Walks every block of 2^16 instances
- * in which something failed: for the end of a run. */
+/* Instances that have not ended, but of which an attempt has, under the present budgets. Walks
+ * every block of 2^16 instances in which something failed: for the end of a run. */
 uint64_t ledger_begun(const struct ledger *ledger);
 
 /* Attempts of an instance that ended by themselves, but for a success: its next attempt's number.
  */
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index);
-/* How many it may have, as far as is known: its retries, and one more for each system failure. */
+/* How many it may have, as far as is known: its retries, and one more for each system failure;
+ * where these have used their budget up, those that it had. */
 uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index);
 /* How often an attempt of it has gone past its memory, where that makes its `mem` grow. */
 uint64_t ledger_growth(const struct ledger *ledger, uint64_t index);

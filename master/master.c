@@ -54,6 +54,7 @@ enum status master_create(const struct master_options *options, struct master **
     }
     master->options = *options;
     master->leave_us_max = MASTER_LEAVE_US_MAX;
+    master->pause_us_max = UINT64_MAX;
     const struct map_options *map = &options->run->options;
     master->cancel.grace_us = map->grace_ns / 1000;
     deadline_init(&master->deadline,
@@ -282,8 +283,8 @@ static void print_progress(struct master *master, uint64_t now_us)
     if (!master->options.is_progress_plain || now_us < master->progress_us) {
         return;
     }
-    summary_print_progress(scheduler_counts(master->scheduler),
-                           inputs_count(master->options.inputs), now_us - master->started_us);
+    summary_print_progress(&master->recorded, inputs_count(master->options.inputs),
+                           master->done_before, now_us - master->started_us);
     master->progress_us = now_us + PROGRESS_EVERY_US;
 }
 
@@ -355,7 +356,8 @@ static uint64_t deadline_of_state_us(const struct master *master)
         return master->ending_us + master->leave_us_max;
     }
     if (master->state == MASTER_CONCLUDING || master->wake_us != UINT64_MAX) {
-        return master->wake_us;
+        const uint64_t pause_end_us = master_pause_end_us(master);
+        return master->wake_us < pause_end_us ? master->wake_us : pause_end_us;
     }
     if (master->state != MASTER_RUNNING) {
         return UINT64_MAX;

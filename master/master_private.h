@@ -56,6 +56,7 @@ struct master {
     struct log_sync *sync; /* of the log */
     struct run_lock *lock; /* of the run directory */
     uint64_t paused_us;    /* since when the record can't be written; 0: it can */
+    uint64_t pause_us_max; /* a pause ends then, however long it has been; UINT64_MAX: not */
     uint64_t unkept_us;    /* since when files of attempts can't be kept there; 0: they can */
     uint64_t hold_us;      /* nothing is handed out before */
     uint64_t turn_us;      /* of the last turn */
@@ -91,7 +92,9 @@ struct master {
     uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
     uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
     struct deadline deadline;
-    uint64_t progress_us; /* when the next line of progress is due */
+    uint64_t progress_us;          /* when the next line of progress is due */
+    uint64_t done_before;          /* instances that had ended when this session began */
+    struct ledger_counts recorded; /* as they were when the record was last written out */
     struct tally tally;
     uint64_t wall_ms_before;   /* of earlier sessions */
     struct buffer packed;      /* inputs of the unit being sent, or of a batch */
@@ -186,9 +189,12 @@ void master_take_back(struct master *master, uint32_t rank, const struct wire_re
  * builds on it. While it can't be, the run pauses, and at last gives up. */
 MUST_CHECK enum status master_write_out(struct master *master, uint64_t now_us, bool *may_act_out,
                                         struct error *err);
-/* The run directory can't be written, for this reason: wait, or give up. */
+/* The run directory can't be written, for this reason: wait, or give up: after its patience, or
+ * when the time of the session or the grace of an interruption is over. */
 MUST_CHECK enum status master_pause(struct master *master, const char *reason, uint64_t now_us,
                                     struct error *err);
+/* When a pause must end; UINT64_MAX where there is none. */
+uint64_t master_pause_end_us(const struct master *master);
 /* It can. */
 void master_go_on(struct master *master);
 /* The same for files of attempts, which workers put there: nothing is handed out for a moment. Then

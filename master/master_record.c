@@ -8,6 +8,22 @@
 /* How often the loop asks whether a sync is done. */
 #define LOOK_AGAIN_US 1000
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What runs goes on meanwhile, and is ended when the run gives up: so that has to be when it would
+ * be ended without a pause. */
+uint64_t master_pause_end_us(const struct master *master)
+{
+    if (master->paused_us == 0) {
+        return UINT64_MAX;
+    }
+    return earlier(earlier(master->paused_us + master->options.patience_us, master->pause_us_max),
+                   deadline_term_us(&master->deadline));
+}
+
 enum status master_pause(struct master *master, const char *reason, uint64_t now_us,
                          struct error *err)
 {
@@ -16,7 +32,7 @@ enum status master_pause(struct master *master, const char *reason, uint64_t now
         master->paused_us = now_us;
         log_warning("%s; the run pauses, and tries again for %s", reason,
                     quantity_time_text(master->options.patience_us * 1000, patience));
-    } else if (now_us - master->paused_us >= master->options.patience_us) {
+    } else if (now_us >= master_pause_end_us(master)) {
         return master_give_up(master, reason, now_us, err);
     }
     master->wake_us = now_us + AGAIN_US;
@@ -75,7 +91,8 @@ enum status master_write_out(struct master *master, uint64_t now_us, bool *may_a
     if (!run_lock_is_held(master->lock)) {
         return master_give_up(master, "another process has taken this run over", now_us, err);
     }
-    if (master->paused_us != 0 && now_us < master->wake_us) {
+    if (master->paused_us != 0 && now_us < master->wake_us &&
+        now_us < master_pause_end_us(master)) {
         return STATUS_OK;
     }
     const bool is_written = run_log_flush(master->log, &reason) == STATUS_OK;
@@ -83,6 +100,7 @@ enum status master_write_out(struct master *master, uint64_t now_us, bool *may_a
     if (!is_written || log_sync_failure(master->sync, &reason)) {
         return master_pause(master, reason.text, now_us, err);
     }
+    master->recorded = scheduler_counts(master->scheduler);
     if (master->state == MASTER_RUNNING) {
         master_go_on(master);
     }

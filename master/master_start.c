@@ -274,6 +274,8 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
     }
     master->state = MASTER_RUNNING;
     master->started_us = now_us;
+    master->recorded = scheduler_counts(master->scheduler);
+    master->done_before = summary_done(&master->recorded);
     master->progress_us = now_us + PROGRESS_FIRST_US;
     return STATUS_OK;
 }

@@ -22,7 +22,8 @@ static void stop(struct master *master, const struct wire_cancel *how, uint64_t 
 {
     master->cancel = *how;
     master->is_stopped = true;
-    master->give_up_us = later(later(now_us, how->run_on_us), later(how->grace_us, answer_us));
+    master->pause_us_max = later(now_us, how->run_on_us);
+    master->give_up_us = later(master->pause_us_max, later(how->grace_us, answer_us));
     scheduler_stop(master->scheduler);
 }
 
@@ -40,6 +41,20 @@ static void stop_with_grace(struct master *master, const char *why, uint64_t now
     stop(master, &how, ANSWER_US, now_us);
     log_info("%s: nothing new starts, what runs has %s to end by itself; again to end it at once",
              why, quantity_time_text(grace_ns, text));
+}
+
+/* The map is done. Where its end cannot be written, that is tried for no longer. */
+static void conclude_with_grace(struct master *master, const char *why, uint64_t now_us)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    const uint64_t grace_ns = master->options.run->options.grace_ns;
+    if (master->pause_us_max == UINT64_MAX) {
+        master->pause_us_max = later(now_us, grace_ns / 1000);
+    }
+    if (master->paused_us != 0) {
+        log_info("%s: the end of the run has %s to be written; again to end it at once", why,
+                 quantity_time_text(grace_ns, text));
+    }
 }
 
 /* What cannot be written now is not waited for. */
@@ -77,7 +92,11 @@ enum status master_interrupt(struct master *master, enum master_urgency urgency,
         stop_with_grace(master, why, now_us);
         return STATUS_OK;
     case MASTER_CONCLUDING:
-        return urgency == MASTER_AT_ONCE ? conclude_at_once(master, why, now_us, err) : STATUS_OK;
+        if (urgency == MASTER_AT_ONCE) {
+            return conclude_at_once(master, why, now_us, err);
+        }
+        conclude_with_grace(master, why, now_us);
+        return STATUS_OK;
     case MASTER_ENDING:
         if (urgency == MASTER_AT_ONCE) {
             master->leave_us_max = MASTER_LEAVE_AT_ONCE_US_MAX;
@@ -129,13 +148,21 @@ static void mind_deadline(struct master *master, uint64_t now_us)
     log_info("the time limit is near: nothing new starts");
 }
 
+static void tell_unanswered(uint64_t leased)
+{
+    if (leased > 0) {
+        log_warning("%" PRIu64 " instance%s not waited for: their ranks do not answer", leased,
+                    leased == 1 ? " is" : "s are");
+    }
+}
+
+/* In a pause there is nobody to wait for: that ends by itself, see master_pause_end_us(). */
 void master_mind_the_time(struct master *master, uint64_t now_us)
 {
     if (!master->is_stopped) {
         mind_deadline(master, now_us);
-    } else if (now_us >= master->give_up_us) {
-        log_warning("%" PRIu64 " instances are not waited for: their ranks do not answer",
-                    scheduler_counts(master->scheduler).leased);
+    } else if (now_us >= master->give_up_us && master->paused_us == 0) {
+        tell_unanswered(scheduler_counts(master->scheduler).leased);
         master_conclude(master, now_us);
     }
 }

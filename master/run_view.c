@@ -133,17 +133,6 @@ static double rate(const struct run_view *view, uint64_t now_ms)
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
-/* Of those, the ones that had an attempt of their own. */
-static void put_begun(struct run_view *view, const struct index_set *revived)
-{
-    uint64_t index;
-    for (uint64_t from = 0; index_set_next(revived, from, &index); from = index + 1) {
-        if (history_has_begun(&view->replay.history, index)) {
-            index_set_put(&view->tried, index, 1);
-        }
-    }
-}
-
 static void drop_ended(struct run_view *view)
 {
     index_set_subtract(&view->tried, &view->replay.history.succeeded);
@@ -226,8 +215,7 @@ static MUST_CHECK enum status take_record(struct run_view *view, const struct re
                                           struct error *err)
 {
     if (record->kind == RECORD_START && record->revives_failed) {
-        put_begun(view, &view->replay.history.failed);
-        put_begun(view, &view->replay.history.timed_out);
+        drop_ended(view); /* what is revived is as if it had not been tried */
     }
     if (replay_record(&view->replay, record, MAP_NUMBER, view->run->input_count, view->failures) !=
         STATUS_OK) {

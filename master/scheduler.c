@@ -431,7 +431,10 @@ static void take_one(struct scheduler *scheduler, uint32_t worker, struct lease 
     if (role == ROLE_LOSER) {
         assert(failure != NULL);
         copy_over(scheduler, lease, index, false);
-        *fate_out = (struct ledger_fate){.is_superseded = true, .state = INSTANCE_ABORTED};
+        *fate_out =
+            (struct ledger_fate){.is_superseded = true,
+                                 .state = INSTANCE_ABORTED,
+                                 .attempts_max = ledger_attempts_max(scheduler->ledger, index)};
     } else if (failure == NULL) {
         ledger_succeed(scheduler->ledger, index, 1);
         if (role != ROLE_ALONE) {

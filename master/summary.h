@@ -8,8 +8,13 @@
 #include "master/ledger.h"
 #include "master/run_file.h"
 
-/* One line: done of all, rate, failed, running. */
-void summary_print_progress(struct ledger_counts counts, uint64_t size, uint64_t elapsed_us);
+/* Instances that need no more attempts, so far. */
+uint64_t summary_done(const struct ledger_counts *counts);
+
+/* One line: done of all, rate, failed, waiting. The rate is that of this session, which began
+ * `elapsed_us` ago with `done_before` of them. */
+void summary_print_progress(const struct ledger_counts *counts, uint64_t size, uint64_t done_before,
+                            uint64_t elapsed_us);
 
 /* Verdict, counts by state, retries, time, rate, the failures, grouped, what the policy stop has
  * left out, the ranks that were lost (NULL: none), and the run directory; of an interrupted run,

@@ -15,8 +15,11 @@
 #include "shared/job_description.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "shared/quantity.h"
 #include "worker/relay.h"
 
+#define PATIENCE_VARIABLE "MAPFLEET_LOAD_PATIENCE"
+#define PATIENCE_US 60000000
 /* After so long, say what is waited for. */
 #define NOTICE_US 3000000
 
@@ -33,6 +36,30 @@ struct waiting {
 static const char *name_of(const char *path)
 {
     return *path != '\0' ? path : "the program";
+}
+
+enum status describe_patience(uint64_t *time_us_out, struct error *err)
+{
+    const char *text = getenv(PATIENCE_VARIABLE);
+    uint64_t patience_ns = 0;
+    *time_us_out = PATIENCE_US;
+    if (text == NULL) {
+        return STATUS_OK;
+    }
+    const enum status status = quantity_parse_time(text, &patience_ns, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, PATIENCE_VARIABLE ": ");
+        return status;
+    }
+    *time_us_out = patience_ns / 1000;
+    return STATUS_OK;
+}
+
+enum status describe_too_long(const char *path, uint64_t time_us_max, struct error *err)
+{
+    char time[QUANTITY_TEXT_SIZE];
+    return error_set(err, STATUS_INVALID, "mf_job of %s did not return within %s", name_of(path),
+                     quantity_time_text(time_us_max * 1000, time));
 }
 
 enum status describe_end(struct zygote *zygote, const char *path, struct error *err)
@@ -70,8 +97,7 @@ static enum status wait_once(struct waiting *waiting, struct error *err)
 {
     const uint64_t waited_us = clock_us() - waiting->started_us;
     if (waiting->time_us_max > 0 && waited_us >= waiting->time_us_max) {
-        return error_set(err, STATUS_INVALID, "mf_job of %s did not return within %d s",
-                         name_of(waiting->path), (int)(waiting->time_us_max / 1000000));
+        return describe_too_long(waiting->path, waiting->time_us_max, err);
     }
     if (!waiting->is_noticed && waited_us >= NOTICE_US) {
         waiting->is_noticed = true;

@@ -16,6 +16,12 @@
 #include "shared/job.h"
 #include "worker/zygote.h"
 
+/* How long a job may take to load for a run: a minute, or what $MAPFLEET_LOAD_PATIENCE says. Fails
+ * where that is no time. */
+MUST_CHECK enum status describe_patience(uint64_t *time_us_out, struct error *err);
+/* The text for one that took longer. */
+enum status describe_too_long(const char *path, uint64_t time_us_max, struct error *err);
+
 /* `job` is what a user typed, "" being the built-in job. `time_us_max` bounds the loading; 0: no
  * bound. After some seconds it is said what is waited for. */
 MUST_CHECK enum status describe_job(struct zygote *zygote, const char *job, uint64_t time_us_max,

@@ -316,11 +316,25 @@ static inline bool is_plain_output(const struct runner *runner)
            type_is_packed_scalar(runner->output_kind, writer->data + writer->value_start, size);
 }
 
+/* A value that is none of the three is a failure that says so, before what the function said. */
+static void mind_returned(mf_context *ctx, mf_status returned)
+{
+    char said[CONTEXT_TEXT_SIZE];
+    const size_t said_size = ctx->text_size;
+    if (returned == MF_OK || returned == MF_FAIL || returned == MF_FAIL_PERMANENTLY) {
+        return;
+    }
+    memcpy(said, ctx->text, said_size);
+    (void)mf_fail(ctx, "returned %d, which is no mf_status%s%.*s", (int)returned,
+                  said_size > 0 ? ": " : "", (int)said_size, said);
+}
+
 static void end_attempt(struct runner *runner, struct place place, mf_status returned)
 {
     struct error err;
     enum status status;
-    const mf_context *ctx = &runner->context;
+    mf_context *ctx = &runner->context;
+    mind_returned(ctx, returned);
     if (!weigh(runner, err.text, sizeof(err.text))) {
         writer_rewind(runner->writer);
         fail(runner, place, FAILURE_MEMORY, false, err.text, strlen(err.text));

@@ -134,6 +134,9 @@ static uint64_t state_deadline_us(const struct worker *worker)
     if (worker->state == WORKER_LEAVING) {
         return worker->leaving_us + WORKER_LEAVE_US_MAX;
     }
+    if (worker->state == WORKER_PREPARING && worker->pool == NULL) {
+        return worker->preparing_us + worker->prepare_us_max;
+    }
     if (worker->state == WORKER_RESETTING) {
         return pool_deadline_us(worker->pool);
     }

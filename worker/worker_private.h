@@ -40,6 +40,8 @@ struct worker {
     enum worker_state state;
     struct arena arena; /* of `start` */
     struct wire_message start;
+    uint64_t preparing_us;   /* since when the zygote loads the job ... */
+    uint64_t prepare_us_max; /* ... and how long it may */
     struct job *job;         /* where attempts run in the rank itself */
     const struct task *task; /* of it */
     struct offer offer;      /* since START */

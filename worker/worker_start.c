@@ -74,7 +74,9 @@ enum status worker_on_start(struct worker *worker, const struct wire_message *me
     if (worker->offer.slot_count == 0) { /* too small for the task: nothing of it is loaded */
         return worker_send_ready(worker, "", false, err);
     }
-    if (prepare(worker, message, is_isolated, &refusal) != STATUS_OK) {
+    worker->preparing_us = now_us;
+    if (describe_patience(&worker->prepare_us_max, &refusal) != STATUS_OK ||
+        prepare(worker, message, is_isolated, &refusal) != STATUS_OK) {
         return worker_send_ready(worker, refusal.text, false, err);
     }
     worker->state = WORKER_PREPARING;
@@ -82,7 +84,8 @@ enum status worker_on_start(struct worker *worker, const struct wire_message *me
 }
 
 /* The zygote's answer: is the job loaded? */
-static enum status take_prepared(struct worker *worker, bool *did_something, struct error *err)
+static enum status take_prepared(struct worker *worker, uint64_t now_us, bool *did_something,
+                                 struct error *err)
 {
     struct zygote_event event;
     struct error refusal;
@@ -95,10 +98,15 @@ static enum status take_prepared(struct worker *worker, bool *did_something, str
         }
         return worker_send_ready(worker, refusal.text, false, err);
     }
-    if (!is_event) {
+    if (!is_event && now_us - worker->preparing_us < worker->prepare_us_max) {
         return STATUS_OK;
     }
     *did_something = true;
+    if (!is_event) {
+        worker->state = WORKER_WAITING;
+        (void)describe_too_long(worker->start.as.start.job_path, worker->prepare_us_max, &refusal);
+        return worker_send_ready(worker, refusal.text, false, err);
+    }
     if (event.kind != ZYGOTE_PREPARED || event.status != STATUS_OK) {
         worker->state = WORKER_WAITING;
         return worker_send_ready(worker, event.error.text, false, err);
@@ -117,7 +125,7 @@ enum status worker_prepare_turn(struct worker *worker, uint64_t now_us, bool *di
     struct pool_result none;
     bool is_result;
     if (worker->pool == NULL) {
-        return take_prepared(worker, did_something, err);
+        return take_prepared(worker, now_us, did_something, err);
     }
     const enum status status = pool_collect(worker->pool, now_us, &none, &is_result, err);
     if (status != STATUS_OK) {

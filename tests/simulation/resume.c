@@ -116,6 +116,7 @@ static void model_start(struct sim *sim, const struct record *start)
             fact->task_failures = 0;
             fact->system_failures = 0;
             fact->memory_failures = 0;
+            fact->has_begun = false;
         }
         if (is_open(fact) && (fact->task_failures > start->retries ||
                               fact->system_failures > start->system_retries)) {
@@ -278,8 +279,8 @@ static void check_replay(struct sim *sim)
     for (uint64_t i = 0; i < sim->size; i++) {
         const struct fact *fact = &sim->facts[i];
         counts[fact->state]++;
-        begun += is_open(fact) && (fact->has_begun || fact->earlier_attempts > 0 ||
-                                   fact->task_failures > 0 || fact->system_failures > 0)
+        begun += is_open(fact) &&
+                         (fact->has_begun || fact->task_failures > 0 || fact->system_failures > 0)
                      ? 1
                      : 0;
     }

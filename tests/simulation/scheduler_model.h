@@ -144,7 +144,9 @@ static void model_fail(struct sim *sim, const struct item *item, uint32_t worker
     CHECK(!is_final || fate.state == (is_timeout ? INSTANCE_TIMED_OUT : INSTANCE_FAILED));
     CHECK(fate.task_failures == instance->task_failures);
     CHECK(fate.system_failures == instance->system_failures);
-    CHECK(fate.attempts_max == budgets->retries + 1 + instance->system_failures);
+    CHECK(fate.attempts_max == (instance->system_failures > budgets->system_retries
+                                    ? instance->task_failures + instance->system_failures
+                                    : budgets->retries + 1 + instance->system_failures));
     if (is_final) {
         decide_race(sim, instance, ORIGINAL);
         move(sim, item->index, is_timeout ? TIMED_OUT : FAILED);

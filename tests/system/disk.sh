@@ -101,6 +101,43 @@ run 2 map "$touch" --range 0:300000 --run-dir disk/run --resume
 [ "$status" -eq 75 ] || fail "exit status $status under mpirun"
 [ "$(wc -c <touched)" -eq "$before" ] || fail "something ran"
 
+# expect_end_of_pause: it gave up, said how to go on, and called nothing done that is not recorded.
+expect_end_of_pause() {
+    expect_status 75
+    expect_in err "No space left on device; the run ends and can be resumed"
+    expect_in err "go on with: mapfleet resume $scratch/disk/run"
+    expect_not_in err "not waited for"
+    [ $((SECONDS - start)) -le 20 ] || fail "it took $((SECONDS - start)) s"
+    said=$(sed -n 's/.*interrupted: \([0-9,]*\) succeeded.*/\1/p' err)
+    progress=$(sed -n 's/^mapfleet: \([0-9,]*\) of .* done, .*/\1/p' err | sort -u)
+    [ "$progress" = "$said" ] || fail "progress says $progress are done, the end ${said:-none}"
+}
+
+rule "a pause ends with the time limit, and what was not written is not called done meanwhile"
+export MAPFLEET_WRITE_PATIENCE=50
+fill_disk 2600
+for ranks in 0 3; do
+    rm -rf disk/run
+    start=$SECONDS
+    run "$ranks" map basics:square --range 0:20000000 --run-dir disk/run --slots 2 --time-limit 6
+    expect_in err "the time limit is near"
+    expect_end_of_pause
+done
+
+rule "and when the grace of an interruption is over"
+for ranks in 0 3; do
+    rm -rf disk/run err
+    start=$SECONDS
+    start "$ranks" map basics:square --range 0:20000000 --run-dir disk/run --slots 2 --grace 2
+    wait_for_line err "the run pauses"
+    wait_for_line err "done, "
+    kill -USR1 "$process"
+    finish
+    expect_in err "SIGUSR1: nothing new starts, what runs has 2 s to end by itself"
+    expect_end_of_pause
+done
+export MAPFLEET_WRITE_PATIENCE=1500ms
+
 rule "a start that is refused on a full disk leaves nothing behind"
 rm -rf disk/run
 fill_disk

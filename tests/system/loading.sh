@@ -90,6 +90,25 @@ expect_in err "waiting for mf_job of $job to return"
 expect_in err "mf_job of $job did not return within 10 s"
 expect_nothing_left
 
+rule "and, after a minute or as long as it is told to wait, by map"
+MAPFLEET_LOAD_PATIENCE=1s run 0 map "$job:echo" --range 0:3 --run-dir hung
+expect_status 2
+expect_in err "mf_job of $job did not return within 1 s"
+[ ! -e hung ] || fail "it left a folder"
+MAPFLEET_LOAD_PATIENCE=1s run 3 map "$job:echo" --range 0:3 --run-dir hung
+[ "$status" -eq 2 ] || fail "exit status $status under mpirun"
+expect_in err "mf_job of $job did not return within 1 s"
+export BAD_START_RANK=2 MAPFLEET_LOAD_PATIENCE=3s
+timeout -k 2 60 mpirun -q -n 3 ./rank "$mapfleet" map "$job:echo" --range 0:3 >out 2>err </dev/null
+status=$?
+expect_status 2
+expect_in err "rank 2 on $(hostname) cannot work: mf_job of $job did not return within 3 s"
+unset BAD_START_RANK MAPFLEET_LOAD_PATIENCE
+MAPFLEET_LOAD_PATIENCE=soon run 0 map "$job:echo" --range 0:3
+expect_status 2
+expect_in err 'MAPFLEET_LOAD_PATIENCE: "soon"'
+expect_nothing_left
+
 rule "map says what it waits for, and can be interrupted"
 "$mapfleet" map "$job:echo" --range 0:3 >out 2>err </dev/null &
 alone=$!

@@ -477,6 +477,21 @@ if mount -t tmpfs -o size=3m tmpfs disk 2>/dev/null; then
 fi
 unset MAPFLEET_WRITE_PATIENCE
 
+rule "the rate in lines of progress is that of the session, which has not done what others did"
+rm -f begun-* open
+for i in 0 1 2 3 4 5 6 7 8 9; do echo "{\"value\": $i}"; done >rated.jsonl
+echo '{"value": 10, "until": "open"}' >>rated.jsonl
+gate="$MAPFLEET_BUILD_DIR/tests/jobs/gate.so:gate"
+start_alone rated map "$gate" --inputs rated.jsonl --slots 1
+wait_for begun-10
+await recorded rated 10
+killed
+start 0 resume rated
+wait_for_line err "10 of 11 done, 0/s"
+touch open
+finish
+expect_status 0
+
 rule "--sync is one of three, and every one of them gives the same"
 for sync in always interval none; do
     run 2 map basics:square --range 0:2000 --unit-size 50 --sync "$sync" --run-dir "sync-$sync" --print

@@ -147,7 +147,7 @@ Test(instances, a_revived_one_has_fresh_budgets_and_keeps_its_attempts)
     OK(run_log_append(log, &start, NULL));
     struct instances *instances = log_finish(log);
     struct instance instance = instances_get(instances, 1);
-    cr_expect(eq(int, instance.state, INSTANCE_ABORTED));
+    cr_expect(eq(int, instance.state, INSTANCE_NOT_STARTED));
     cr_expect(eq(u64, instance.task_failures, 0));
     cr_expect(eq(u64, instance.attempts, 1));
     instance = instances_get(instances, 2);
@@ -155,6 +155,43 @@ Test(instances, a_revived_one_has_fresh_budgets_and_keeps_its_attempts)
     cr_expect(eq(u64, instance.task_failures, 0));
     cr_expect(eq(u64, instance.attempts, 2));
     cr_expect(eq(int, instances_get(instances, 3).state, INSTANCE_FAILED));
+    finish(instances);
+}
+
+Test(instances, an_attempt_that_we_ended_changes_nothing_of_one_that_has_failed)
+{
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(1, 0, FAILURE_ERROR, "bad"), ended(INSTANCE_FAILED, 1));
+    append_failure(log, make_failure(1, 1, FAILURE_ABORTED, "ended"), (struct record_outcome){0});
+    struct instances *instances = log_finish(log);
+    const struct instance instance = instances_get(instances, 1);
+    cr_expect(eq(int, instance.state, INSTANCE_FAILED));
+    cr_expect(strcmp(instance.error, "bad") == 0);
+    finish(instances);
+}
+
+Test(instances, no_attempt_is_numbered_above_how_many_there_may_be)
+{
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(1, 0, FAILURE_ABORTED, "ended"), (struct record_outcome){0});
+    struct instances *instances = log_finish(log);
+    const struct instance instance = instances_get(instances, 1);
+    cr_expect(eq(u64, instance.attempt_number, 1));
+    cr_expect(eq(u64, instance.attempts_max, 1));
+    finish(instances);
+}
+
+Test(instances, a_smaller_budget_that_ends_an_instance_allowed_what_it_had)
+{
+    const struct record start = {.kind = RECORD_START};
+    struct run_log *log = log_create();
+    append_failure(log, make_failure(1, 0, FAILURE_ERROR, "bad"), retried(1, 0));
+    OK(run_log_append(log, &start, NULL));
+    struct instances *instances = log_finish(log);
+    const struct instance instance = instances_get(instances, 1);
+    cr_expect(eq(int, instance.state, INSTANCE_FAILED));
+    cr_expect(eq(u64, instance.attempt_number, 1));
+    cr_expect(eq(u64, instance.attempts_max, 1));
     finish(instances);
 }
 
@@ -199,7 +236,7 @@ Test(instances, a_shared_failure_that_is_revived_is_as_if_it_had_never_been)
     OK(run_log_append(log, &revival, NULL));
     struct instances *instances = log_finish(log);
     struct instance instance = instances_get(instances, 4);
-    cr_expect(eq(int, instance.state, INSTANCE_ABORTED));
+    cr_expect(eq(int, instance.state, INSTANCE_NOT_STARTED));
     cr_expect(eq(u64, instance.attempts, 1));
     instance = instances_get(instances, 5);
     cr_expect(eq(int, instance.state, INSTANCE_NOT_STARTED));

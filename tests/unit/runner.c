@@ -369,6 +369,9 @@ static mf_status fail_in_ways(mf_context *ctx, const mf_value *input, mf_writer 
         return MF_OK;
     case 6:
         return (mf_status)77;
+    case 7:
+        (void)mf_fail_permanently(ctx, "said before");
+        return (mf_status)-1;
     default:
         mf_put_int(output, 100 + mf_int(input));
         return MF_OK;
@@ -377,14 +380,14 @@ static mf_status fail_in_ways(mf_context *ctx, const mf_value *input, mf_writer 
 
 Test(runner, each_failure_costs_its_instance_alone)
 {
-    static const int64_t expected[] = {107, 108};
+    static const int64_t expected[] = {108, 109};
     struct bench *bench = create(fail_in_ways, "int", range, false);
-    run_first(bench, 9);
-    cr_expect(eq(u64, bench->result.instance_count, 9));
+    run_first(bench, 10);
+    cr_expect(eq(u64, bench->result.instance_count, 10));
     cr_expect(eq(u64, bench->result.success_count, 2));
-    cr_assert(eq(sz, bench->failure_count, 7));
-    for (uint64_t i = 0; i < 9; i++) {
-        cr_expect(eq(int, succeeded(bench, i), i >= 7));
+    cr_assert(eq(sz, bench->failure_count, 8));
+    for (uint64_t i = 0; i < 10; i++) {
+        cr_expect(eq(int, succeeded(bench, i), i >= 8));
     }
     expect_failure(bench, 0, 0, FAILURE_ERROR, "a reason: 5");
     expect_failure(bench, 1, 1, FAILURE_ERROR, "for good");
@@ -392,10 +395,11 @@ Test(runner, each_failure_costs_its_instance_alone)
     expect_failure(bench, 3, 3, FAILURE_OUTPUT, "");
     expect_failure(bench, 4, 4, FAILURE_OUTPUT, "");
     expect_failure(bench, 5, 5, FAILURE_OUTPUT, "");
-    expect_failure(bench, 6, 6, FAILURE_ERROR, "");
-    for (size_t i = 0; i < 7; i++) {
+    expect_failure(bench, 6, 6, FAILURE_ERROR, "returned 77, which is no mf_status");
+    expect_failure(bench, 7, 7, FAILURE_ERROR, "returned -1, which is no mf_status: said before");
+    for (size_t i = 0; i < 8; i++) {
         cr_expect(eq(int, bench->failures[i].report.is_permanent, i == 1));
-        cr_expect(i == 6 || bench->failures[i].report.text_size > 0, "failure %zu", i);
+        cr_expect(bench->failures[i].report.text_size > 0, "failure %zu", i);
     }
     expect_ints(bench, expected, 2);
     destroy(bench);
