@@ -254,6 +254,24 @@ Test(pool, the_time_of_an_attempt_counts_from_when_its_executor_began)
     destroy(bench);
 }
 
+Test(pool, a_batch_of_which_nothing_is_left_to_start_wakes_nobody_to_trim_it)
+{
+    struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 2);
+    struct buffer inputs = misbehaving(5, 4, "hang");
+    struct wire_running running = {.index = 0};
+    const uint64_t end_us = clock_us() + WAIT_US;
+    wait_for_free(bench, 2);
+    start(bench, 100, 5, &inputs);
+    while (running.index != 104) {
+        cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
+        (void)pool_running(bench->pool, clock_us(), &running);
+        usleep(1000);
+    }
+    cr_expect(eq(u64, pool_trim_deadline_us(bench->pool), UINT64_MAX));
+    buffer_free(&inputs);
+    destroy(bench);
+}
+
 /* Another attempt of number 104 has its result. */
 Test(pool, the_attempt_at_one_index_can_be_ended)
 {
