@@ -553,13 +553,11 @@ static void share(struct sim *sim)
     for (uint64_t i = 0; i < sim->size && !is_ready(sim, index) && !sim->is_held[index]; i++) {
         index = (index + 1) % sim->size;
     }
-    if (is_ready(sim, index) && draw == 0) {
+    if ((is_ready(sim, index) || sim->is_held[index]) && draw == 0) {
         share_output(sim, index);
     } else if (is_ready(sim, index)) {
         scheduler_hold_equal(sim->scheduler, index, 1);
         sim->is_held[index] = true;
-    } else if (sim->is_held[index] && draw == 0) {
-        share_output(sim, index);
     } else if (sim->is_held[index] && draw == 1) {
         share_failure(sim, index);
     } else if (sim->is_held[index]) {
