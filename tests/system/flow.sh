@@ -2,7 +2,7 @@
 # A master that takes nothing for a while slows its workers down; nothing grows without bound.
 source "$(dirname "$0")/support.sh"
 
-count=1600 # of 256 KiB each: 200 MiB a worker, where 64 MiB may wait for the master
+count=2400 # of 256 KiB each: 300 MiB a worker, where 64 MiB may wait for the master
 
 # held PROCESS: the largest memory that it has had, in MiB.
 held() {
@@ -35,7 +35,7 @@ done
 wait "$launched"
 status=$?
 expect_status 0
-expect_in err "1,600 succeeded"
+expect_in err "2,400 succeeded"
 
 rule "workers whose master stands still stop, and hold at most what may wait and some more"
 for size in $sizes; do
@@ -44,6 +44,7 @@ done
 echo "workers held $sizes MiB"
 
 rule "the master takes in what waited, and not more"
-[ "$peak" -lt 256 ] || fail "the master held $peak MiB"
+# 64 receives are posted at once, of reports of 4 MiB and some more, beside what it is by itself.
+[ "$peak" -lt 340 ] || fail "the master held $peak MiB"
 echo "the master held $peak MiB"
 exit 0
