@@ -3,42 +3,11 @@
 # complete and right, and nothing is left behind. Under mpirun --enable-recovery, which may never end
 # after the loss of a host, and is ended once the run is over. MAPFLEET_MOMENTS says at how many
 # random moments each (10 by hand), MAPFLEET_SEED which.
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-source "$here/../system/support.sh"
-
-if [ "$(id -u)" -ne 0 ] || ! command -v ip >/dev/null || ! unshare --uts true 2>/dev/null ||
-    ! ip netns add "mf$$t" 2>/dev/null; then
-    echo "skipped: hosts are made of network namespaces, which need root and iproute2"
-    exit 77
-fi
-ip netns del "mf$$t"
-
-export PREFIX=mf$(($$ % 100000))h
-moments=${MAPFLEET_MOMENTS:-1}
-RANDOM=${MAPFLEET_SEED:-1}
+source "$(dirname "$0")/support_hosts.sh"
 lost_after=2
-touching=$MAPFLEET_BUILD_DIR/tests/jobs/touching.so
-hosts() {
-    "$here/hosts.sh" "$@"
-}
-trap 'hosts down; rm -rf "$scratch"' EXIT
-hosts up 4 || fail "no hosts"
+start_hosts mf
 hosts hostfile 1 >hostfile
-expect_squares() {
-    size=$1
-    python3 -c "print('\n'.join(str(i * i) for i in range($size)))" >expected
-}
 expect_squares 20000
-
-# The rank of a host, which is a child of mpirun or of its daemon.
-rank_of() {
-    local pid
-    for pid in $(hosts pids "$1" mapfleet); do
-        case $(cat "/proc/$(awk '{print $4}' "/proc/$pid/stat" 2>/dev/null)/comm" 2>/dev/null) in
-        mpirun | orterun | orted) echo "$pid" ;;
-        esac
-    done
-}
 
 # on_hosts COMMAND...: a rank of it on each host, rank 0 and mpirun on the first.
 on_hosts() {
@@ -55,11 +24,7 @@ launch() {
     on_hosts "$mapfleet" map "$touching:touch" --range "0:$size" --slots 1 \
         --lost-after "$lost_after" --run-dir run "$@" >out 2>err </dev/null &
     process=$!
-    for _ in $(seq 600); do
-        [ -s run/log.lz4 ] && break
-        sleep 0.02
-    done
-    [ -s run/log.lz4 ] || fail "it never began"
+    await_run
     master=$(rank_of 1)
 }
 
@@ -85,23 +50,14 @@ finish_run() {
     wait "$process" 2>/dev/null
 }
 
-expect_hosts_empty() {
-    local host left
+# The ranks of the other hosts notice that rank 0 is lost, and end.
+expect_others_end() {
     for _ in $(seq 600); do
-        left=
-        for host in 1 2 3 4; do
-            left+=$(hosts pids "$host" mapfleet)
-        done
-        [ -z "$left" ] && break
+        [ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] && break
         sleep 0.1
     done
-    [ -z "$left" ] || fail "ranks or executors are left on the hosts: $left"
-    for host in 1 2 3 4; do # daemons that have lost mpirun
-        for left in $(hosts pids "$host"); do
-            kill -KILL "$left" 2>/dev/null
-        done
-    done
-    find /dev/shm -maxdepth 1 -name "vader_segment.$PREFIX*" -delete # of ranks that were killed
+    [ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] || fail "they do not end"
+    expect_in err "rank 0 is lost: silent for"
 }
 
 expect_whole() {
@@ -118,10 +74,6 @@ counts = collections.Counter(runs)
 assert len(counts) == int(sys.argv[1]), len(counts)
 assert max(counts.values()) <= 2, counts.most_common(3)
 PYTHON
-}
-
-moment() {
-    sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
 }
 
 # await_loss: how long it took to be noticed. On a busy machine the run may have ended before.
@@ -152,7 +104,7 @@ for event in rank daemon cut crash; do
         await_loss
         finish_run
         expect_whole
-        expect_hosts_empty
+        expect_hosts_empty 60
         hosts join 3
         sleep 1.5 # connections through a cable that was out are tried again
     done
@@ -169,21 +121,16 @@ for _ in $(seq "$moments"); do
     grep -q "is lost" err && wait_for_line err "rank 2 on ${PREFIX}3 works again"
     finish_run
     expect_whole
-    expect_hosts_empty
+    expect_hosts_empty 60
 done
 
 rule "where rank 0 is killed, the ranks of other hosts end by themselves, and resume goes on"
 expect_squares 12000
 launch
 kill -KILL "$master"
-for _ in $(seq 600); do
-    [ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] && break
-    sleep 0.1
-done
-[ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] || fail "they do not end"
-expect_in err "rank 0 is lost: silent for"
+expect_others_end
 finish_run
-expect_hosts_empty
+expect_hosts_empty 60
 run 0 resume run --print
 expect_status 0
 diff -q expected out >/dev/null || fail "the outputs are wrong"
@@ -197,12 +144,7 @@ exec 9>slow.jsonl # which rank 0 has opened, then
 master=$(rank_of 1)
 sleep 1 # it says that it lives
 kill -KILL "$master"
-for _ in $(seq 600); do
-    [ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] && break
-    sleep 0.1
-done
-[ -z "$(rank_of 2)$(rank_of 3)$(rank_of 4)" ] || fail "they do not end"
-expect_in err "rank 0 is lost: silent for"
+expect_others_end
 finish_run
-expect_hosts_empty
+expect_hosts_empty 60
 exit 0
