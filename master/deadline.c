@@ -1,5 +1,7 @@
 #include "master/deadline.h"
 
+#include "shared/extremes.h"
+
 /* For the record, once the last attempt is over. */
 #define WRITE_US 500000
 #define PARTS 4
@@ -18,11 +20,6 @@ void deadline_observe(struct deadline *deadline, uint64_t success_count, uint64_
 {
     deadline->success_us += (double)elapsed_us;
     deadline->success_count += success_count;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint64_t end_us(const struct deadline *deadline)

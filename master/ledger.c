@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "shared/extremes.h"
+
 #include "master/counters.h"
 #include "master/index_map.h"
 #include "master/index_set.h"
@@ -106,11 +108,6 @@ uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index)
         return counters_get(&ledger->task_failures, index) + system_failures;
     }
     return of_task > UINT64_MAX - system_failures ? UINT64_MAX : of_task + system_failures;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* The first index at or after this one whose instance may have used an attempt; `end` where there
@@ -408,11 +405,6 @@ static void take_counters(struct counters *to, const struct counters *from)
          at = counters_next_block(from, at + 1)) {
         counters_set(to, at, counters_get(from, at));
     }
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Everything at or above this is as if it had never been taken. */

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "shared/extremes.h"
+
 /* What a worker has ahead is filled up once this part of it is gone: so that units are few, and so
  * early that it never starts its last one before the next has come. */
 #define REFILL_DIVISOR 4
@@ -85,16 +87,6 @@ bool scheduler_has_verdict(const struct scheduler *scheduler)
 }
 
 /* ---- Actions --------------------------------------------------------------------------------- */
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* How many instances the worker should hold. Under a cap on concurrency it may not hoard the places
  * that other workers' slots could use. */

@@ -1,5 +1,7 @@
 #include "master/sizing.h"
 
+#include "shared/extremes.h"
+
 #define AHEAD 2.0
 /* One instance ahead, where that is worth a message's latency: unless it lasts a hundred times as
  * long as what a worker should have ahead. */
@@ -15,16 +17,6 @@
 /* Weight of the newest batch in the moving mean: half of the weight is in the last few batches, so
  * that the mean follows a drift within as many reports. */
 #define NEWEST_WEIGHT 0.3
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 void sizing_observe(struct sizing *sizing, uint32_t slots, uint64_t count, uint64_t elapsed_us,
                     size_t frame_size)

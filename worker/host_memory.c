@@ -7,13 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/extremes.h"
+
 #define KIB 1024
 #define MIB (UINT64_C(1) << 20)
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint64_t scaled(uint64_t count, uint64_t size)
 {

@@ -1,11 +1,8 @@
 #include "worker/offer.h"
 
-#include "worker/host_memory.h"
+#include "shared/extremes.h"
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
+#include "worker/host_memory.h"
 
 static uint64_t memory_of_rank(const struct transport *transport, uint64_t cpus)
 {

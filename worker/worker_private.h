@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "shared/arena.h"
+#include "shared/extremes.h"
 #include "shared/job.h"
 #include "worker/offer.h"
 #include "worker/unit_queue.h"
@@ -71,11 +72,6 @@ struct worker {
     bool is_begin_told;        /* the first attempt of this rank, by a beat */
     bool is_begin_awaited;     /* a batch was started, and one is to be told when it has begun */
 };
-
-static inline uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- worker_report.c ---- */
 
