@@ -8,12 +8,25 @@
 #define LOOK_NS 1000000
 #define LOOKS_MAX 20000
 
-/* Make a file, and wait until somebody has made the other one. */
+/* Wait until a file is there. */
+static mf_status await_file(mf_context *ctx, const char *name)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+    for (int looks = 0; access(name, F_OK) != 0; looks++) {
+        if (looks == LOOKS_MAX) {
+            return mf_fail_permanently(ctx, "%s did not come", name);
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return MF_OK;
+}
+
+/* Make a file, and wait until others have made all of theirs. */
 static mf_status meet(mf_context *ctx, const mf_value *input, mf_writer *output)
 {
     const mf_value *make = mf_field(input, "make");
     const mf_value *await = mf_field(input, "await");
-    const struct timespec pause = {.tv_nsec = LOOK_NS};
 
     mf_put_null(output);
     if (mf_is_null(make) || mf_is_null(await)) {
@@ -24,21 +37,19 @@ static mf_status meet(mf_context *ctx, const mf_value *input, mf_writer *output)
         return mf_fail_permanently(ctx, "cannot make %s", mf_str(make));
     }
     (void)close(fd);
-    for (int looks = 0; access(mf_str(await), F_OK) != 0; looks++) {
-        if (looks == LOOKS_MAX) {
-            return mf_fail_permanently(ctx, "%s did not come", mf_str(await));
-        }
-        (void)nanosleep(&pause, NULL);
+    mf_status status = MF_OK;
+    for (size_t i = 0; i < mf_count(await) && status == MF_OK; i++) {
+        status = await_file(ctx, mf_str(mf_item(await, i)));
     }
-    return MF_OK;
+    return status;
 }
 
 void mf_job(mf_registry *job)
 {
     const mf_task task = {.name = "meet",
                           .fn = meet,
-                          .input = "{make?: str, await?: str}",
+                          .input = "{make?: str, await?: list<str>}",
                           .output = "null",
-                          .help = "Makes a file, and waits for another."};
+                          .help = "Makes a file, and waits for others."};
     mf_register_task(job, &task);
 }

@@ -20,11 +20,13 @@ run 0 map "$job:count" --range 0:20 -j 4 --print
 expect_status 0
 [ "$(sort -n out | tail -1)" -eq 4 ] || fail "the peak was $(sort -n out | tail -1)"
 
-# The last four wait for each other, so that they end only where each has a rank of its own; whoever
-# is in the first of them holds the next ones too, and is to give them back.
+# Each of the last four waits for all of them, so that they end only where each has a rank of its own;
+# whoever is in the first of them holds the next ones too, and is to give them back.
 rule "slow instances behind many quick ones are spread over the ranks"
 for _ in $(seq 20000); do echo '{}'; done >uneven.jsonl
-for i in 0 1 2 3; do echo "{\"make\": \"slow-$i\", \"await\": \"slow-$(((i + 1) % 4))\"}"; done >>uneven.jsonl
+for i in 0 1 2 3; do
+    echo "{\"make\": \"slow-$i\", \"await\": [\"slow-0\", \"slow-1\", \"slow-2\", \"slow-3\"]}"
+done >>uneven.jsonl
 run 5 map "$MAPFLEET_BUILD_DIR/tests/jobs/meet.so:meet" --inputs uneven.jsonl --slots 1 --run-dir uneven
 expect_status 0
 run 0 results uneven --table

@@ -144,8 +144,8 @@ rule "a slow instance does not hold back the one behind it, which runs in a free
 # Two instances that each wait for the other, somewhere in a batch of quick ones.
 {
     yes '{}' | head -3000
-    echo '{"make": "first", "await": "second"}'
-    echo '{"make": "second", "await": "first"}'
+    echo '{"make": "first", "await": ["second"]}'
+    echo '{"make": "second", "await": ["first"]}'
     yes '{}' | head -1000
 } >pairs.jsonl
 for ranks in 0 3; do
