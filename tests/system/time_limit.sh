@@ -15,7 +15,7 @@ for ranks in 0 2; do
     begin "$ranks" map basics:sleep --inputs short.jsonl --slots 1 --time-limit 4
     finish
     expect_status 75
-    expect_no_later 7
+    expect_no_later 15
     expect_in err "the time limit is near"
     expect_in err "mapfleet resume $scratch/run"
     python3 - <<'PYTHON' || fail "it did not work until then"
@@ -54,7 +54,7 @@ start=$SECONDS
 begin 0 map "$job:gate" --inputs gates.jsonl --slots 2 --time-limit 3
 finish
 expect_status 75
-expect_no_later 6
+expect_no_later 15
 expect_counts aborted 2 not-started 2
 run 0 results run --table --state aborted
 expect_in out '"attempts":0'
@@ -86,7 +86,7 @@ for ranks in 0 2; do
     begin "$ranks" map "$job:gate" --inputs gates.jsonl --slots 1
     finish
     expect_status 75
-    expect_no_later 8
+    expect_no_later 15
     expect_counts aborted 1 not-started 3
     expect_lines asked "-h -j 4711 -o %e"
     expect_nothing_left
