@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "master/summary.h"
+#include "shared/extremes.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 
@@ -21,30 +22,6 @@ bool master_is_worker(const struct master *master, uint32_t rank)
     return rank > 0 || master->options.rank_0_works;
 }
 
-static enum status create_scheduler(struct master *master)
-{
-    const struct map_options *map = &master->options.run->options;
-    const uint64_t size = inputs_count(master->options.inputs);
-    const struct scheduler_options options = {
-        .ledger = {.size = size,
-                   .retries = map->retries,
-                   .system_retries = map->system_retries,
-                   .is_mem_growing = map->mem > 0 && map->mem_growth > 1},
-        .sizing = {.report_interval_us = master->options.report_interval_us,
-                   .unit_size = map->unit_size,
-                   .input_size_mean =
-                       size > 0 ? inputs_packed_size(master->options.inputs) / size : 0},
-        .minimum = master->options.minimum,
-        .policy = map->policy,
-        .concurrency = map->concurrency,
-        .delay_us = map->delay_ns / 1000,
-        .retry_delay_us = map->retry_delay_ns / 1000,
-        .worker_count = transport_size(master->options.transport),
-        .is_speculative = map->speculate,
-    };
-    return scheduler_create(options, &master->scheduler);
-}
-
 enum status master_create(const struct master_options *options, struct master **master_out)
 {
     const uint32_t ranks = transport_size(options->transport);
@@ -55,6 +32,7 @@ enum status master_create(const struct master_options *options, struct master **
     master->options = *options;
     master->leave_us_max = MASTER_LEAVE_US_MAX;
     master->pause_us_max = UINT64_MAX;
+    master->wake_us = UINT64_MAX;
     const struct map_options *map = &options->run->options;
     master->cancel.grace_us = map->grace_ns / 1000;
     deadline_init(&master->deadline,
@@ -66,22 +44,17 @@ enum status master_create(const struct master_options *options, struct master **
     master->sent_us = memory_take(ranks, sizeof(*master->sent_us));
     master->arrivals = memory_take(ranks, sizeof(*master->arrivals));
     master->slots = memory_take(ranks, sizeof(*master->slots));
-    enum status status = create_scheduler(master);
+    struct master_map *made = NULL;
+    enum status status = presence_create(ranks, map->lost_after_ns / 1000, &master->presence);
     if (status == STATUS_OK) {
-        status = presence_create(ranks, map->lost_after_ns / 1000, &master->presence);
-    }
-    if (status == STATUS_OK && options->failures == NULL) {
-        status = failures_create(&master->failures);
-    }
-    if (status == STATUS_OK) {
-        status = master_cache_create(master);
+        status = master_map_create(master, &made);
     }
     if (status != STATUS_OK) {
         master_destroy(master);
         return status;
     }
     master->lock = options->lock;
-    master_take_up(master);
+    master_take_up(master, made);
     *master_out = master;
     return STATUS_OK;
 }
@@ -91,9 +64,7 @@ void master_destroy(struct master *master)
     if (master == NULL) {
         return;
     }
-    cache_destroy(master->cache);
-    scheduler_destroy(master->scheduler);
-    failures_destroy(master->failures);
+    master_maps_destroy(master);
     log_sync_destroy(master->sync);
     run_log_close(master->log);
     run_lock_release(master->lock);
@@ -176,11 +147,12 @@ static void on_beat(struct master *master, uint32_t rank, const struct wire_beat
                     uint64_t now_us)
 {
     presence_note_running(master->presence, rank, beat);
+    struct master_map *map = master->maps[0];
     for (size_t i = 0; i < beat->running_count; i++) {
-        scheduler_begun(master->scheduler, rank, beat->running[i].index, now_us);
+        scheduler_begun(map->scheduler, rank, beat->running[i].index, now_us);
         master->has_begun = true;
     }
-    scheduler_beat(master->scheduler, rank, beat, now_us);
+    scheduler_beat(map->scheduler, rank, beat, now_us);
 }
 
 enum status master_take_message(struct master *master, uint32_t rank,
@@ -198,14 +170,14 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_READY:
         return master_on_ready(master, rank, &message->as.ready, now_us, err);
     case WIRE_REPORT:
-        if (is_running &&
-            master_on_report(master, rank, &message->as.report, now_us, &reason) != STATUS_OK) {
+        if (is_running && master_on_report(master, master->maps[0], rank, &message->as.report,
+                                           now_us, &reason) != STATUS_OK) {
             return master_give_up(master, reason.text, now_us, err);
         }
         return STATUS_OK;
     case WIRE_RETURNED:
         if (is_running) {
-            master_on_returned(master, rank, &message->as.returned, now_us);
+            master_on_returned(master->maps[0], rank, &message->as.returned, now_us);
         }
         return STATUS_OK;
     case WIRE_BEAT:
@@ -234,32 +206,32 @@ enum status master_take_message(struct master *master, uint32_t rank,
  */
 
 /* Outputs may have come that others are to share, and these are not to end without. */
-static void on_done(struct master *master, uint64_t now_us)
+static void on_done(struct master *master, struct master_map *map, uint64_t now_us)
 {
     const uint64_t settle_us = now_us + SETTLE_US_MAX;
-    if (!master_cache_is_sharing(master)) {
+    if (!master_cache_is_sharing(map)) {
         master_conclude(master, now_us);
         return;
     }
-    master->is_settling = true;
-    master->settle_us =
+    map->is_settling = true;
+    map->settle_us =
         master->is_stopped && master->give_up_us < settle_us ? master->give_up_us : settle_us;
 }
 
-static void settle(struct master *master, uint64_t now_us)
+static void settle(struct master *master, const struct master_map *map, uint64_t now_us)
 {
-    if (!master_cache_is_sharing(master) || now_us >= master->settle_us) {
+    if (!master_cache_is_sharing(map) || now_us >= map->settle_us) {
         master_conclude(master, now_us);
     }
 }
 
-static enum status act(struct master *master, const struct scheduler_action *action,
-                       uint64_t now_us, struct error *err)
+static enum status act(struct master *master, struct master_map *map,
+                       const struct scheduler_action *action, uint64_t now_us, struct error *err)
 {
     struct wire_message message = {.kind = WIRE_CANCEL};
     switch (action->kind) {
     case SCHEDULER_SEND_UNIT:
-        return master_send_unit(master, action, err);
+        return master_send_unit(master, map, action, err);
     case SCHEDULER_RECALL:
         message.kind = WIRE_RECALL;
         message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
@@ -272,10 +244,19 @@ static enum status act(struct master *master, const struct scheduler_action *act
         message.as.cancel = master->cancel;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
-        on_done(master, now_us);
+        on_done(master, map, now_us);
         return STATUS_OK;
     }
     return STATUS_OK;
+}
+
+static uint64_t map_sizes(const struct master *master)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < master->map_count; i++) {
+        sum += inputs_count(master->maps[i]->inputs);
+    }
+    return sum;
 }
 
 static void print_progress(struct master *master, uint64_t now_us)
@@ -283,19 +264,44 @@ static void print_progress(struct master *master, uint64_t now_us)
     if (!master->options.is_progress_plain || now_us < master->progress_us) {
         return;
     }
-    summary_print_progress(&master->recorded, inputs_count(master->options.inputs),
-                           master->done_before, now_us - master->started_us);
+    const struct ledger_counts recorded = master_recorded(master);
+    summary_print_progress(&recorded, map_sizes(master), master->done_before,
+                           now_us - master->started_us);
     master->progress_us = now_us + PROGRESS_EVERY_US;
+}
+
+static enum status act_for(struct master *master, struct master_map *map, uint64_t now_us,
+                           bool *did_something, struct error *err)
+{
+    struct scheduler_action action;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && master->state == MASTER_RUNNING &&
+           scheduler_next(map->scheduler, now_us, &action)) {
+        *did_something = true;
+        status = act(master, map, &action, now_us, err);
+    }
+    if (master->state == MASTER_RUNNING && map->is_settling) {
+        settle(master, map, now_us);
+    }
+    return status;
+}
+
+static enum status take_from_caches(struct master *master, bool *did_something, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < master->map_count && status == STATUS_OK; i++) {
+        status = master_cache_turn(master, master->maps[i], did_something, err);
+    }
+    return status;
 }
 
 /* Write before acting: no instance is handed out, and no verdict given, on what is not written. */
 static enum status run_turn(struct master *master, uint64_t now_us, bool *did_something,
                             struct error *err)
 {
-    struct scheduler_action action;
     struct error reason;
     bool may_act = false;
-    if (master_cache_turn(master, did_something, &reason) != STATUS_OK) {
+    if (take_from_caches(master, did_something, &reason) != STATUS_OK) {
         return master_give_up(master, reason.text, now_us, err);
     }
     enum status status = master_write_out(master, now_us, &may_act, err);
@@ -303,13 +309,8 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
         master_mind_the_time(master, now_us);
     }
     may_act = may_act && (now_us >= master->hold_us || master->is_stopped);
-    while (may_act && status == STATUS_OK && master->state == MASTER_RUNNING &&
-           scheduler_next(master->scheduler, now_us, &action)) {
-        *did_something = true;
-        status = act(master, &action, now_us, err);
-    }
-    if (may_act && master->state == MASTER_RUNNING && master->is_settling) {
-        settle(master, now_us);
+    for (size_t i = 0; i < master->map_count && may_act && status == STATUS_OK; i++) {
+        status = act_for(master, master->maps[i], now_us, did_something, err);
     }
     if (master->state == MASTER_RUNNING) {
         print_progress(master, now_us);
@@ -350,6 +351,17 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
     return STATUS_OK;
 }
 
+static uint64_t deadline_of_maps_us(const struct master *master)
+{
+    uint64_t deadline_us = UINT64_MAX;
+    for (size_t i = 0; i < master->map_count; i++) {
+        const struct master_map *map = master->maps[i];
+        deadline_us = smaller(deadline_us, scheduler_deadline_us(map->scheduler));
+        deadline_us = map->is_settling ? smaller(deadline_us, map->settle_us) : deadline_us;
+    }
+    return deadline_us;
+}
+
 static uint64_t deadline_of_state_us(const struct master *master)
 {
     if (master->state == MASTER_ENDING) {
@@ -364,14 +376,10 @@ static uint64_t deadline_of_state_us(const struct master *master)
     }
     const uint64_t look_us = master->turn_us + LOCK_LOOK_US;
     const uint64_t time_us = master_time_us(master);
-    uint64_t deadline_us = master->hold_us > master->turn_us
-                               ? master->hold_us
-                               : scheduler_deadline_us(master->scheduler);
+    uint64_t deadline_us =
+        master->hold_us > master->turn_us ? master->hold_us : deadline_of_maps_us(master);
     deadline_us = look_us < deadline_us ? look_us : deadline_us;
     deadline_us = time_us < deadline_us ? time_us : deadline_us;
-    if (master->is_settling && master->settle_us < deadline_us) {
-        deadline_us = master->settle_us;
-    }
     return master->options.is_progress_plain && master->progress_us < deadline_us
                ? master->progress_us
                : deadline_us;

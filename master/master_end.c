@@ -31,7 +31,7 @@ enum status master_end(struct master *master, int exit_status, uint64_t now_us, 
 
 static bool has_verdict(const struct master *master)
 {
-    return !master->is_stopped || scheduler_has_verdict(master->scheduler);
+    return !master->is_stopped || scheduler_has_verdict(master->maps[0]->scheduler);
 }
 
 /* What a verdict is made from. */
@@ -69,12 +69,13 @@ static void fill_verdict(struct master *master, const struct totals *totals, int
 /* Without a verdict, the totals so far. What is still leased is with ranks that do not answer. */
 void master_conclude(struct master *master, uint64_t now_us)
 {
-    const struct totals totals = {.counts = scheduler_counts(master->scheduler),
-                                  .begun = ledger_begun(scheduler_ledger(master->scheduler)),
-                                  .tally = master->tally};
-    const int exit_status = !has_verdict(master)                       ? EXIT_RESUMABLE
-                            : scheduler_has_minimum(master->scheduler) ? 0
-                                                                       : EXIT_FAILED;
+    const struct master_map *map = master->maps[0];
+    const struct totals totals = {.counts = scheduler_counts(map->scheduler),
+                                  .begun = ledger_begun(scheduler_ledger(map->scheduler)),
+                                  .tally = map->tally};
+    const int exit_status = !has_verdict(master)                    ? EXIT_RESUMABLE
+                            : scheduler_has_minimum(map->scheduler) ? 0
+                                                                    : EXIT_FAILED;
     fill_verdict(master, &totals, exit_status, now_us);
     master->state = MASTER_CONCLUDING;
     master->wake_us = now_us;
@@ -84,7 +85,7 @@ static MUST_CHECK enum status record_end(struct master *master, struct error *er
 {
     const struct record record = {
         .kind = RECORD_END,
-        .map = MAP_NUMBER,
+        .map = master->maps[0]->number,
         .time_ms = clock_day_ms(),
         .exit_status = master->options.run->verdict.exit_status,
     };
@@ -134,7 +135,7 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
-    summary_print(master->options.run, master->failures, lost_text(master),
+    summary_print(master->options.run, master->maps[0]->failures, lost_text(master),
                   master->options.run_dir);
     return status;
 }
@@ -149,12 +150,12 @@ static MUST_CHECK enum status read_totals(const struct master *master, struct to
 {
     struct ledger *ledger = NULL;
     struct replay replay;
-    const struct ledger_options options = {.size = inputs_count(master->options.inputs),
-                                           .retries = master->options.run->options.retries,
-                                           .system_retries =
-                                               master->options.run->options.system_retries};
+    const struct master_map *map = master->maps[0];
+    const struct ledger_options options = {.size = inputs_count(map->inputs),
+                                           .retries = map->options->retries,
+                                           .system_retries = map->options->system_retries};
     enum status status =
-        replay_log(master->options.run_dir, MAP_NUMBER, options.size, failures, &replay, err);
+        replay_log(master->options.run_dir, map->number, options.size, failures, &replay, err);
     if (status != STATUS_OK) {
         return status;
     }

@@ -21,6 +21,7 @@
 /* What is charged, on its way into a record. */
 struct charges {
     struct master *master;
+    struct master_map *map;
     uint32_t rank;
     const char *text;
     size_t count;
@@ -30,7 +31,8 @@ static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
 {
     struct charges *charges = context;
     struct master *master = charges->master;
-    const uint64_t ended = ledger_attempts(scheduler_ledger(master->scheduler), index);
+    struct master_map *map = charges->map;
+    const uint64_t ended = ledger_attempts(scheduler_ledger(map->scheduler), index);
     const struct report_failure failure = {.index = index,
                                            .attempt = ended > 0 ? ended - 1 : 0,
                                            .class = FAILURE_LOST,
@@ -43,9 +45,9 @@ static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
                                 .task_failures = fate.task_failures,
                                 .system_failures = fate.system_failures,
                                 .attempts_max = fate.attempts_max};
-    failures_add(master->failures, index, failure.class, failure.text, failure.text_size);
-    tally_loss(&master->tally, &failure);
-    master_cache_take_loss(master, index, &fate);
+    failures_add(map->failures, index, failure.class, failure.text, failure.text_size);
+    tally_loss(&map->tally, &failure);
+    master_cache_take_loss(master, map, index, &fate);
 }
 
 static void reserve(struct master *master, size_t count)
@@ -65,7 +67,7 @@ static enum status record_charges(struct master *master, const struct charges *c
 {
     const struct record record = {
         .kind = RECORD_REPORT,
-        .map = MAP_NUMBER,
+        .map = charges->map->number,
         .rank = charges->rank,
         .time_ms = clock_day_ms(),
         .report = {.failures = master->taken_failures, .failure_count = charges->count},
@@ -78,7 +80,6 @@ static enum status record_loss(struct master *master, uint32_t rank, const char 
                                struct error *err)
 {
     const struct record record = {.kind = RECORD_LOST,
-                                  .map = MAP_NUMBER,
                                   .rank = rank,
                                   .time_ms = clock_day_ms(),
                                   .why = why,
@@ -86,19 +87,29 @@ static enum status record_loss(struct master *master, uint32_t rank, const char 
     return run_log_append(master->log, &record, err);
 }
 
+static enum status lose_leases_of(struct master *master, struct master_map *map, uint32_t rank,
+                                  bool is_charged, uint64_t now_us, struct error *err)
+{
+    char text[TEXT_SIZE];
+    size_t running_count = 0;
+    const uint64_t *running = presence_running(master->presence, rank, map->number, &running_count);
+    struct charges charges = {.master = master, .map = map, .rank = rank, .text = text};
+    (void)snprintf(text, sizeof(text), "%s was lost", presence_name(master->presence, rank));
+    reserve(master, running_count);
+    scheduler_lose(map->scheduler, rank, running, is_charged ? running_count : 0, on_charged,
+                   &charges, now_us);
+    return record_charges(master, &charges, err);
+}
+
 /* What it was in is charged, where it is known to have been ended there; the rest is free. */
 static enum status lose_leases(struct master *master, uint32_t rank, bool is_charged,
                                uint64_t now_us, struct error *err)
 {
-    char text[TEXT_SIZE];
-    size_t running_count = 0;
-    const uint64_t *running = presence_running(master->presence, rank, &running_count);
-    struct charges charges = {.master = master, .rank = rank, .text = text};
-    (void)snprintf(text, sizeof(text), "%s was lost", presence_name(master->presence, rank));
-    reserve(master, running_count);
-    scheduler_lose(master->scheduler, rank, running, is_charged ? running_count : 0, on_charged,
-                   &charges, now_us);
-    return record_charges(master, &charges, err);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < master->map_count && status == STATUS_OK; i++) {
+        status = lose_leases_of(master, master->maps[i], rank, is_charged, now_us, err);
+    }
+    return status;
 }
 
 /* ---- Ranks that are lost ----------------------------------------------------------------------
@@ -274,8 +285,10 @@ void master_take_back(struct master *master, uint32_t rank, const struct wire_re
     }
     master->slots[rank] = (uint32_t)ready->slots;
     master->present_count++;
-    if (master->have_joined) {
-        scheduler_join(master->scheduler, rank, master->slots[rank]);
+    for (size_t i = 0; i < master->map_count; i++) {
+        if (master->maps[i]->have_joined) {
+            scheduler_join(master->maps[i]->scheduler, rank, master->slots[rank]);
+        }
     }
     log_info("%s works again", name);
 }

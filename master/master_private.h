@@ -1,6 +1,7 @@
 /* master_private.h - what the files of the master share.
  *
  *     master.c         life; messages in, turns, units out
+ *     master_map.c     life of the maps
  *     master_start.c   START, READY, and the making of the run
  *     master_report.c  what workers report, into the ledger and the log
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
@@ -9,6 +10,9 @@
  *     master_stop.c    ending early: signals, the time limit
  *     master_unit.c    the message of a unit
  *     master_end.c     the verdict, STOP, and giving up
+ *
+ * struct master is the session: ranks, log, endings. What belongs to one map alone is in a struct
+ * master_map, and functions that are about one map take both.
  */
 #ifndef MASTER_MASTER_PRIVATE_H
 #define MASTER_MASTER_PRIVATE_H
@@ -46,13 +50,32 @@ enum master_state {
     MASTER_OVER
 };
 
+/* One map of the run. What it points at and does not own outlives it. */
+struct master_map {
+    uint64_t number; /* within the run */
+    const char *task;
+    const struct map_options *options;
+    struct inputs *inputs;
+    uint64_t minimum;                          /* successes that it needs */
+    const struct cache_options *cache_options; /* NULL: outputs are not kept */
+    struct cache *cache;                       /* NULL: none */
+    struct scheduler *scheduler;
+    struct failures *failures;
+    struct placement placement; /* ranks that are too small for the task */
+    struct tally tally;
+    struct ledger_counts recorded; /* as they were when the record was last written out */
+    bool have_joined;              /* the ranks that are there */
+    bool is_settling;              /* it is done, but for outputs that the cache shares */
+    uint64_t settle_us; /* where settling: what is not shared by then is not waited for */
+};
+
 struct master {
     struct master_options options;
     enum master_state state;
-    struct scheduler *scheduler;
-    struct failures *failures;
+    struct master_map **maps; /* those that run, by number */
+    size_t map_count;
+    size_t map_capacity;
     struct run_log *log;
-    struct cache *cache;   /* NULL: none */
     struct log_sync *sync; /* of the log */
     struct run_lock *lock; /* of the run directory */
     uint64_t paused_us;    /* since when the record can't be written; 0: it can */
@@ -73,29 +96,23 @@ struct master {
     uint64_t pulse_us;         /* when they are next told that rank 0 lives */
     struct buffer lost;        /* for people: the first ranks that were lost, and how */
     uint32_t lost_count;
-    char *refusal;              /* the first rank that cannot work, and why */
-    char *setup_failure;        /* the first rank on which the job's setup failed, and why */
-    struct fleet fleet;         /* what there is to work with, said at the start */
-    struct placement placement; /* ranks that are too small for the task */
-    uint32_t present_count;     /* workers that are in the run */
+    char *refusal;          /* the first rank that cannot work, and why */
+    char *setup_failure;    /* the first rank on which the job's setup failed, and why */
+    struct fleet fleet;     /* what there is to work with, said at the start */
+    uint32_t present_count; /* workers that are in the run */
     int exit_status;
     bool is_clean;
     bool is_stopped;     /* early: see master_stop.c */
     bool has_begun;      /* an attempt, in this session, as far as was heard */
     bool is_held;        /* the deadline is near, and nothing has begun yet */
-    bool have_joined;    /* those that were ready at the start */
-    bool is_settling;    /* the map is done, but for outputs that the cache shares */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
     uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
     struct wire_cancel cancel; /* how attempts are ended when the map ends */
     uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
-    uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
     struct deadline deadline;
-    uint64_t progress_us;          /* when the next line of progress is due */
-    uint64_t done_before;          /* instances that had ended when this session began */
-    struct ledger_counts recorded; /* as they were when the record was last written out */
-    struct tally tally;
+    uint64_t progress_us;      /* when the next line of progress is due */
+    uint64_t done_before;      /* instances that had ended when this session began */
     uint64_t wall_ms_before;   /* of earlier sessions */
     struct buffer packed;      /* inputs of the unit being sent, or of a batch */
     struct ledger_fate *fates; /* of the report being taken */
@@ -122,10 +139,24 @@ MUST_CHECK enum status master_send_to_workers(struct master *master,
 void master_wait_for_all(struct master *master);
 void master_heard_from(struct master *master, uint32_t rank);
 
+/* ---- master_map.c ---- */
+
+/* The map that is the run, at the end of master->maps. */
+MUST_CHECK enum status master_map_create(struct master *master, struct master_map **map_out);
+/* All of them. */
+void master_maps_destroy(struct master *master);
+/* NULL where no map of that number runs. */
+struct master_map *master_map_of(const struct master *master, uint64_t number);
+/* Those that are ready may be given work of it. */
+void master_map_join(struct master *master, struct master_map *map);
+/* Of all maps together, as they were when the record was last written out. */
+struct ledger_counts master_recorded(const struct master *master);
+void master_note_recorded(struct master *master);
+
 /* ---- master_start.c ---- */
 
 /* Take up what earlier sessions of the run have left. */
-void master_take_up(struct master *master);
+void master_take_up(struct master *master, struct master_map *map);
 
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,
@@ -133,37 +164,37 @@ MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
 
 /* Every rank has answered, or was lost: begin, or leave without a trace. */
 MUST_CHECK enum status master_begin(struct master *master, uint64_t now_us, struct error *err);
-/* Those that are ready may be given work. */
-void master_join_workers(struct master *master);
 
 /* ---- master_cache.c ---- All do nothing where outputs are not kept. */
 
-MUST_CHECK enum status master_cache_create(struct master *master);
+MUST_CHECK enum status master_cache_create(struct master_map *map);
 /* Those that ended in earlier sessions are not looked up: to be told before the start. */
-void master_cache_skip(struct master *master, const struct history *history);
+void master_cache_skip(struct master_map *map, const struct history *history);
 /* Look up all inputs; the workers join when that is done. False where there is nothing to wait
  * for. */
-MUST_CHECK bool master_cache_start(struct master *master);
+MUST_CHECK bool master_cache_start(struct master_map *map);
 /* Take what the cache has found. Fails where the log does. */
-MUST_CHECK enum status master_cache_turn(struct master *master, bool *did_something,
-                                         struct error *err);
+MUST_CHECK enum status master_cache_turn(struct master *master, struct master_map *map,
+                                         bool *did_something, struct error *err);
 /* Are outputs that have come yet to be shared with those that were held for them? */
-bool master_cache_is_sharing(const struct master *master);
-void master_cache_take_batch(struct master *master, const struct report_batch *batch);
+bool master_cache_is_sharing(const struct master_map *map);
+void master_cache_take_batch(struct master *master, struct master_map *map,
+                             const struct report_batch *batch);
 /* To be told of every failure that a worker reports. Fails where the log does. */
-MUST_CHECK enum status master_cache_take_failure(struct master *master,
+MUST_CHECK enum status master_cache_take_failure(struct master *master, struct master_map *map,
                                                  const struct report_failure *failure,
                                                  const struct ledger_fate *fate, struct error *err);
 /* To be told of every failure that comes of the loss of a worker. */
-void master_cache_take_loss(struct master *master, uint64_t index, const struct ledger_fate *fate);
+void master_cache_take_loss(struct master *master, struct master_map *map, uint64_t index,
+                            const struct ledger_fate *fate);
 
 /* ---- master_report.c ---- */
 
 /* Fails where the log does. */
-MUST_CHECK enum status master_on_report(struct master *master, uint32_t rank,
-                                        const struct report *report, uint64_t now_us,
+MUST_CHECK enum status master_on_report(struct master *master, struct master_map *map,
+                                        uint32_t rank, const struct report *report, uint64_t now_us,
                                         struct error *err);
-void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
+void master_on_returned(struct master_map *map, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us);
 
 /* ---- master_lost.c ---- */
@@ -214,7 +245,7 @@ uint64_t master_time_us(const struct master *master);
 
 /* ---- master_unit.c ---- */
 
-MUST_CHECK enum status master_send_unit(struct master *master,
+MUST_CHECK enum status master_send_unit(struct master *master, struct master_map *map,
                                         const struct scheduler_action *action, struct error *err);
 
 /* ---- master_end.c ---- */
@@ -222,7 +253,8 @@ MUST_CHECK enum status master_send_unit(struct master *master,
 /* Tell every worker to leave. Nothing that follows can change the exit status. */
 MUST_CHECK enum status master_end(struct master *master, int exit_status, uint64_t now_us,
                                   struct error *err);
-/* The map is done, or was stopped: the verdict is on disk before anybody hears of it. */
+/* The map that is the run is done, or was stopped: the verdict is on disk before anybody hears of
+ * it. */
 void master_conclude(struct master *master, uint64_t now_us);
 MUST_CHECK enum status master_conclude_turn(struct master *master, uint64_t now_us,
                                             struct error *err);

@@ -100,7 +100,7 @@ enum status master_write_out(struct master *master, uint64_t now_us, bool *may_a
     if (!is_written || log_sync_failure(master->sync, &reason)) {
         return master_pause(master, reason.text, now_us, err);
     }
-    master->recorded = scheduler_counts(master->scheduler);
+    master_note_recorded(master);
     if (master->state == MASTER_RUNNING) {
         master_go_on(master);
     }

@@ -32,8 +32,9 @@ static void reserve_for(struct master *master, const struct report *report)
     }
 }
 
-static void keep_failure(struct master *master, const struct report_failure *failure,
-                         const struct ledger_fate *fate, uint64_t attempt, size_t at)
+static void keep_failure(struct master *master, struct master_map *map,
+                         const struct report_failure *failure, const struct ledger_fate *fate,
+                         uint64_t attempt, size_t at)
 {
     const enum failure_class class = fate->is_superseded ? FAILURE_ABORTED : failure->class;
     master->taken_failures[at] = *failure;
@@ -46,19 +47,19 @@ static void keep_failure(struct master *master, const struct report_failure *fai
                                 .system_failures = fate->system_failures,
                                 .attempts_max = fate->attempts_max};
     if (class != FAILURE_ABORTED) {
-        failures_add(master->failures, failure->index, class, failure->text, failure->text_size);
+        failures_add(map->failures, failure->index, class, failure->text, failure->text_size);
     }
 }
 
 /* The batch as it is recorded. One of a second copy has its attempt under the number that the
  * instance's next attempt has, since the one that it doubles has not ended by itself. */
-static bool take_as_copy(struct master *master, uint32_t rank, uint64_t lease,
-                         const struct report_batch *batch, size_t at)
+static bool take_as_copy(struct master *master, const struct master_map *map, uint32_t rank,
+                         uint64_t lease, const struct report_batch *batch, size_t at)
 {
     uint64_t attempt;
     master->taken[at] = *batch;
     if (batch->instance_count != 1 || batch->span_count != 1 ||
-        !scheduler_is_copy(master->scheduler, rank, lease, batch->spans[0].start, &attempt)) {
+        !scheduler_is_copy(map->scheduler, rank, lease, batch->spans[0].start, &attempt)) {
         return false;
     }
     master->taken_spans[at] = batch->spans[0];
@@ -76,14 +77,14 @@ static void tell_ignored(const char *reason, uint32_t rank, uint64_t lease)
 }
 
 /* Those that it takes are put behind what has been taken of the report. */
-static void take_batch(struct master *master, uint32_t rank, uint64_t lease,
+static void take_batch(struct master *master, struct master_map *map, uint32_t rank, uint64_t lease,
                        const struct report_batch *batch, const struct report_failure *failures,
                        struct taken *taken, uint64_t now_us)
 {
     const size_t failed = (size_t)(batch->instance_count - batch->success_count);
-    const bool is_copy = take_as_copy(master, rank, lease, batch, taken->batch_count);
-    const char *reason = scheduler_take_batch(master->scheduler, rank, lease, batch, failures,
-                                              master->fates, now_us);
+    const bool is_copy = take_as_copy(master, map, rank, lease, batch, taken->batch_count);
+    const char *reason =
+        scheduler_take_batch(map->scheduler, rank, lease, batch, failures, master->fates, now_us);
     if (reason != NULL) {
         tell_ignored(reason, rank, lease);
         return;
@@ -92,13 +93,13 @@ static void take_batch(struct master *master, uint32_t rank, uint64_t lease,
     const size_t first = taken->failure_count;
     for (size_t k = 0; k < failed; k++) {
         const uint64_t attempt = is_copy ? recorded->spans[0].attempt : failures[k].attempt;
-        keep_failure(master, &failures[k], &master->fates[k], attempt, taken->failure_count++);
+        keep_failure(master, map, &failures[k], &master->fates[k], attempt, taken->failure_count++);
     }
     taken->success_count += batch->success_count;
     master->has_begun = true;
-    tally_batch(&master->tally, recorded, &master->taken_failures[first], failed);
+    tally_batch(&map->tally, recorded, &master->taken_failures[first], failed);
     deadline_observe(&master->deadline, recorded->success_count, tally_success_us(recorded));
-    master_cache_take_batch(master, recorded);
+    master_cache_take_batch(master, map, recorded);
 }
 
 /* Did the run directory take the files of attempts, as far as this report tells? */
@@ -122,20 +123,20 @@ static enum status mind_files(struct master *master, const struct report *report
 }
 
 /* The accepted batches of a report become one record. What is refused is logged, and forgotten. */
-enum status master_on_report(struct master *master, uint32_t rank, const struct report *report,
-                             uint64_t now_us, struct error *err)
+enum status master_on_report(struct master *master, struct master_map *map, uint32_t rank,
+                             const struct report *report, uint64_t now_us, struct error *err)
 {
     const struct report_failure *failures = report->failures;
     struct taken taken = {0};
     reserve_for(master, report);
     for (size_t i = 0; i < report->batch_count; i++) {
         const struct report_batch *batch = &report->batches[i];
-        take_batch(master, rank, report->lease, batch, failures, &taken, now_us);
+        take_batch(master, map, rank, report->lease, batch, failures, &taken, now_us);
         failures += batch->instance_count - batch->success_count;
     }
     const struct record record = {
         .kind = RECORD_REPORT,
-        .map = MAP_NUMBER,
+        .map = map->number,
         .rank = rank,
         .time_ms = clock_day_ms(),
         .report = {.lease = report->lease,
@@ -152,15 +153,15 @@ enum status master_on_report(struct master *master, uint32_t rank, const struct 
                                          .task_failures = master->outcomes[i].task_failures,
                                          .system_failures = master->outcomes[i].system_failures,
                                          .attempts_max = master->outcomes[i].attempts_max};
-        status = master_cache_take_failure(master, &master->taken_failures[i], &fate, err);
+        status = master_cache_take_failure(master, map, &master->taken_failures[i], &fate, err);
     }
     return status == STATUS_OK ? mind_files(master, report, &taken, now_us, err) : status;
 }
 
-void master_on_returned(struct master *master, uint32_t rank, const struct wire_returned *returned,
+void master_on_returned(struct master_map *map, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us)
 {
-    const char *reason = scheduler_take_returned(master->scheduler, rank, returned->lease,
+    const char *reason = scheduler_take_returned(map->scheduler, rank, returned->lease,
                                                  returned->spans, returned->span_count, now_us);
     if (reason != NULL && returned->span_count > 0) {
         log_warning("answer to a recall ignored reason=%s rank=%" PRIu32 " lease=%" PRIu64, reason,

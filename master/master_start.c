@@ -32,16 +32,17 @@ static bool hex_digest(const char *text, uint8_t digest_out[WIRE_DIGEST_SIZE])
 enum status master_start(struct master *master, uint64_t now_us, struct error *err)
 {
     const struct run_description *run = master->options.run;
+    const struct master_map *map = master->maps[0];
     struct wire_message message = {
         .kind = WIRE_START,
         .as.start = {.version = WIRE_VERSION,
                      .program = MAPFLEET_VERSION,
                      .job_path = run->job_path,
                      .task = run->task,
-                     .map = MAP_NUMBER,
-                     .map_size = inputs_count(master->options.inputs),
+                     .map = map->number,
+                     .map_size = inputs_count(map->inputs),
                      .options = run->options,
-                     .formula = *inputs_formula(master->options.inputs),
+                     .formula = *inputs_formula(map->inputs),
                      .run_dir = master->options.run_dir,
                      .launch_dir = run->launch_dir,
                      .report_interval_us = master->options.report_interval_us,
@@ -51,9 +52,9 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .is_isolated = master->options.is_isolated,
                      .keeps_workdirs = master->options.keeps_workdirs},
     };
-    if (master->options.cache != NULL) {
-        message.as.start.key_base = master->options.cache->base;
-        message.as.start.key_base_size = master->options.cache->base_size;
+    if (map->cache_options != NULL) {
+        message.as.start.key_base = map->cache_options->base;
+        message.as.start.key_base_size = map->cache_options->base_size;
     }
     for (uint32_t rank = 1; rank < transport_size(master->options.transport); rank++) {
         presence_expect(master->presence, rank, now_us);
@@ -69,30 +70,25 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
 /* ---- Starting ---------------------------------------------------------------------------------
  */
 
-static struct record start_record(const struct master *master)
+static struct record start_record(const struct master *master, const struct master_map *map)
 {
-    const struct map_options *map = &master->options.run->options;
     return (struct record){.kind = RECORD_START,
-                           .map = MAP_NUMBER,
+                           .map = map->number,
                            .time_ms = clock_day_ms(),
                            .revives_failed = master->options.revives_failed,
-                           .retries = map->retries,
-                           .system_retries = map->system_retries};
+                           .retries = map->options->retries,
+                           .system_retries = map->options->system_retries};
 }
 
-void master_take_up(struct master *master)
+void master_take_up(struct master *master, struct master_map *map)
 {
     struct replay *replay = master->options.replay;
-    const struct record start = start_record(master);
-    master->wake_us = UINT64_MAX;
-    if (master->options.failures != NULL) {
-        master->failures = master->options.failures;
-    }
+    const struct record start = start_record(master, map);
     if (replay != NULL) {
         history_begin_session(&replay->history, &start);
-        master_cache_skip(master, &replay->history);
-        scheduler_restore(master->scheduler, &replay->history);
-        master->tally = replay->tally;
+        master_cache_skip(map, &replay->history);
+        scheduler_restore(map->scheduler, &replay->history);
+        map->tally = replay->tally;
         deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
         master->wall_ms_before = replay->wall_ms;
     }
@@ -101,7 +97,7 @@ void master_take_up(struct master *master)
 /* The session's first record, and the thread that gets the log onto the disk. */
 static enum status begin_session(struct master *master, struct error *err)
 {
-    const struct record record = start_record(master);
+    const struct record record = start_record(master, master->maps[0]);
     enum status status =
         log_sync_create(run_log_descriptor(master->log), run_log_written(master->log),
                         master->options.sync, &master->sync, err);
@@ -114,7 +110,7 @@ static enum status begin_session(struct master *master, struct error *err)
 static enum status fill_run(struct master *master, struct error *err)
 {
     const char *run_dir = master->options.run_dir;
-    enum status status = inputs_save(master->options.inputs, run_dir, err);
+    enum status status = inputs_save(master->maps[0]->inputs, run_dir, err);
     if (status == STATUS_OK) {
         status = run_file_write(run_dir, master->options.run, err);
     }
@@ -181,31 +177,19 @@ static enum status continue_run(struct master *master, struct error *err)
     return status == STATUS_OK ? begin_session(master, err) : status;
 }
 
-/* Those that are too small, or on which the job's setup failed, have no slots, and stay out. */
-void master_join_workers(struct master *master)
-{
-    const uint32_t ranks = transport_size(master->options.transport);
-    master->have_joined = true;
-    for (uint32_t rank = 0; rank < ranks; rank++) {
-        if (master_is_worker(master, rank) && master->slots[rank] > 0) {
-            scheduler_join(master->scheduler, rank, master->slots[rank]);
-        }
-    }
-}
-
 /* Is there a rank that the task fits on, if anything is to run? */
-static bool check_placement(const struct master *master, struct error *err)
+static bool check_placement(const struct master *master, const struct master_map *map,
+                            struct error *err)
 {
-    const struct run_description *run = master->options.run;
-    const struct resources asked = resources_asked(&run->options);
-    if (master->placement.too_small_count == 0 || inputs_count(master->options.inputs) == 0) {
+    const struct resources asked = resources_asked(map->options);
+    if (map->placement.too_small_count == 0 || inputs_count(map->inputs) == 0) {
         return true;
     }
     if (master->present_count == 0) {
-        (void)placement_refuse(&master->placement, run->task, asked, err);
+        (void)placement_refuse(&map->placement, map->task, asked, err);
         return false;
     }
-    log_warning("%s", placement_warning(&master->placement, run->task, asked, err));
+    log_warning("%s", placement_warning(&map->placement, map->task, asked, err));
     return true;
 }
 
@@ -239,6 +223,7 @@ static void say_fleet(struct master *master)
 /* Every rank has answered: begin, or leave without a trace. */
 enum status master_begin(struct master *master, uint64_t now_us, struct error *err)
 {
+    struct master_map *map = master->maps[0];
     struct error reason;
     if (master->refusal != NULL) {
         log_error("%s", master->refusal);
@@ -252,7 +237,7 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
         log_error("no rank is left to work; nothing was started");
         return master_end(master, EXIT_RESUMABLE, now_us, err);
     }
-    if (!check_placement(master, &reason)) {
+    if (!check_placement(master, map, &reason)) {
         log_error("%s", reason.text);
         return master_end(master, EXIT_REFUSED, now_us, err);
     }
@@ -269,13 +254,14 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
         return refuse_folder(master, status, reason.text, now_us, err);
     }
     say_fleet(master);
-    if (!master_cache_start(master)) {
-        master_join_workers(master);
+    if (!master_cache_start(map)) {
+        master_map_join(master, map);
     }
     master->state = MASTER_RUNNING;
     master->started_us = now_us;
-    master->recorded = scheduler_counts(master->scheduler);
-    master->done_before = summary_done(&master->recorded);
+    master_note_recorded(master);
+    const struct ledger_counts recorded = master_recorded(master);
+    master->done_before = summary_done(&recorded);
     master->progress_us = now_us + PROGRESS_FIRST_US;
     return STATUS_OK;
 }
@@ -309,8 +295,9 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
         *reason = memory_copy_text(text.text);
     }
     if (is_able && ready->slots == 0) {
-        placement_note(&master->placement, resources_asked(&master->options.run->options),
-                       ready->offered, rank, ready->host);
+        struct master_map *map = master->maps[0];
+        placement_note(&map->placement, resources_asked(map->options), ready->offered, rank,
+                       ready->host);
     }
     fleet_add(&master->fleet, ready->host, is_able ? ready->slots : 0);
     master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;

@@ -24,7 +24,9 @@ static void stop(struct master *master, const struct wire_cancel *how, uint64_t 
     master->is_stopped = true;
     master->pause_us_max = later(now_us, how->run_on_us);
     master->give_up_us = later(master->pause_us_max, later(how->grace_us, answer_us));
-    scheduler_stop(master->scheduler);
+    for (size_t i = 0; i < master->map_count; i++) {
+        scheduler_stop(master->maps[i]->scheduler);
+    }
 }
 
 /* ---- Signals ----------------------------------------------------------------------------------
@@ -138,7 +140,9 @@ static void mind_deadline(struct master *master, uint64_t now_us)
     }
     if (!master->has_begun) {
         master->is_held = true;
-        scheduler_hold(master->scheduler);
+        for (size_t i = 0; i < master->map_count; i++) {
+            scheduler_hold(master->maps[i]->scheduler);
+        }
         return;
     }
     const uint64_t term_us = deadline_term_us(&master->deadline);
@@ -148,12 +152,21 @@ static void mind_deadline(struct master *master, uint64_t now_us)
     log_info("the time limit is near: nothing new starts");
 }
 
-static void tell_unanswered(uint64_t leased)
+static void tell_unanswered(uint64_t count)
 {
-    if (leased > 0) {
-        log_warning("%" PRIu64 " instance%s not waited for: their ranks do not answer", leased,
-                    leased == 1 ? " is" : "s are");
+    if (count > 0) {
+        log_warning("%" PRIu64 " instance%s not waited for: their ranks do not answer", count,
+                    count == 1 ? " is" : "s are");
     }
+}
+
+static uint64_t leased(const struct master *master)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < master->map_count; i++) {
+        sum += scheduler_counts(master->maps[i]->scheduler).leased;
+    }
+    return sum;
 }
 
 /* In a pause there is nobody to wait for: that ends by itself, see master_pause_end_us(). */
@@ -162,7 +175,7 @@ void master_mind_the_time(struct master *master, uint64_t now_us)
     if (!master->is_stopped) {
         mind_deadline(master, now_us);
     } else if (now_us >= master->give_up_us && master->paused_us == 0) {
-        tell_unanswered(scheduler_counts(master->scheduler).leased);
+        tell_unanswered(leased(master));
         master_conclude(master, now_us);
     }
 }

@@ -12,10 +12,11 @@ static bool is_on_one_host(const struct transport *transport)
 }
 
 /* Append the unit's inputs, packed: plain, or as a frame where that is less. */
-static enum status put_packed(struct master *master, const struct scheduler_action *action,
-                              struct buffer *out, uint64_t *packed_size_out, struct error *err)
+static enum status put_packed(struct master *master, struct master_map *map,
+                              const struct scheduler_action *action, struct buffer *out,
+                              uint64_t *packed_size_out, struct error *err)
 {
-    struct inputs *inputs = master->options.inputs;
+    struct inputs *inputs = map->inputs;
     const size_t start = out->size;
     if (is_on_one_host(master->options.transport)) {
         const enum status status = inputs_pack(inputs, action->spans, action->span_count, out, err);
@@ -44,21 +45,21 @@ static enum status put_packed(struct master *master, const struct scheduler_acti
 }
 
 /* Blocks of the stored inputs that are this unit's for the most part go out as they are. */
-static enum status put_inputs(struct master *master, const struct scheduler_action *action,
-                              struct buffer *out, struct inputs_frames *frames_out,
-                              struct error *err)
+static enum status put_inputs(struct master *master, struct master_map *map,
+                              const struct scheduler_action *action, struct buffer *out,
+                              struct inputs_frames *frames_out, struct error *err)
 {
-    const enum status status = inputs_pack_frames(master->options.inputs, action->spans,
-                                                  action->span_count, out, frames_out, err);
+    const enum status status =
+        inputs_pack_frames(map->inputs, action->spans, action->span_count, out, frames_out, err);
     return status == STATUS_OK && frames_out->raw_size == 0
-               ? put_packed(master, action, out, &frames_out->raw_size, err)
+               ? put_packed(master, map, action, out, &frames_out->raw_size, err)
                : status;
 }
 
-enum status master_send_unit(struct master *master, const struct scheduler_action *action,
-                             struct error *err)
+enum status master_send_unit(struct master *master, struct master_map *map,
+                             const struct scheduler_action *action, struct error *err)
 {
-    const struct wire_unit unit = {.map = MAP_NUMBER,
+    const struct wire_unit unit = {.map = map->number,
                                    .lease = action->lease,
                                    .spans = action->spans,
                                    .span_count = action->span_count};
@@ -70,7 +71,7 @@ enum status master_send_unit(struct master *master, const struct scheduler_actio
         (void)error_set(err, status, "no memory for a unit");
         goto done;
     }
-    status = put_inputs(master, action, &bytes, &frames, err);
+    status = put_inputs(master, map, action, &bytes, &frames, err);
     if (status != STATUS_OK) {
         goto done;
     }

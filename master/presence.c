@@ -17,9 +17,11 @@ struct rank {
     uint64_t ended_us; /* its process has; 0: it has not */
     uint64_t life;
     char *host;
-    uint64_t *running;
+    uint64_t *running;      /* indices, */
+    uint64_t *running_maps; /* and whose they are; both sorted by map and index */
     size_t running_count;
     size_t running_capacity;
+    size_t running_maps_capacity;
 };
 
 struct presence {
@@ -52,6 +54,7 @@ void presence_destroy(struct presence *presence)
     for (uint32_t i = 0; i < presence->rank_count; i++) {
         free(presence->ranks[i].host);
         free(presence->ranks[i].running);
+        free(presence->ranks[i].running_maps);
     }
     free(presence->ranks);
     free(presence);
@@ -229,14 +232,27 @@ void presence_note_running(struct presence *presence, uint32_t rank, const struc
     for (size_t i = 0; i < beat->running_count; i++) {
         self->running = memory_grow(self->running, self->running_count, &self->running_capacity,
                                     sizeof(*self->running));
+        self->running_maps = memory_grow(self->running_maps, self->running_count,
+                                         &self->running_maps_capacity, sizeof(*self->running_maps));
+        self->running_maps[self->running_count] = beat->running[i].map;
         self->running[self->running_count++] = beat->running[i].index;
     }
 }
 
-const uint64_t *presence_running(const struct presence *presence, uint32_t rank, size_t *count_out)
+const uint64_t *presence_running(const struct presence *presence, uint32_t rank, uint64_t map,
+                                 size_t *count_out)
 {
-    *count_out = presence->ranks[rank].running_count;
-    return presence->ranks[rank].running;
+    const struct rank *self = &presence->ranks[rank];
+    size_t from = 0;
+    while (from < self->running_count && self->running_maps[from] < map) {
+        from++;
+    }
+    size_t to = from;
+    while (to < self->running_count && self->running_maps[to] == map) {
+        to++;
+    }
+    *count_out = to - from;
+    return to > from ? &self->running[from] : NULL;
 }
 
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host)

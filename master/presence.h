@@ -77,9 +77,10 @@ bool presence_hears(const struct presence *presence, uint32_t rank);
 /* Was no rank lost that is not here again? */
 bool presence_is_complete(const struct presence *presence);
 
-/* What its slots were in when it last told: the indices, ascending. */
+/* What its slots were in when it last told; of one map: the indices, ascending. */
 void presence_note_running(struct presence *presence, uint32_t rank, const struct wire_beat *beat);
-const uint64_t *presence_running(const struct presence *presence, uint32_t rank, size_t *count_out);
+const uint64_t *presence_running(const struct presence *presence, uint32_t rank, uint64_t map,
+                                 size_t *count_out);
 /* "rank 3 on node-2", or "rank 3" where its host is not known. Valid until the next call. */
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host);
 const char *presence_name(struct presence *presence, uint32_t rank);

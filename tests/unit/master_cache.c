@@ -19,6 +19,8 @@ TestSuite(master_cache, .init = folder_create, .fini = folder_remove, .timeout =
 
 struct fixture {
     struct master master;
+    struct master_map map;
+    struct master_map *maps[1];
     struct run_description run;
     struct inputs *inputs;
     struct type *type;
@@ -37,7 +39,7 @@ struct fixture {
 static void take(struct fixture *f, const struct report *report)
 {
     struct error err;
-    OK(master_on_report(&f->master, f->worker, report, 1, &err));
+    OK(master_on_report(&f->master, &f->map, f->worker, report, 1, &err));
 }
 
 static void succeed(struct fixture *f, uint64_t lease, uint64_t index, uint64_t attempt)
@@ -110,8 +112,8 @@ static void turn(struct fixture *f)
     bool did_something = true;
     while (did_something) {
         did_something = false;
-        OK(master_cache_turn(&f->master, &did_something, &err));
-        while (scheduler_next(f->master.scheduler, 1, &action)) {
+        OK(master_cache_turn(&f->master, &f->map, &did_something, &err));
+        while (scheduler_next(f->map.scheduler, 1, &action)) {
             did_something = true;
             act(f, &action);
         }
@@ -120,15 +122,15 @@ static void turn(struct fixture *f)
 
 static struct ledger_counts counts(const struct fixture *f)
 {
-    return scheduler_counts(f->master.scheduler);
+    return scheduler_counts(f->map.scheduler);
 }
 
 /* Until so many have ended, with the cache's thread at work. */
 static void turn_until_ended(struct fixture *f, uint64_t ended)
 {
     turn(f);
-    while (ledger_ended(scheduler_ledger(f->master.scheduler)) < ended) {
-        struct pollfd fd = {.fd = cache_descriptor(f->master.cache), .events = POLLIN};
+    while (ledger_ended(scheduler_ledger(f->map.scheduler)) < ended) {
+        struct pollfd fd = {.fd = cache_descriptor(f->map.cache), .events = POLLIN};
         cr_assert(eq(int, poll(&fd, 1, 30000), 1), "somebody waits for ever");
         turn(f);
     }
@@ -155,26 +157,28 @@ static void begin(struct fixture *f, uint64_t retries)
                                       .task = "task",
                                       .run_dir = folder,
                                       .inputs = f->inputs};
-    f->master.options = (struct master_options){.run_dir = folder,
-                                                .run = &f->run,
-                                                .inputs = f->inputs,
-                                                .rank_0_works = true,
-                                                .cache = &f->cache};
+    f->master.options =
+        (struct master_options){.run_dir = folder, .run = &f->run, .rank_0_works = true};
+    f->map = (struct master_map){
+        .options = &f->run.options, .inputs = f->inputs, .cache_options = &f->cache};
+    f->maps[0] = &f->map;
+    f->master.maps = f->maps;
+    f->master.map_count = 1;
     f->master.state = MASTER_RUNNING;
     f->master.slots = memory_take(1, sizeof(*f->master.slots));
     OK(presence_create(1, 0, &f->master.presence));
     f->master.slots[0] = 2;
     OK(transport_open(false, &f->master.options.transport, &err));
-    OK(failures_create(&f->master.failures));
+    OK(failures_create(&f->map.failures));
     OK(run_log_create(folder, &f->master.log, &err));
     OK(scheduler_create((struct scheduler_options){.ledger = {.size = SIZE, .retries = retries},
                                                    .sizing = {.unit_size = 1},
                                                    .policy = POLICY_RUN_ALL,
                                                    .worker_count = 2,
                                                    .is_speculative = true},
-                        &f->master.scheduler));
-    OK(master_cache_create(&f->master));
-    cr_assert(master_cache_start(&f->master));
+                        &f->map.scheduler));
+    OK(master_cache_create(&f->map));
+    cr_assert(master_cache_start(&f->map));
     turn_until_ended(f, SIZE - 3);
     cr_assert(eq(sz, f->lease_count, 1));
     cr_assert(eq(u64, counts(f).waiting, 2));
@@ -185,7 +189,7 @@ static void copy(struct fixture *f)
 {
     const struct wire_running running = {.index = 0, .elapsed_us = LONG_US};
     const struct wire_beat beat = {.running = &running, .running_count = 1};
-    scheduler_beat(f->master.scheduler, 0, &beat, LONG_US);
+    scheduler_beat(f->map.scheduler, 0, &beat, LONG_US);
     turn(f);
     cr_assert(eq(sz, f->lease_count, 2));
 }
@@ -219,9 +223,9 @@ static void expect_log(struct fixture *f, struct ledger_counts expected)
 static void finish(struct fixture *f)
 {
     struct transport *transport = f->master.options.transport;
-    cache_destroy(f->master.cache);
-    scheduler_destroy(f->master.scheduler);
-    failures_destroy(f->master.failures);
+    cache_destroy(f->map.cache);
+    scheduler_destroy(f->map.scheduler);
+    failures_destroy(f->map.failures);
     run_log_close(f->master.log);
     free(f->master.slots);
     presence_destroy(f->master.presence);
@@ -339,7 +343,8 @@ Test(master_cache, one_that_is_given_back_is_still_waited_for_with_a_copy_and_wi
 
 static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
 {
-    master_cache_take_loss(context, index, &fate);
+    struct fixture *f = context;
+    master_cache_take_loss(&f->master, &f->map, index, &fate);
 }
 
 Test(master_cache, the_loss_of_both_attempts_lets_the_next_one_run)
@@ -348,12 +353,12 @@ Test(master_cache, the_loss_of_both_attempts_lets_the_next_one_run)
     const uint64_t running[] = {0};
     begin(&f, 0);
     copy(&f);
-    scheduler_lose(f.master.scheduler, 0, running, 1, on_charged, &f.master, 1);
+    scheduler_lose(f.map.scheduler, 0, running, 1, on_charged, &f, 1);
     cr_expect(eq(u64, counts(&f).failed, 1), "no system failure is left");
     cr_expect(eq(u64, counts(&f).ready, 1));
     cr_expect(eq(u64, counts(&f).waiting, 1));
     f.worker = 1;
-    scheduler_join(f.master.scheduler, f.worker, 2);
+    scheduler_join(f.map.scheduler, f.worker, 2);
     turn_until_ended(&f, SIZE);
     expect_done(&f, (struct ledger_counts){.succeeded = 5, .cached = 1, .failed = 1});
     finish(&f);

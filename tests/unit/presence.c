@@ -192,14 +192,14 @@ Test(presence, what_a_rank_was_in_is_what_its_last_beat_said)
     const struct wire_running running[] = {{.index = 3}, {.index = 7}};
     const struct wire_running later[] = {{.index = 9}};
     size_t count = 1;
-    (void)presence_running(f.presence, 1, &count);
+    (void)presence_running(f.presence, 1, 0, &count);
     cr_expect(eq(sz, count, 0));
     presence_note_running(f.presence, 1,
                           &(struct wire_beat){.running = running, .running_count = 2});
-    cr_expect(eq(u64, presence_running(f.presence, 1, &count)[1], 7));
+    cr_expect(eq(u64, presence_running(f.presence, 1, 0, &count)[1], 7));
     cr_expect(eq(sz, count, 2));
     presence_note_running(f.presence, 1, &(struct wire_beat){.running = later, .running_count = 1});
-    cr_expect(eq(u64, presence_running(f.presence, 1, &count)[0], 9));
+    cr_expect(eq(u64, presence_running(f.presence, 1, 0, &count)[0], 9));
     cr_expect(eq(sz, count, 1));
     presence_destroy(f.presence);
 }
