@@ -17,7 +17,6 @@
 #include "master/run_log.h"
 #include "shared/buffer.h"
 #include "shared/pack.h"
-#include "shared/unpack.h"
 
 #define FORMAT_VERSION 1
 #define DIGEST_SIZE sizeof(XXH128_canonical_t)
@@ -274,6 +273,21 @@ static MUST_CHECK enum status scan(const char *run_dir, struct builder *builder,
     return status;
 }
 
+enum status log_index_open(const char *run_dir, struct log_index **index_out, struct error *err)
+{
+    struct builder builder;
+    enum status status = builder_create(&builder, err);
+    if (status == STATUS_OK) {
+        status = scan(run_dir, &builder, err);
+    }
+    if (status != STATUS_OK) {
+        builder_free(&builder);
+        return status;
+    }
+    *index_out = builder_finish(&builder);
+    return STATUS_OK;
+}
+
 /* ---- The file ------------------------------------------------------------------------------- */
 
 static XXH128_canonical_t digest_of(const void *data, size_t size)
@@ -386,127 +400,4 @@ done:
     builder_free(&builder);
     buffer_free(&bytes);
     return status;
-}
-
-static MUST_CHECK enum status parse_frame(struct unpack *in, struct builder *builder)
-{
-    struct log_index_frame frame;
-    unpack_array_of(in, FRAME_ITEMS);
-    frame.map = (uint64_t)unpack_int(in);
-    frame.offset = unpack_uint_max(in, builder->index->log_size);
-    frame.size = unpack_uint_max(in, builder->index->log_size - frame.offset);
-    enum status status = add_frame(builder, frame);
-
-    const size_t count = unpack_array(in);
-    uint64_t position = 0;
-    for (size_t i = 0; i < count && status == STATUS_OK && !in->failed; i++) {
-        unpack_array_of(in, SPAN_ITEMS);
-        const uint64_t start = unpack_uint_max(in, INT64_MAX - 1);
-        const uint64_t size = unpack_uint_max(in, INT64_MAX - start);
-        if (size == 0) {
-            unpack_fail(in);
-        }
-        status = add_span(builder, start, size, &position);
-    }
-    return status;
-}
-
-/* STATUS_INVALID where the file is not the index of this log. */
-static MUST_CHECK enum status parse(const char *run_dir, const struct buffer *bytes,
-                                    struct builder *builder)
-{
-    if (bytes->size < DIGEST_SIZE) {
-        return STATUS_INVALID;
-    }
-    const size_t end = bytes->size - DIGEST_SIZE;
-    const XXH128_canonical_t checksum = digest_of(bytes->data, end);
-    if (memcmp(bytes->data + end, &checksum, DIGEST_SIZE) != 0) {
-        return STATUS_INVALID;
-    }
-    struct unpack in = unpack_start(bytes->data, bytes->size);
-    size_t size = 0;
-    XXH128_canonical_t log_end;
-    if (unpack_map(&in) != PAIRS) {
-        return STATUS_INVALID;
-    }
-    unpack_key(&in, "format");
-    const uint64_t format = unpack_uint(&in);
-    unpack_key(&in, "log_size");
-    builder->index->log_size = unpack_uint_max(&in, INT64_MAX);
-    unpack_key(&in, "log_end");
-    const uint8_t *recorded_end = unpack_bin(&in, &size);
-    if (format != FORMAT_VERSION || size != DIGEST_SIZE ||
-        !digest_log_end(run_dir, builder->index->log_size, &log_end) ||
-        memcmp(recorded_end, &log_end, DIGEST_SIZE) != 0) {
-        return STATUS_INVALID;
-    }
-    unpack_key(&in, "frames");
-    const size_t count = unpack_array(&in);
-    for (size_t i = 0; i < count && !in.failed; i++) {
-        const enum status status = parse_frame(&in, builder);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    unpack_key(&in, "checksum");
-    (void)unpack_bin(&in, &size);
-    return unpack_is_done(&in) ? STATUS_OK : STATUS_INVALID;
-}
-
-static MUST_CHECK enum status load(const char *run_dir, struct builder *builder)
-{
-    struct buffer bytes = {0};
-    char *path = NULL;
-    if (asprintf(&path, "%s/" LOG_INDEX_NAME, run_dir) < 0) {
-        return STATUS_NO_MEMORY;
-    }
-    enum status status = file_read(path, &bytes, NULL);
-    if (status == STATUS_OK) {
-        status = parse(run_dir, &bytes, builder);
-    }
-    free(path);
-    buffer_free(&bytes);
-    return status;
-}
-
-/* Is every record of the log as it was written? An index that fits says nothing of the bytes before
- * the log's end. */
-static MUST_CHECK enum status check_log(const char *run_dir, const struct log_index *index)
-{
-    struct log_reader *reader = NULL;
-    struct record record;
-    uint64_t offset = 0;
-    enum status status = log_reader_open(run_dir, &reader, NULL);
-    while (status == STATUS_OK) {
-        status = log_reader_next(reader, &record, &offset, NULL);
-    }
-    const bool is_whole = status == STATUS_NOT_FOUND && reader != NULL &&
-                          log_reader_good_size(reader) == index->log_size;
-    log_reader_close(reader);
-    return is_whole ? STATUS_OK : STATUS_INVALID;
-}
-
-enum status log_index_open(const char *run_dir, struct log_index **index_out, struct error *err)
-{
-    struct builder builder;
-    enum status status = builder_create(&builder, err);
-    if (status == STATUS_OK) {
-        status = load(run_dir, &builder);
-        if (status == STATUS_OK) {
-            status = check_log(run_dir, builder.index);
-        }
-        if (status != STATUS_OK) {
-            builder_free(&builder);
-            status = builder_create(&builder, err);
-            if (status == STATUS_OK) {
-                status = scan(run_dir, &builder, err);
-            }
-        }
-    }
-    if (status != STATUS_OK) {
-        builder_free(&builder);
-        return status;
-    }
-    *index_out = builder_finish(&builder);
-    return STATUS_OK;
 }

@@ -1,14 +1,15 @@
 /* log_index.h - where in log.lz4 the output of each instance stands.
  *
- *     log_index_write       at the end of a run: scans the log and makes the file `index`
- *     log_index_open        that file where it fits the log, else a scan of the log
+ *     log_index_open        scans the log
+ *     log_index_write       at the end of a run: the same, into the file `index`, for others
  *
- * Either way each record of the log is read and its checksum compared before anything of it is
- * given out, so that an index says nothing of a log that was damaged since.
+ * The file is never read here: each record of the log has to be read and its checksum compared
+ * before anything of it is given out, so that the log may have been damaged since. That tells all
+ * that the file does, in the same time.
  *
  * Ownership: the index owns its arrays.
- * Failure:   an index file that is missing, corrupt or of another log is passed over. Of a log that
- *            is torn or damaged, what stands before that is found; `torn` says what is lost.
+ * Failure:   of a log that is torn or damaged, what stands before that is found; `torn` says what
+ *            is lost.
  */
 #ifndef MASTER_LOG_INDEX_H
 #define MASTER_LOG_INDEX_H
