@@ -78,12 +78,13 @@ diff <(tail -8 out) <(seq 0 7) >difference || fail "outputs are missing: $(cat d
 expect_started_once 0 1 2 3
 [ "$(ls mapfleet-runs | wc -l)" -eq 1 ] || fail "it did not go on in its folder"
 
-rule "scancel ends a run in order: it can be resumed"
+rule "scancel ends a run in order, and for good: it is not queued again, and can be resumed"
 rm -f starts begun-* open
-submit -N 2 -t 2 "$files/plain.sbatch" map "$gate:gate" --inputs gates.jsonl --run-dir cancelled --slots 2
+submit -N 2 -t 5 "$files/requeue.sbatch" map "$gate:gate" --inputs gates.jsonl --run-dir cancelled --slots 2
 wait_for begun-4
 scancel "$job"
 await_end
+[ "$(job_field JobState)/$(job_field Restarts)" = CANCELLED/0 ] || fail "it was queued again"
 grep -q '"state": "interrupted"' cancelled/run.json || fail "run.json does not say so"
 touch open
 "$mapfleet" resume cancelled --print >out 2>err || fail "it cannot be resumed"
