@@ -462,7 +462,11 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                                   "  mapfleet results RUN --table --state failed,timed-out\n"
                                   "  mapfleet results RUN --stdio 17\n",
                       .notes = "RUN is the run's folder. A hole, where an instance has no output, "
-                               "prints as null.\n"},
+                               "prints as null.\n\n"
+                               "Exit status: 0 where all that is on record was printed, however "
+                               "the run stands or\nended; 1 where some could not be: a damaged "
+                               "log has lost it, or it could not be\nwritten; 2 where RUN is no "
+                               "run.\n"},
     [VERB_CACHE] = {.name = "cache",
                     .arguments = "stats|prune [OPTIONS]",
                     .summary = "Show, or make smaller, the store of memoised outputs.",

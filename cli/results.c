@@ -234,6 +234,9 @@ static uint64_t count_missing(const struct results *results)
                                       : run_verdict_lost(verdict, outputs, count_failures(results));
 }
 
+/* What the run has told its user that it has, and cannot be printed, is no hole like another: the
+ * exit status tells, so that nobody takes what is left for all. A torn tail is one that nobody was
+ * told of. */
 static MUST_CHECK enum status check_log(const struct results *results, struct error *err)
 {
     const uint64_t missing = count_missing(results);

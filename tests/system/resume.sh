@@ -262,7 +262,7 @@ PYTHON
 run 0 map basics:square --range 0:3000 --unit-size 100 --run-dir whole
 expect_status 0
 # expect_lost RUN: results, just printed, gave what the log still has, and 1 where that is less than
-# run.json has recorded, with the number; status agrees.
+# run.json has recorded, with the number: it could not print all. Status agrees.
 expect_lost() {
     python3 - "$status" <<'PYTHON' || fail "wrong outputs"
 import re, sys
@@ -329,11 +329,9 @@ data[random.randrange(len(data))] ^= 1 << random.randrange(8)
 open('flipped/log.lz4', 'wb').write(data)"
 }
 
-rule "a log with a flipped bit, too, with and without an index"
+rule "a log with a flipped bit, too"
 for seed in $(seq 20); do
     flip "$seed"
-    [ -e flipped/index ] || fail "no index"
-    [ $((seed % 2)) -eq 0 ] || rm flipped/index
     run 0 results flipped
     expect_lost flipped
     case $((seed % 4)) in

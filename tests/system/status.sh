@@ -131,6 +131,14 @@ run = json.load(open("out"))
 assert "log.lz4" in run["torn"], run
 assert sum(run["counts"].values()) == 8, run
 PYTHON
+
+rule "results exits with 0 where it prints what is on record, of a run that was cut off too"
+run 0 results torn
+expect_status 0
+[ "$(wc -l <out)" -eq 8 ] || fail "not a line an instance"
+expect_in err "cut off or damaged"
+run 0 results torn --table --state not-started
+expect_status 0
 expect_nothing_left
 
 rule "--watch follows the run line by line, and ends with it, as it does"
