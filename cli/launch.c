@@ -129,8 +129,9 @@ static enum status start(const struct launch_request *request,
         make_folder(folder, up_path);
     }
     struct launch_line line = make_line(request, progress);
-    const enum status status = launch_run(&line, word, *folder != '\0' ? up_path : NULL,
-                                          progress == NULL, outcome_out, err);
+    const enum status status =
+        launch_run(&line, word, *folder != '\0' ? up_path : NULL,
+                   progress == NULL && launch_reads_input(request), outcome_out, err);
     launch_line_free(&line);
     if (*folder != '\0') {
         (void)unlink(up_path);

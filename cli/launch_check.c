@@ -103,6 +103,30 @@ static enum status check_hosts(struct launch_request *request, struct error *err
     return status;
 }
 
+/* By a word that is `-`, or ends with it, as in --inputs=- and NAME=-. */
+bool launch_reads_input(const struct launch_request *request)
+{
+    for (size_t i = 1; i < request->word_count && strcmp(request->words[i], "--") != 0; i++) {
+        const char *equals = strrchr(request->words[i], '=');
+        if (strcmp(equals != NULL ? equals + 1 : request->words[i], "-") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who is typed at is the process group in front, and that is this process, for the sake of Ctrl-C:
+ * mpirun would read nothing, and srun be stopped. */
+static enum status check_input(const struct launch_request *request, struct error *err)
+{
+    return launch_reads_input(request) && isatty(STDIN_FILENO) &&
+                   !options_has(request->options, OPTION_DRY_RUN)
+               ? error_set(err, STATUS_INVALID,
+                           "-: what is typed at a terminal does not reach the ranks: give a file, "
+                           "or a pipe (cat | mapfleet launch ...)")
+               : STATUS_OK;
+}
+
 /* A batch system gives Open MPI the hosts. */
 static bool is_in_batch_system(void)
 {
@@ -164,6 +188,9 @@ enum status launch_check(const struct options *options, struct launch_request *r
         status = check_hosts(request, err);
     }
     if (status == STATUS_OK) {
+        status = check_input(request, err);
+    }
+    if (status == STATUS_OK) {
         status = find_program(request, err);
     }
     if (status == STATUS_OK) {
@@ -186,15 +213,9 @@ void launch_request_free(struct launch_request *request)
 /* ---- Words ------------------------------------------------------------------------------------
  */
 
-static bool reads_standard_input(const struct launch_request *request)
-{
-    const char *inputs = request->inner.values[OPTION_INPUTS];
-    return inputs != NULL && strcmp(inputs, "-") == 0;
-}
-
 bool launch_can_go_on(const struct launch_request *request, const struct launch_progress *progress)
 {
-    return progress->has_begun || !reads_standard_input(request);
+    return progress->has_begun || !launch_reads_input(request);
 }
 
 static void add(struct launch_words *words, const char *word)
@@ -255,7 +276,7 @@ struct launch_words launch_words_make(const struct launch_request *request,
                                       const struct launch_progress *progress)
 {
     struct launch_words words = {0};
-    if (progress != NULL && progress->has_begun && reads_standard_input(request)) {
+    if (progress != NULL && progress->has_begun && launch_reads_input(request)) {
         add_resume(request, progress->run_dir, &words);
     } else {
         add_line(request, progress, &words);

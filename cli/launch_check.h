@@ -32,6 +32,10 @@ MUST_CHECK enum status launch_check(const struct options *options,
                                     struct launch_request *request_out, struct error *err);
 void launch_request_free(struct launch_request *request);
 
+/* Does the verb read standard input? Else it is not given any: a loop of a shell that reads a list
+ * and launches a run for each line would lose the rest of it to the first. */
+bool launch_reads_input(const struct launch_request *request);
+
 /* Where a run stands that another start is to go on with. */
 struct launch_progress {
     const char *run_dir; /* "": rank 0 has not said */

@@ -21,7 +21,7 @@
 
 struct pattern {
     const char *text;
-    bool is_at_end; /* only once the run is over */
+    enum launch_stage from; /* before, it says what is wrong */
 };
 
 static const struct pattern patterns[] = {
@@ -37,29 +37,36 @@ static const struct pattern patterns[] = {
     /* It does as it was asked to; rank 0 says what the signal does. */
     {.text = "mpirun: Forwarding signal " NUMBER " to job\n"},
     /* Exit statuses: the run's own says more, and a lost rank does not end the run. */
-    {.text = BLOCK("Primary job " REST " terminated normally, but ")},
-    {.text = BLOCK(HOST " detected that one or more processes exited with non-zero status")},
+    {.text = BLOCK("Primary job " REST " terminated normally, but "), .from = LAUNCH_UP},
+    {.text = BLOCK(HOST " detected that one or more processes exited with non-zero status"),
+     .from = LAUNCH_UP},
     {.text = BLOCK(HOST " has exited due to process rank " NUMBER " with PID " NUMBER
-                        " on\nnode " REST " exiting improperly")},
+                        " on\nnode " REST " exiting improperly"),
+     .from = LAUNCH_UP},
     /* It says that the job will be ended, which is not so under --enable-recovery; rank 0 says
      * which ranks are lost. */
-    {.text = BLOCK("ORTE has lost communication with a remote daemon.")},
+    {.text = BLOCK("ORTE has lost communication with a remote daemon."), .from = LAUNCH_UP},
     /* What a rank sees of a peer that is lost. */
-    {.text = BLOCK("WARNING: Open MPI failed to TCP connect to a peer MPI process")},
-    {.text = BLOCK("WARNING: Open MPI failed to handshake with a connecting peer MPI")},
-    {.text = BLOCK("An MPI communication peer process has unexpectedly disconnected.")},
-    {.text = "[" HOST "][[" NUMBER "," NUMBER "]," NUMBER "][" REST "btl_tcp_" REST "] " REST "\n"},
+    {.text = BLOCK("WARNING: Open MPI failed to TCP connect to a peer MPI process"),
+     .from = LAUNCH_UP},
+    {.text = BLOCK("WARNING: Open MPI failed to handshake with a connecting peer MPI"),
+     .from = LAUNCH_UP},
+    {.text = BLOCK("An MPI communication peer process has unexpectedly disconnected."),
+     .from = LAUNCH_UP},
+    {.text = "[" HOST "][[" NUMBER "," NUMBER "]," NUMBER "][" REST "btl_tcp_" REST "] " REST "\n",
+     .from = LAUNCH_UP},
     /* How often the texts above were said by others. */
     {.text =
-         SPEAKER NUMBER " more process" REST " sent help message help-mpi-btl-tcp.txt" REST "\n"},
+         SPEAKER NUMBER " more process" REST " sent help message help-mpi-btl-tcp.txt" REST "\n",
+     .from = LAUNCH_UP},
     {.text = SPEAKER "Set MCA parameter \"orte_base_help_aggregate\" to 0" REST "\n"},
     /* mpirun is ended where it does not end by itself, and tells of the ranks that it ends then. */
-    {.text = BLOCK(HOST " noticed that process rank "), .is_at_end = true},
-    {.text = BLOCK(HOST " noticed that the job aborted"), .is_at_end = true},
-    {.text = BLOCK("MPI_ABORT was invoked on rank "), .is_at_end = true},
-    {.text = HOST ": abort is already in progress" REST "\n", .is_at_end = true},
+    {.text = BLOCK(HOST " noticed that process rank "), .from = LAUNCH_OVER},
+    {.text = BLOCK(HOST " noticed that the job aborted"), .from = LAUNCH_OVER},
+    {.text = BLOCK("MPI_ABORT was invoked on rank "), .from = LAUNCH_OVER},
+    {.text = HOST ": abort is already in progress" REST "\n", .from = LAUNCH_OVER},
     {.text = BLOCK("WARNING: " HOST " has exited before it received notification that all"),
-     .is_at_end = true},
+     .from = LAUNCH_OVER},
 };
 
 /* ---- Matching ---------------------------------------------------------------------------------
@@ -164,7 +171,7 @@ static enum match match_noise(const struct launch_noise *noise, struct view view
 {
     enum match best = MATCH_NO;
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-        const bool is_meant = noise->is_over || !patterns[i].is_at_end;
+        const bool is_meant = noise->stage >= patterns[i].from;
         const enum match found = is_meant ? match(patterns[i].text, view, size_out) : MATCH_NO;
         if (found == MATCH_YES) {
             return MATCH_YES;

@@ -21,11 +21,18 @@
 /* Takes what is passed on, or one note without its newline. */
 typedef void launch_noise_sink(void *context, const char *text, size_t size);
 
+/* What says nothing at one stage is all that tells what is wrong at an earlier one. */
+enum launch_stage {
+    LAUNCH_JOINING, /* ranks look for each other */
+    LAUNCH_UP,      /* all were there: who is lost does not end the run */
+    LAUNCH_OVER     /* the run is: what ends now was ended on purpose */
+};
+
 struct launch_noise {
     launch_noise_sink *pass;
     launch_noise_sink *note;
     void *context;
-    bool is_over; /* the run is: what ends now was ended on purpose */
+    enum launch_stage stage;
     /* the filter's own: */
     bool is_in_line; /* what is passed on now began before */
     char held[LAUNCH_NOISE_HELD_MAX];

@@ -102,6 +102,7 @@ static void on_up(struct launch *launch, const struct launch_note *note)
     }
     launch->phase = PHASE_RUNNING;
     launch->outcome->was_up = true;
+    launch->noise.stage = LAUNCH_UP;
     if (note->process > 0) {
         launch->rank_0 = (int)syscall(SYS_pidfd_open, (pid_t)note->process, 0);
     }
@@ -120,7 +121,7 @@ static void on_over(struct launch *launch, const struct launch_note *note)
         launch->phase = PHASE_OVER;
         launch->outcome->is_over = true;
         launch->outcome->exit_status = note->exit_status;
-        launch->noise.is_over = true;
+        launch->noise.stage = LAUNCH_OVER;
         launch->term_us = UINT64_MAX;
         end_by(launch, QUIET_US);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/launch_foreign.h"
 #include "cli/options.h"
 #include "cli/options_private.h"
 #include "shared/memory.h"
@@ -91,6 +92,19 @@ static enum status other_verbs_option(enum verb verb, const struct option *optio
                      "%s is an option of mapfleet %s, and mapfleet %s has none "
                      "of that name",
                      option->name, options_verbs[owner].name, options_verbs[verb].name);
+}
+
+/* Who launches has used mpirun or srun before. One dash and a name ("-np") is their style, and
+ * would be read as one of our letters with its value. */
+static enum status check_foreign(enum verb verb, const char *word, const struct option *option,
+                                 struct error *err)
+{
+    const char *hint = verb == VERB_LAUNCH ? launch_foreign_hint(word) : NULL;
+    const bool is_word_of_letters = word[1] != '-' && word[2] != '\0';
+    return hint != NULL && (option == NULL || is_word_of_letters)
+               ? error_set(err, STATUS_INVALID, "mapfleet launch has no %.*s: %s",
+                           (int)strcspn(word, "="), word, hint)
+               : STATUS_OK;
 }
 
 /* ---- Parsing -------------------------------------------------------------------------------- */
@@ -222,6 +236,9 @@ static enum status parse_option(struct options *options, struct cursor *cursor, 
         name_size = 2;
         option = find_short(word[1]);
         attached = word[2] != '\0' ? word + 2 : NULL;
+    }
+    if (check_foreign(options->verb, word, option, err) != STATUS_OK) {
+        return STATUS_INVALID;
     }
     if (option == NULL) {
         return unknown_option(options->verb, word, word[1] == '-' ? name_size : strlen(word), err);

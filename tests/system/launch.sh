@@ -175,6 +175,30 @@ expect_status 0
 real_mpirun
 expect_nothing_left
 
+rule "a run that reads no standard input leaves it to who launches"
+stand_in 'cat >eaten'
+printf '%s\n' 1 2 3 | while read -r i; do
+    timeout 60 "$mapfleet" launch -n 2 map basics:square --range "0:$i" 2>err
+    echo "$i"
+done >out
+expect_lines out $'1\n2\n3'
+echo 7 | timeout 60 "$mapfleet" launch -n 2 map basics:square --inputs - 2>err
+expect_lines eaten 7
+
+rule "at a terminal, nothing that it starts waits for what is typed"
+cp bin/mpirun bin/srun
+script -qec "timeout --foreground 20 '$mapfleet' launch --srun -n 2 map basics:square --range 0:5" \
+    typed </dev/null >/dev/null
+status=$?
+expect_status 2
+expect_in typed "srun ended with 0"
+script -qec "'$mapfleet' launch -n 2 map basics:square --inputs -" typed </dev/null >/dev/null
+status=$?
+expect_status 2
+expect_in typed "does not reach the ranks"
+rm bin/srun
+real_mpirun
+
 rule "Open MPI's noise is left out; all else passes, at once and byte for byte"
 cat >noise <<'NOISE'
 [node7:32734] PMIX ERROR: BAD-PARAM in file ../../../src/event/pmix_event_notification.c at line 1033
@@ -209,7 +233,8 @@ slots that were requested by the application:
 mpirun: mine too
 ---
 SOUND
-stand_in 'while read -r line; do echo "$line"; done <sound >&2; cat noise sound noise >&2; printf "[half" >&2
+up='printf "\036mapfleet-launch %s up 1 elsewhere\n" "$MAPFLEET_LAUNCH" >&2'
+stand_in "$up"'; while read -r line; do echo "$line"; done <sound >&2; cat noise sound noise >&2; printf "[half" >&2
     while [ ! -e open ]; do sleep 0.05; done; echo " a line" >&2'
 launch_run -n 2 map basics:square --range 0:5
 wait_for_line err "[half"
@@ -217,6 +242,12 @@ touch open
 finish
 cat sound sound <(echo "[half a line") >expected
 diff expected <(head -n -1 err) >difference || fail "what passed is something else: $(cat difference)"
+real_mpirun
+
+rule "while ranks look for each other, what tells why they do not find each other is no noise"
+stand_in 'cat noise >&2'
+launch -n 2 map basics:square --range 0:5
+diff <(tail -n +5 noise) <(head -n -1 err) >difference || fail "it is left out: $(cat difference)"
 real_mpirun
 
 rule "what ranks say while they have no end of line stands where it was said"
@@ -338,10 +369,10 @@ refuse '"basics:square" is no verb' -n 3 basics:square
 refuse "mapfleet status needs no ranks" -n 3 status run
 refuse "mapfleet launch needs no ranks" launch "${map[@]}"
 refuse "unknown option --rang: did you mean --range?" map basics:square --rang 0:5
-refuse "unknown option --host: did you mean --hosts?" --host a "${map[@]}"
+refuse "has no --host: use --hosts NAME:SLOTS" --host a "${map[@]}"
 refuse "--hosts is an option of mapfleet launch" map basics:square --hosts a
 refuse '--ranks: "0": expected a whole number from 1' -n 0 "${map[@]}"
-refuse '--ranks: "p": expected' -np 4 "${map[@]}"
+refuse "has no -np: use -n COUNT" -np 4 "${map[@]}"
 refuse '--restarts: "-1": expected' --restarts=-1 "${map[@]}"
 refuse '--hosts: "a:x": expected NAME or NAME:SLOTS' --hosts a:x,b "${map[@]}"
 refuse '--hosts: "": expected NAME' --hosts a,,b "${map[@]}"

@@ -101,6 +101,44 @@ Test(launch_check, inputs_that_came_from_a_pipe_are_in_the_folder)
     destroy(f);
 }
 
+Test(launch_check, standard_input_is_for_verbs_that_read_it)
+{
+    struct fixture *f = checked(LINE("--srun", "map", "j:t", "--inputs", "-", "--retries", "3"));
+    cr_expect(launch_reads_input(&f->request));
+    destroy(f);
+    f = checked(LINE("--srun", "map", "j:t", "--inputs=-"));
+    cr_expect(launch_reads_input(&f->request));
+    destroy(f);
+    f = checked(LINE("--srun", "map", "j:t", "--inputs", "a-", "--run-dir", "-d"));
+    cr_expect(not(launch_reads_input(&f->request)));
+    destroy(f);
+}
+
+static void expect_hint(const char *option, const char *hint)
+{
+    char *argv[] = {"launch", (char *)(uintptr_t)option, "4", "map", "j:t"};
+    struct options options = {.verb = VERB_LAUNCH};
+    struct error err = {""};
+    cr_assert(options_parse(VERB_LAUNCH, 5, argv, &options, &err) == STATUS_INVALID, "%s", option);
+    cr_expect(strstr(err.text, hint) != NULL, "%s: %s", option, err.text);
+}
+
+Test(launch_check, options_of_mpirun_and_srun_are_refused_with_their_names_here)
+{
+    expect_hint("-np", "launch has no -np: use -n COUNT");
+    expect_hint("--np=4", "launch has no --np: use -n COUNT");
+    expect_hint("--ntasks", "use -n COUNT");
+    expect_hint("-N", "slots");
+    expect_hint("-H", "--hosts");
+    expect_hint("--host", "--hosts");
+    expect_hint("-hostfile", "--hostfile FILE");
+    expect_hint("--machinefile", "--hostfile FILE");
+    expect_hint("-x", "environment");
+    expect_hint("--mca", "OMPI_MCA_");
+    expect_hint("--bind-to", "--slots");
+    expect_hint("--n", "unknown option");
+}
+
 Test(launch_check, what_has_failed_is_revived_once)
 {
     struct fixture *f = checked(LINE("--srun", "resume", "/r", "--failed", "--retries", "3"));

@@ -43,7 +43,7 @@ static void note(void *context, const char *text, size_t size)
 
 static struct launch_noise filter(struct seen *seen)
 {
-    return (struct launch_noise){.pass = pass, .note = note, .context = seen};
+    return (struct launch_noise){.pass = pass, .note = note, .context = seen, .stage = LAUNCH_UP};
 }
 
 static void expect_passed(const struct seen *seen, const char *expected)
@@ -129,9 +129,34 @@ Test(launch_noise, once_the_run_is_over_who_was_ended_by_a_signal_says_nothing)
 {
     struct seen seen = {.size = 0};
     struct launch_noise noise = filter(&seen);
-    noise.is_over = true;
+    noise.stage = LAUNCH_OVER;
     feed(&noise, SIGNALLED "last\n");
     expect_passed(&seen, "last\n");
+}
+
+/* Goal: where ranks do not find each other, Open MPI's texts are all that tells why. */
+Test(launch_noise, until_all_ranks_are_there_what_tells_of_failures_passes)
+{
+    const char *const texts[] = {
+        NON_ZERO,
+        DASHES "ORTE has lost communication with a remote daemon.\n\n  HNP daemon\n" DASHES,
+        DASHES "WARNING: Open MPI failed to TCP connect to a peer MPI process.\n\n"
+               "  Error:         No route to host (113)\n" DASHES,
+        "[a][[1,1],0][../btl_tcp_endpoint.c:626:start_connect] connect() failed: Refused (111)\n",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct seen seen = {.size = 0};
+        struct launch_noise noise = filter(&seen);
+        feed(&noise, texts[i]);
+        feed(&noise, "end\n");
+        expect_passed(&seen, "end\n");
+        seen.size = 0;
+        noise.stage = LAUNCH_JOINING;
+        feed(&noise, BAD_PARAM);
+        feed(&noise, texts[i]);
+        launch_noise_end(&noise);
+        expect_passed(&seen, texts[i]);
+    }
 }
 
 Test(launch_noise, a_block_that_never_ends_passes)
