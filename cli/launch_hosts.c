@@ -85,6 +85,12 @@ static enum status read_line(const char *path, uint32_t number, char *line,
     bool has_slots = false;
     uint64_t slots = 0;
     char *rest = NULL;
+    if (strchr(line, '\r') != NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "%s:%" PRIu32 ": the line ends with CR LF, as on Windows, which Open MPI "
+                         "does not read: expected LF alone (dos2unix, or tr -d '\\r')",
+                         path, number);
+    }
     line[strcspn(line, "#")] = '\0';
     const char *name = strtok_r(line, BLANKS, &rest);
     if (name == NULL) {

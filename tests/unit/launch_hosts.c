@@ -46,7 +46,7 @@ Test(launch_hosts, what_is_no_host_is_refused)
 Test(launch_hosts, a_file_has_a_host_a_line)
 {
     struct launch_hosts hosts;
-    cr_assert(read_text("# all\n\n a slots=4 max_slots=8 # big\n\tb  slots=1\r\nc slots=2", &hosts,
+    cr_assert(read_text("# all\n\n a slots=4 max_slots=8 # big\n\tb  slots=1\nc slots=2", &hosts,
                         NULL) == STATUS_OK);
     cr_expect(eq(u64, hosts.host_count, 3));
     cr_expect(eq(u64, hosts.slot_count, 7));
@@ -69,6 +69,15 @@ Test(launch_hosts, a_bad_line_is_refused_by_its_number)
     cr_expect(strstr(err.text, ":3: slots of b: expected slots=COUNT") != NULL, "%s", err.text);
     cr_assert(read_text("a slots=4\nslots=3\n", &hosts, &err) == STATUS_INVALID);
     cr_expect(strstr(err.text, ":2: \"slots=3\" is no name of a host") != NULL, "%s", err.text);
+}
+
+/* Open MPI calls that an internal error of its own. */
+Test(launch_hosts, a_file_with_the_line_ends_of_windows_is_refused)
+{
+    struct launch_hosts hosts;
+    struct error err = {""};
+    cr_assert(read_text("a slots=4\r\nb slots=1\r\n", &hosts, &err) == STATUS_INVALID);
+    cr_expect(strstr(err.text, ":1: the line ends with CR LF") != NULL, "%s", err.text);
 }
 
 Test(launch_hosts, a_file_without_a_host_is_refused)
