@@ -104,7 +104,7 @@ static enum status take_messages(struct session *session, bool *did_something, s
     return STATUS_OK;
 }
 
-/* ---- Processes of other ranks -----------------------------------------------------------------
+/* ---- Ends of other ranks -----------------------------------------------------------------
  */
 
 /* The master watches every rank of its host, and those watch it: a rank that was killed is noticed
@@ -127,16 +127,26 @@ static void open_watch(struct session *session)
     }
 }
 
+static void on_end(struct session *session, uint32_t rank, const char *end)
+{
+    if (session->master != NULL) {
+        master_rank_ended(session->master, rank, end, clock_us());
+    } else if (rank == 0) {
+        worker_master_ended(session->worker, end, clock_us());
+    }
+}
+
+/* Of a rank of this host, its process tells before MPI does. */
 static void take_ends(struct session *session, bool *did_something)
 {
     uint32_t rank;
     while (session->watch != NULL && process_watch_take(session->watch, &rank)) {
         *did_something = true;
-        if (session->master != NULL) {
-            master_process_ended(session->master, rank, clock_us());
-        } else {
-            worker_master_ended(session->worker, clock_us());
-        }
+        on_end(session, rank, "its process has ended");
+    }
+    while (transport_next_failed(session->transport, &rank)) {
+        *did_something = true;
+        on_end(session, rank, "MPI has found it dead");
     }
 }
 

@@ -393,9 +393,9 @@ uint64_t master_deadline_us(const struct master *master)
     return master->pulse_us < deadline_us ? master->pulse_us : deadline_us;
 }
 
-void master_process_ended(struct master *master, uint32_t rank, uint64_t now_us)
+void master_rank_ended(struct master *master, uint32_t rank, const char *end, uint64_t now_us)
 {
-    presence_ended(master->presence, rank, now_us);
+    presence_ended(master->presence, rank, end, now_us);
 }
 
 bool master_is_over(const struct master *master)

@@ -93,8 +93,8 @@ MUST_CHECK enum status master_interrupt(struct master *master, enum master_urgen
 /* The job that this session runs in ends then, by the clock of now_us. May be told again. */
 void master_set_job_end(struct master *master, uint64_t end_us);
 
-/* The process of this rank, which is one of this host, has ended. */
-void master_process_ended(struct master *master, uint32_t rank, uint64_t now_us);
+/* This rank has come to its end, which the text, kept as it is, says for people. */
+void master_rank_ended(struct master *master, uint32_t rank, const char *end, uint64_t now_us);
 
 bool master_is_over(const struct master *master);
 /* Did every rank say BYE, and was none lost? Valid once it is over. */

@@ -178,8 +178,9 @@ static enum status on_loss(struct master *master, const struct presence_loss *lo
                            struct error *err)
 {
     char silence[QUANTITY_TEXT_SIZE];
-    char why[TEXT_SIZE] = "its process has ended";
-    if (loss->has_ended) {
+    char why[TEXT_SIZE];
+    if (loss->end != NULL) {
+        (void)snprintf(why, sizeof(why), "%s", loss->end);
         transport_abandon(master->options.transport, loss->rank);
     } else {
         (void)snprintf(why, sizeof(why), "silent for %s",

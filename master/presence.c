@@ -14,7 +14,8 @@ struct rank {
     enum presence_state state;
     bool is_expected;
     uint64_t heard_us;
-    uint64_t ended_us; /* its process has; 0: it has not */
+    const char *end;   /* NULL: it has come to none */
+    uint64_t ended_us; /* when */
     uint64_t life;
     char *host;
     uint64_t *running;      /* indices, */
@@ -95,10 +96,14 @@ void presence_heard(struct presence *presence, uint32_t rank, uint64_t now_us)
     presence->ranks[rank].heard_us = now_us;
 }
 
-void presence_ended(struct presence *presence, uint32_t rank, uint64_t now_us)
+void presence_ended(struct presence *presence, uint32_t rank, const char *end, uint64_t now_us)
 {
-    presence->ranks[rank].ended_us = now_us;
-    look_by(presence, now_us + PRESENCE_LAST_WORDS_US);
+    struct rank *self = &presence->ranks[rank];
+    if (self->end == NULL) {
+        self->end = end;
+        self->ended_us = now_us;
+        look_by(presence, now_us + PRESENCE_LAST_WORDS_US);
+    }
 }
 
 void presence_left(struct presence *presence, uint32_t rank)
@@ -138,7 +143,7 @@ static void forgive(struct presence *presence, uint64_t now_us)
 
 static bool is_lost_by_end(const struct rank *rank, uint64_t now_us)
 {
-    return rank->ended_us > 0 && rank->state != PRESENCE_GONE &&
+    return rank->end != NULL && rank->state != PRESENCE_GONE &&
            now_us >= rank->ended_us + PRESENCE_LAST_WORDS_US;
 }
 
@@ -160,7 +165,7 @@ static bool take_loss(struct presence *presence, uint32_t at, uint64_t now_us,
         return false;
     }
     *loss_out = (struct presence_loss){.rank = at,
-                                       .has_ended = has_ended,
+                                       .end = has_ended ? rank->end : NULL,
                                        .was_lost = rank->state != PRESENCE_HERE,
                                        .silent_us = now_us - rank->heard_us};
     move(presence, rank, has_ended ? PRESENCE_GONE : PRESENCE_SILENT);
@@ -175,7 +180,7 @@ static uint64_t next_look_us(const struct presence *presence, uint64_t now_us)
     for (uint32_t i = 0; i < presence->rank_count; i++) {
         const struct rank *rank = &presence->ranks[i];
         const uint64_t end_us = rank->ended_us + PRESENCE_LAST_WORDS_US;
-        if (rank->ended_us > 0 && rank->state != PRESENCE_GONE && end_us < look_us) {
+        if (rank->end != NULL && rank->state != PRESENCE_GONE && end_us < look_us) {
             look_us = end_us;
         }
     }

@@ -5,7 +5,7 @@
  *       |<---- its process has ended --+---------------------+----------> GONE
  *       +----- says that it leaves -------------------------------------> LEFT
  *
- * MPI tells of no rank that dies, so that silence must. A rank that is SILENT is lost as much as
+ * Few MPIs tell of a rank that dies, so that silence must. A rank that is SILENT is lost as much as
  * one that is GONE, but may come back: what it then says of before is not to be believed, and it
  * starts anew, in a new life. What a GONE rank has sent before its end may still arrive for a
  * moment, and is waited for.
@@ -41,9 +41,9 @@ struct presence; /* fields: presence.c */
 
 struct presence_loss {
     uint32_t rank;
-    bool has_ended;     /* its process has: it will not come back */
+    const char *end;    /* what is known of its end: it will not come back; NULL: it is silent */
     bool was_lost;      /* already, or it had left: it holds nothing */
-    uint64_t silent_us; /* where !has_ended: since it was heard of */
+    uint64_t silent_us; /* since it was heard of */
 };
 
 /* `silence_us_max` 0: silence tells nothing. */
@@ -56,8 +56,8 @@ void presence_expect(struct presence *presence, uint32_t rank, uint64_t now_us);
 
 /* A message of it has come. */
 void presence_heard(struct presence *presence, uint32_t rank, uint64_t now_us);
-/* Its process has ended. */
-void presence_ended(struct presence *presence, uint32_t rank, uint64_t now_us);
+/* It has come to its end, which this text, kept as it is, says for people. The first one counts. */
+void presence_ended(struct presence *presence, uint32_t rank, const char *end, uint64_t now_us);
 /* It has said that it leaves. */
 void presence_left(struct presence *presence, uint32_t rank);
 /* One that was SILENT was heard of. Gives the number of the life that it is to begin. */

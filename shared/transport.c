@@ -243,11 +243,18 @@ _Noreturn void transport_leave(struct transport *transport, int exit_status)
     _exit(exit_status);
 }
 
-/* By mpirun --enable-recovery, which says so to the ranks. */
+/* A yes or no of Open MPI's parameters. */
+static bool is_set(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL && *text != '\0' && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
+}
+
+/* By --enable-recovery of Open MPI 4's mpirun, by --with-ft ulfm of Open MPI 5's: either tells the
+ * ranks. */
 bool transport_outlives_losses(void)
 {
-    const char *text = getenv("OMPI_MCA_orte_enable_recovery");
-    return text != NULL && *text != '\0' && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
+    return is_set("OMPI_MCA_orte_enable_recovery") || is_set("OMPI_MCA_mpi_ft_enable");
 }
 
 pid_t transport_process(const struct transport *transport, uint32_t rank)
@@ -393,6 +400,11 @@ uint64_t transport_pending_all(const struct transport *transport)
 uint64_t transport_arrivals(const struct transport *transport, uint32_t rank)
 {
     return transport->face == NULL ? 0 : transport->face->arrivals(transport->mpi, rank);
+}
+
+bool transport_next_failed(struct transport *transport, uint32_t *rank_out)
+{
+    return transport->face != NULL && transport->face->next_failed(transport->mpi, rank_out);
 }
 
 void transport_abandon(struct transport *transport, uint32_t rank)

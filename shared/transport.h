@@ -9,7 +9,7 @@
  *
  * A message is bytes, delivered once, whole, in the order in which its sender sent them; nothing is
  * ordered between senders. Sending and receiving never block and never fail for a peer that is
- * gone: MPI reports no such thing, so that silence must be judged by the caller.
+ * gone: few MPIs report such a thing, so that silence must be judged by the caller.
  *
  * Ownership: transport_send() takes the bytes over. A received message belongs to the caller until
  *            transport_release().
@@ -91,6 +91,11 @@ uint64_t transport_pending_all(const struct transport *transport);
 /* Grows with whatever arrives from the rank, also where it cannot be received yet, because what was
  * sent before it has not come whole: a sign of life. */
 uint64_t transport_arrivals(const struct transport *transport, uint32_t rank);
+
+/* The next rank that MPI itself has found dead; each is told of once, and not given up by that.
+ * Only an MPI that has a way to tell does (Open MPI 5, under mpirun --with-ft ulfm): that no rank
+ * is told of says nothing. */
+MUST_CHECK bool transport_next_failed(struct transport *transport, uint32_t *rank_out);
 
 /* Give up a lost rank, which isn't this one: its requests are left alone, what is still sent to it
  * is dropped, and what still comes from it is dropped too. */

@@ -52,6 +52,7 @@ struct transport_face {
     uint64_t (*pending)(const struct transport_mpi *mpi, uint32_t rank);
     uint64_t (*pending_all)(const struct transport_mpi *mpi);
     uint64_t (*arrivals)(const struct transport_mpi *mpi, uint32_t rank);
+    bool (*next_failed)(struct transport_mpi *mpi, uint32_t *rank_out);
     void (*abandon)(struct transport_mpi *mpi, uint32_t rank);
 };
 

@@ -1,9 +1,11 @@
 #include "shared/transport_join.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/transport_requests.h"
 
@@ -147,4 +149,36 @@ enum status transport_join(MPI_Comm *comm_out, struct transport_place *place_out
                            "MPI_Comm_set_errhandler", err);
     }
     return status == STATUS_OK ? read_place(*comm_out, own_set, place_out, err) : status;
+}
+
+/* Where a rank is lost while others finalise, they would wait for it for ever. Where the job does
+ * not outlive losses it ends with any rank that is lost, and with one that leaves in this way. */
+static volatile sig_atomic_t late_exit_status;
+
+static void on_late(int number)
+{
+    (void)number;
+    _exit(late_exit_status);
+}
+
+static void set_alarm(int late_status)
+{
+    struct sigaction action = {.sa_handler = on_late};
+    sigset_t alarms;
+    late_exit_status = late_status;
+    (void)sigemptyset(&alarms);
+    (void)sigaddset(&alarms, SIGALRM);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+    (void)alarm(TRANSPORT_END_SECONDS_MAX);
+}
+
+enum status transport_finalize(int late_status, struct error *err)
+{
+    if (late_status != TRANSPORT_NEVER_LATE) {
+        set_alarm(late_status);
+    }
+    const enum status status = mpi_check(MPI_Finalize(), "MPI_Finalize", err);
+    (void)alarm(0);
+    return status;
 }

@@ -25,15 +25,14 @@
 #include <limits.h>
 #include <mpi.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "shared/block_pool.h"
 #include "shared/inbox.h"
 #include "shared/log.h"
+#include "shared/transport_failed.h"
 #include "shared/transport_join.h"
 #include "shared/transport_requests.h"
 
@@ -49,8 +48,6 @@ _Static_assert(PART_SIZE_MAX <= INT_MAX, "MPI counts in int");
 #define HEADS_OF_MASTER_MAX 256u
 #define HEADS_OF_WORKER 8u
 #define HEADS_MAX ((size_t)2 * HEADS_OF_MASTER_MAX) /* those for lost ranks included */
-
-#define CLOSE_SECONDS_MAX 10
 
 /* A message that is being sent. */
 struct letter {
@@ -81,6 +78,7 @@ struct transport_mpi {
     struct request_set heads;
     struct request_set bodies;
     struct request_set sends;
+    struct failed_ranks failed;
 };
 
 static enum status no_memory(struct error *err)
@@ -215,6 +213,10 @@ static enum status on_sent(void *context, struct request_set *set, size_t index,
         mpi->pending_all -= letter->size;
         letter_recycle(mpi, letter);
     }
+    if (mpi_is_failure(mpi_status->MPI_ERROR)) {
+        mpi->failed.is_noted = true;
+        return STATUS_OK;
+    }
     return mpi_check(mpi_status->MPI_ERROR, "MPI_Isend", err);
 }
 
@@ -291,6 +293,10 @@ static enum status on_part(void *context, struct request_set *set, size_t index,
     struct transport_mpi *mpi = context;
     const int code = mpi_status->MPI_ERROR;
     int size = 0;
+    if (mpi_is_failure(code)) {
+        mpi->failed.is_noted = true;
+        return STATUS_OK; /* the arrival waits until its rank is given up */
+    }
     if (code == MPI_SUCCESS && MPI_Get_count(mpi_status, MPI_BYTE, &size) != MPI_SUCCESS) {
         size = 0;
     }
@@ -362,7 +368,11 @@ static enum status progress(struct transport_mpi *mpi, struct error *err)
     if (status == STATUS_OK) {
         status = bodies_post(mpi, err);
     }
-    return status;
+    if (mpi->heads.is_held_up) {
+        mpi->heads.is_held_up = false;
+        mpi->failed.is_noted = true;
+    }
+    return status == STATUS_OK ? failed_ranks_look(&mpi->failed, mpi->comm, err) : status;
 }
 
 /* MPI is only asked when nothing is ready, so no more than a window gets ready at once. It is asked
@@ -396,6 +406,11 @@ static void mpi_release(struct transport_mpi *mpi, struct transport_message *mes
 }
 
 /* ---- Loss ------------------------------------------------------------------------------------ */
+
+static bool mpi_next_failed(struct transport_mpi *mpi, uint32_t *rank_out)
+{
+    return failed_ranks_take(&mpi->failed, rank_out);
+}
 
 /* Letters to a lost rank, and the blocks of bodies from it, are neither used nor freed again: MPI
  * may still read or write them. */
@@ -445,6 +460,7 @@ static uint32_t head_count_of(const struct transport_place *place)
 
 static void mpi_destroy(struct transport_mpi *mpi)
 {
+    failed_ranks_free(&mpi->failed);
     inbox_destroy(mpi->inbox);
     block_pool_clear(&mpi->blocks);
     while (mpi->free_letters != NULL) {
@@ -476,7 +492,8 @@ static enum status mpi_open(struct transport_mpi **mpi_out, struct transport_pla
     log_set_rank((int)mpi->place.rank);
     mpi->peers = calloc(mpi->place.size, sizeof(*mpi->peers));
     if (mpi->peers == NULL ||
-        inbox_create(mpi->place.size, &mpi->blocks, &mpi->inbox) != STATUS_OK) {
+        inbox_create(mpi->place.size, &mpi->blocks, &mpi->inbox) != STATUS_OK ||
+        failed_ranks_create(&mpi->failed, mpi->place.size) != STATUS_OK) {
         status = no_memory(err);
         goto fail;
     }
@@ -531,41 +548,13 @@ static enum status close_heads(struct transport_mpi *mpi, time_t deadline, struc
     return STATUS_OK;
 }
 
-/* Where a rank is lost while others finalise, they would wait for it for ever. Where the job does
- * not outlive losses it ends with any rank that is lost, and with one that leaves in this way. */
-static volatile sig_atomic_t late_exit_status;
-
-static void on_late(int number)
-{
-    (void)number;
-    _exit(late_exit_status);
-}
-
-static int finalize(int late_status)
-{
-    struct sigaction action = {.sa_handler = on_late};
-    sigset_t alarms;
-    if (late_status == TRANSPORT_NEVER_LATE) {
-        return MPI_Finalize();
-    }
-    late_exit_status = late_status;
-    (void)sigemptyset(&alarms);
-    (void)sigaddset(&alarms, SIGALRM);
-    (void)sigaction(SIGALRM, &action, NULL);
-    (void)sigprocmask(SIG_UNBLOCK, &alarms, NULL);
-    (void)alarm(CLOSE_SECONDS_MAX);
-    const int code = MPI_Finalize();
-    (void)alarm(0);
-    return code;
-}
-
 static void mpi_close(struct transport_mpi *mpi, bool is_clean, int late_status)
 {
     if (!is_clean || mpi->has_abandoned) {
         return;
     }
     struct error err = {0};
-    const time_t deadline = time(NULL) + CLOSE_SECONDS_MAX;
+    const time_t deadline = time(NULL) + TRANSPORT_END_SECONDS_MAX;
     enum status status = close_sends(mpi, deadline, &err);
     if (status == STATUS_OK && mpi->bodies.count > 0) {
         status = error_set(&err, STATUS_TRANSPORT, "a message is still under way");
@@ -577,7 +566,7 @@ static void mpi_close(struct transport_mpi *mpi, bool is_clean, int late_status)
         status = mpi_check(MPI_Comm_free(&mpi->comm), "MPI_Comm_free", &err);
     }
     if (status == STATUS_OK) {
-        status = mpi_check(finalize(late_status), "MPI_Finalize", &err);
+        status = transport_finalize(late_status, &err);
     }
     if (status != STATUS_OK) {
         log_warning("MPI was not ended cleanly rank=%" PRIu32 " error=%s", mpi->place.rank,
@@ -619,6 +608,7 @@ const struct transport_face *transport_mpi_face(void)
         .pending = mpi_pending,
         .pending_all = mpi_pending_all,
         .arrivals = mpi_arrivals,
+        .next_failed = mpi_next_failed,
         .abandon = mpi_abandon,
     };
     return &face;

@@ -23,6 +23,53 @@ bool mpi_is_error(int code, int error_class)
            class_of_code == error_class;
 }
 
+#ifdef MPI_ERR_PROC_FAILED
+
+bool mpi_is_failure(int code)
+{
+    return mpi_is_error(code, MPI_ERR_PROC_FAILED);
+}
+
+/* Open MPI 5.0 leaves the error on a receive that was held up when looked at before, and is
+ * complete by now. */
+static enum status see_held_up(MPI_Request *request, MPI_Status *status, bool *is_held_up_out,
+                               struct error *err)
+{
+    int is_complete = 0;
+    *is_held_up_out = mpi_is_error(status->MPI_ERROR, MPI_ERR_PROC_FAILED_PENDING);
+    if (!*is_held_up_out) {
+        return STATUS_OK;
+    }
+    enum status found = mpi_check(MPI_Request_get_status(*request, &is_complete, status),
+                                  "MPI_Request_get_status", err);
+    if (found == STATUS_OK && is_complete) {
+        *is_held_up_out = false;
+        status->MPI_ERROR = MPI_SUCCESS;
+        found = mpi_check(MPI_Request_free(request), "MPI_Request_free", err);
+    }
+    return found;
+}
+
+#else
+
+bool mpi_is_failure(int code)
+{
+    (void)code;
+    return false;
+}
+
+static enum status see_held_up(MPI_Request *request, MPI_Status *status, bool *is_held_up_out,
+                               struct error *err)
+{
+    (void)request;
+    (void)status;
+    (void)err;
+    *is_held_up_out = false;
+    return STATUS_OK;
+}
+
+#endif
+
 enum status request_set_reserve(struct request_set *set, size_t more)
 {
     if (set->count + more <= set->capacity) {
@@ -78,6 +125,19 @@ static void remove_complete(struct request_set *set, size_t begin, size_t count)
     }
 }
 
+static enum status take(struct request_set *set, size_t index, MPI_Status *mpi_status,
+                        request_done on_done, void *context, struct error *err)
+{
+    bool is_held_up = false;
+    const enum status status = see_held_up(&set->requests[index], mpi_status, &is_held_up, err);
+    if (status != STATUS_OK || is_held_up) {
+        set->is_held_up = true;
+        return status;
+    }
+    set->requests[index] = MPI_REQUEST_NULL;
+    return on_done(context, set, index, mpi_status, err);
+}
+
 enum status request_set_test(struct request_set *set, request_done on_done, void *context,
                              struct error *err)
 {
@@ -103,10 +163,8 @@ enum status request_set_test(struct request_set *set, request_done on_done, void
         if (!is_in_status) {
             statuses[i].MPI_ERROR = MPI_SUCCESS; /* else MPI need not set it */
         }
-        const size_t index = begin + (size_t)indices[i];
-        set->requests[index] = MPI_REQUEST_NULL;
-        const enum status status =
-            on_done(context, set, index, &statuses[i], first_failure == STATUS_OK ? err : NULL);
+        const enum status status = take(set, begin + (size_t)indices[i], &statuses[i], on_done,
+                                        context, first_failure == STATUS_OK ? err : NULL);
         first_failure = first_failure == STATUS_OK ? status : first_failure;
     }
     if (done_count > 0) {

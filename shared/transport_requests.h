@@ -27,6 +27,7 @@ struct request_set {
     size_t count;
     size_t capacity;
     size_t window_begin; /* of the next test */
+    bool is_held_up;     /* a test found receives that go on once failures are acknowledged */
 };
 
 /* What to do about a request that is complete; `status` tells how, MPI_ERROR included. Another may
@@ -49,5 +50,7 @@ MUST_CHECK enum status request_set_test(struct request_set *set, request_done on
 MUST_CHECK enum status mpi_check(int code, const char *call, struct error *err);
 /* Is the code of this class, such as MPI_ERR_TRUNCATE? */
 bool mpi_is_error(int code, int error_class);
+/* Has a request ended because its peer has failed? False where MPI tells nothing of failures. */
+bool mpi_is_failure(int code);
 
 #endif

@@ -69,9 +69,10 @@ bool worker_is_gone(const struct worker *worker);
 bool worker_is_orphaned(const struct worker *worker);
 bool worker_may_finalize(const struct worker *worker);
 
-/* Rank 0 is of this host, and its process is watched; and has ended. */
+/* Rank 0 is of this host, and its process is watched. */
 void worker_watch_master(struct worker *worker);
-void worker_master_ended(struct worker *worker, uint64_t now_us);
+/* Rank 0 has come to its end, which the text, kept as it is, says for people. */
+void worker_master_ended(struct worker *worker, const char *end, uint64_t now_us);
 
 /* It cannot go on, for this reason: what it was in ends, and it leaves the run. */
 MUST_CHECK enum status worker_fail(struct worker *worker, const char *reason, uint64_t now_us,

@@ -41,9 +41,12 @@ void worker_watch_master(struct worker *worker)
     worker->is_master_watched = true;
 }
 
-void worker_master_ended(struct worker *worker, uint64_t now_us)
+void worker_master_ended(struct worker *worker, const char *end, uint64_t now_us)
 {
-    worker->master_ended_us = now_us;
+    if (worker->master_end == NULL) {
+        worker->master_end = end;
+        worker->master_ended_us = now_us;
+    }
 }
 
 static uint64_t silence_us_max(const struct worker *worker)
@@ -69,7 +72,7 @@ static uint64_t silence_end_us(const struct worker *worker)
 uint64_t worker_master_deadline_us(const struct worker *worker)
 {
     const uint64_t end_us =
-        worker->master_ended_us > 0 ? worker->master_ended_us + LAST_WORDS_US : UINT64_MAX;
+        worker->master_end != NULL ? worker->master_ended_us + LAST_WORDS_US : UINT64_MAX;
     return is_silence_counted(worker) ? smaller(end_us, silence_end_us(worker)) : end_us;
 }
 
@@ -108,8 +111,8 @@ void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_someth
         return;
     }
     *did_something = true;
-    if (worker->master_ended_us > 0) {
-        orphan(worker, "its process has ended");
+    if (worker->master_end != NULL) {
+        orphan(worker, worker->master_end);
         return;
     }
     const uint64_t silent_s = (now_us - worker->master_heard_us) / 1000000;

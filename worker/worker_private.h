@@ -63,7 +63,8 @@ struct worker {
     uint64_t silence_us_max;   /* of rank 0; 0: it tells nothing */
     uint64_t master_heard_us;  /* when rank 0 was last heard of, or its silence began to count */
     uint64_t quiet_until_us;   /* rank 0 has said that it may be silent until then */
-    uint64_t master_ended_us;  /* its process has; 0: it has not */
+    const char *master_end;    /* what is known of its end; NULL: it has come to none */
+    uint64_t master_ended_us;  /* when */
     uint64_t master_arrivals;  /* as last seen (transport_arrivals()) */
     bool is_master_watched;    /* its process is, so that its silence tells nothing */
     uint64_t turn_us;          /* of the last turn */

@@ -1,15 +1,18 @@
 /* transport_ranks MODE [ARGUMENT...]: what ranks do with each other in the tests of the transport.
  *
- *   place                  print rank, size, local rank, local size and name
+ *   place              print rank, size, local rank, local size and name
  *   exchange SEED COUNT SIZE_MAX
- *                          each rank sends COUNT messages to each rank, itself included, all before
- *                          it receives any; sizes are 0 ... SIZE_MAX, small ones more often.
- * Content and order are checked. idle                   wait for a second, and print the share of a
- * core that it took lose                   the last rank dies amid large messages; the others give
- * it up and go on abort STATUS           rank 0 ends the job exit STATUS            end with this,
- * after a clean close latency SIZE COUNT     rank 0 and 1 answer each other rate SIZE COUNT every
- * other rank sends COUNT messages to rank 0, 64 at a time far SIZE               one message to
- * rank 1 and back
+ *                      each rank sends COUNT messages to each rank, itself included, all before it
+ *                      receives any; sizes are 0 ... SIZE_MAX, small ones more often. Content and
+ *                      order are checked.
+ *   idle               wait for a second, and print the share of a core that it took
+ *   lose               the last rank dies amid large messages; the others give it up and go on
+ *   told               likewise, but as soon as MPI tells of its end, which it has to
+ *   abort STATUS       rank 0 ends the job
+ *   exit STATUS        end with this, after a clean close
+ *   latency SIZE COUNT rank 0 and 1 answer each other
+ *   rate SIZE COUNT    every other rank sends COUNT messages to rank 0, 64 at a time
+ *   far SIZE           one message to rank 1 and back
  *
  * Every failed check prints a line with its rank, and ends the whole job with 1.
  */
@@ -270,6 +273,7 @@ static void idle(void)
 
 #define LOSE_SIZE ((size_t)32 << 20)
 #define SURVIVE_COUNT 100u
+#define TOLD_SECONDS_MAX 30
 
 static uint32_t survive_count; /* messages of survivors that have arrived */
 
@@ -291,9 +295,21 @@ static void expect_last_words(struct transport_message *message, uint8_t byte)
     transport_release(transport, message);
 }
 
+/* Has MPI found the rank dead? */
+static bool is_told(uint32_t lost)
+{
+    uint32_t rank = 0;
+    if (!transport_next_failed(transport, &rank)) {
+        return false;
+    }
+    CHECK(rank == lost, "rank %" PRIu32 " has failed", rank);
+    CHECK(!transport_next_failed(transport, &rank), "rank %" PRIu32 " has failed, too", rank);
+    return true;
+}
+
 /* The last rank sends and is sent large messages, and dies at once. The others wait until nothing
- * moves any more, give it up, and work on. */
-static void lose(void)
+ * moves any more, or until MPI tells of its end, give it up, and work on. */
+static void lose(bool is_to_be_told)
 {
     const uint32_t lost = transport_size(transport) - 1;
     const uint32_t own = transport_rank(transport);
@@ -309,7 +325,8 @@ static void lose(void)
     struct transport_message message;
     uint8_t lost_count = 0;
     const double begin = seconds(CLOCK_MONOTONIC);
-    while (seconds(CLOCK_MONOTONIC) < begin + 1) {
+    while (is_to_be_told ? !is_told(lost) : seconds(CLOCK_MONOTONIC) < begin + 1) {
+        CHECK(seconds(CLOCK_MONOTONIC) < begin + TOLD_SECONDS_MAX, "nothing was told");
         if (own == lost && seconds(CLOCK_MONOTONIC) > begin + 0.003) {
             (void)raise(SIGKILL);
         }
@@ -490,7 +507,10 @@ static bool run(const char *mode, uint64_t first, uint64_t second, uint64_t thir
     } else if (strcmp(mode, "idle") == 0) {
         idle();
     } else if (strcmp(mode, "lose") == 0) {
-        lose();
+        lose(false);
+        survive();
+    } else if (strcmp(mode, "told") == 0) {
+        lose(true);
         survive();
     } else if (strcmp(mode, "abort") == 0) {
         if (transport_rank(transport) == 0) {

@@ -7,6 +7,8 @@
 #define SILENCE (10 * S)
 #define RANKS 4
 
+static const char an_end[] = "it has ended";
+
 /* All of four ranks are expected at second 100, and the loop looks every second. */
 struct fixture {
     struct presence *presence;
@@ -55,7 +57,7 @@ Test(presence, who_is_silent_for_so_long_is_lost_and_nobody_else)
 {
     struct fixture f = without_rank_2();
     cr_expect(eq(u32, f.loss.rank, 2));
-    cr_expect(not(f.loss.has_ended));
+    cr_expect(f.loss.end == NULL);
     cr_expect(not(f.loss.was_lost));
     cr_expect(ge(u64, f.loss.silent_us, SILENCE));
     cr_expect(eq(int, presence_state(f.presence, 2), PRESENCE_SILENT));
@@ -138,12 +140,12 @@ Test(presence, one_that_falls_silent_again_before_it_is_ready_needs_another_life
 Test(presence, one_whose_process_has_ended_is_lost_once_its_last_words_have_come)
 {
     struct fixture f = fixture_of(SILENCE);
-    presence_ended(f.presence, 3, f.now_us);
+    presence_ended(f.presence, 3, an_end, f.now_us);
     cr_expect(eq(u64, presence_deadline_us(f.presence), f.now_us + PRESENCE_LAST_WORDS_US));
     cr_expect(not(presence_next_loss(f.presence, f.now_us + PRESENCE_LAST_WORDS_US - 1, &f.loss)));
     cr_assert(presence_next_loss(f.presence, f.now_us + PRESENCE_LAST_WORDS_US, &f.loss));
     cr_expect(eq(u32, f.loss.rank, 3));
-    cr_expect(f.loss.has_ended);
+    cr_expect(f.loss.end == an_end);
     cr_expect(not(f.loss.was_lost));
     cr_expect(eq(int, presence_state(f.presence, 3), PRESENCE_GONE));
     for (int i = 0; i < 30; i++) {
@@ -155,18 +157,29 @@ Test(presence, one_whose_process_has_ended_is_lost_once_its_last_words_have_come
 Test(presence, its_end_tells_where_silence_does_not)
 {
     struct fixture f = fixture_of(0);
-    presence_ended(f.presence, 1, f.now_us);
+    presence_ended(f.presence, 1, an_end, f.now_us);
     cr_expect(pass(&f, 0));
     cr_expect(eq(u32, f.loss.rank, 1));
+    presence_destroy(f.presence);
+}
+
+Test(presence, of_two_ends_the_first_counts)
+{
+    struct fixture f = fixture_of(0);
+    presence_ended(f.presence, 1, an_end, f.now_us);
+    presence_ended(f.presence, 1, "again", f.now_us + PRESENCE_LAST_WORDS_US);
+    cr_assert(presence_next_loss(f.presence, f.now_us + PRESENCE_LAST_WORDS_US, &f.loss));
+    cr_expect(f.loss.end == an_end);
+    cr_expect(not(presence_next_loss(f.presence, f.now_us + 3 * PRESENCE_LAST_WORDS_US, &f.loss)));
     presence_destroy(f.presence);
 }
 
 Test(presence, one_that_was_silent_and_has_ended_is_told_of_and_held_nothing_any_more)
 {
     struct fixture f = without_rank_2();
-    presence_ended(f.presence, 2, f.now_us);
+    presence_ended(f.presence, 2, an_end, f.now_us);
     cr_assert(pass(&f, 0xb));
-    cr_expect(f.loss.has_ended);
+    cr_expect(f.loss.end == an_end);
     cr_expect(f.loss.was_lost);
     presence_destroy(f.presence);
 }
@@ -179,7 +192,7 @@ Test(presence, one_that_leaves_is_not_silent_but_its_end_is_told)
     for (int i = 0; i < 30; i++) {
         cr_expect(not(pass(&f, 0xc)));
     }
-    presence_ended(f.presence, 1, f.now_us);
+    presence_ended(f.presence, 1, an_end, f.now_us);
     cr_assert(pass(&f, 0xc));
     cr_expect(f.loss.was_lost);
     cr_expect(not(presence_is_complete(f.presence)));

@@ -291,19 +291,22 @@ Test(transport, a_process_alone_has_no_neighbours_and_nothing_arrives)
 
 Test(transport, a_job_outlives_losses_where_mpirun_says_so)
 {
-    static const char name[] = "OMPI_MCA_orte_enable_recovery";
-    (void)unsetenv(name);
-    cr_expect(not(transport_outlives_losses()));
-    (void)setenv(name, "1", 1);
-    cr_expect(transport_outlives_losses());
-    (void)setenv(name, "true", 1);
-    cr_expect(transport_outlives_losses());
-    (void)setenv(name, "0", 1);
-    cr_expect(not(transport_outlives_losses()));
-    (void)setenv(name, "false", 1);
-    cr_expect(not(transport_outlives_losses()));
-    (void)setenv(name, "", 1);
-    cr_expect(not(transport_outlives_losses()));
+    /* of Open MPI 4 and 5 */
+    static const char *const names[] = {"OMPI_MCA_orte_enable_recovery", "OMPI_MCA_mpi_ft_enable"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)unsetenv(names[i]);
+        cr_expect(not(transport_outlives_losses()));
+        (void)setenv(names[i], "1", 1);
+        cr_expect(transport_outlives_losses());
+        (void)setenv(names[i], "true", 1);
+        cr_expect(transport_outlives_losses());
+        (void)setenv(names[i], "0", 1);
+        cr_expect(not(transport_outlives_losses()));
+        (void)setenv(names[i], "false", 1);
+        cr_expect(not(transport_outlives_losses()));
+        (void)setenv(names[i], "", 1);
+        cr_expect(not(transport_outlives_losses()));
+    }
 }
 
 static int map_file(const char *path, void **memory_out)
