@@ -237,34 +237,29 @@ static enum status decompress_one(const uint8_t **at_io, const uint8_t *end,
     return status;
 }
 
-enum status lz4_frame_decompress_all(const void *data, size_t size, size_t content_size_max,
-                                     struct buffer *out)
+enum status lz4_frame_decompress_first(const void *data, size_t size, size_t content_size_max,
+                                       struct buffer *out, size_t *used_out)
 {
     const size_t start = out->size;
     const uint8_t *at = data;
-    const uint8_t *const end = at + size;
-    enum status status;
-    do {
-        status = decompress_one(&at, end, content_size_max - (out->size - start), out);
-    } while (status == STATUS_OK && at < end);
+    const enum status status = decompress_one(&at, at + size, content_size_max, out);
     if (status != STATUS_OK) {
         out->size = start;
+        return status;
     }
-    return status;
+    *used_out = (size_t)(at - (const uint8_t *)data);
+    return STATUS_OK;
 }
 
 enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
                                  struct buffer *out)
 {
     const size_t start = out->size;
-    const uint8_t *at = data;
-    const uint8_t *const end = at + size;
-    enum status status = decompress_one(&at, end, content_size_max, out);
-    if (status == STATUS_OK && at < end) {
-        status = STATUS_INVALID;
-    }
-    if (status != STATUS_OK) {
+    size_t used = 0;
+    enum status status = lz4_frame_decompress_first(data, size, content_size_max, out, &used);
+    if (status == STATUS_OK && used < size) {
         out->size = start;
+        status = STATUS_INVALID;
     }
     return status;
 }

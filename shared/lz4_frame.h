@@ -28,10 +28,11 @@ size_t lz4_frame_compress_records(const uint8_t *data, size_t size, size_t width
 MUST_CHECK enum status lz4_frame_decompress(const void *data, size_t size, size_t content_size_max,
                                             struct buffer *out);
 
-/* The same of data frames that stand one after the other, at least one, which hold that many bytes
- * together. */
-MUST_CHECK enum status lz4_frame_decompress_all(const void *data, size_t size,
-                                                size_t content_size_max, struct buffer *out);
+/* The same of the data frame that `data` begins with: others may stand behind it. *used_out is its
+ * size in bytes. */
+MUST_CHECK enum status lz4_frame_decompress_first(const void *data, size_t size,
+                                                  size_t content_size_max, struct buffer *out,
+                                                  size_t *used_out);
 
 /* A skippable frame: 4 bytes of magic 0x184D2A5x, 4 bytes of size (both little-endian), payload. */
 #define LZ4_FRAME_SKIPPABLE_HEADER_SIZE 8

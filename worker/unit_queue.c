@@ -4,78 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/buffer.h"
-#include "shared/lz4_frame.h"
+#include "shared/extremes.h"
 #include "shared/memory.h"
-#include "shared/value.h"
 
-/* No LZ4 block holds more than this many bytes for each of its own. */
-#define EXPANSION_MAX 255u
+/* A batch carries at most so many bytes of inputs, or one input. */
+#define BATCH_INPUTS_SIZE_MAX ((size_t)16 << 20)
+/* Memory of inputs past this is not kept for the next unit. */
+#define SPARE_SIZE_MAX (2 * BATCH_INPUTS_SIZE_MAX)
 
-static void destroy_unit(struct unit *unit)
+/* The largest memory that a unit has unpacked into serves the next one. */
+static void destroy_unit(struct unit_queue *queue, struct unit *unit)
 {
+    struct buffer memory = unit_inputs_free(&unit->inputs);
+    if (memory.capacity > queue->spare.capacity && memory.capacity <= SPARE_SIZE_MAX) {
+        buffer_free(&queue->spare);
+        queue->spare = memory;
+    } else {
+        buffer_free(&memory);
+    }
     free(unit->spans);
-    free(unit->inputs);
     free(unit);
 }
 
 /* A list of them. */
-static void destroy_units(struct unit *unit)
+static void destroy_units(struct unit_queue *queue, struct unit *unit)
 {
     while (unit != NULL) {
         struct unit *next = unit->next;
-        destroy_unit(unit);
+        destroy_unit(queue, unit);
         unit = next;
     }
 }
 
 void unit_queue_free(struct unit_queue *queue)
 {
-    destroy_units(queue->first);
+    destroy_units(queue, queue->first);
+    buffer_free(&queue->spare);
     *queue = (struct unit_queue){0};
 }
 
 /* ---- Adding -----------------------------------------------------------------------------------
  */
-
-/* How many bytes the first elements take. One that cannot be read takes all that is left: the
- * runner then fails the instances that have none. */
-static size_t size_of_first(const uint8_t *inputs, size_t size, uint64_t count)
-{
-    size_t total = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        size_t used;
-        if (value_skip(inputs + total, size - total, &used) != STATUS_OK) {
-            return size;
-        }
-        total += used;
-    }
-    return total;
-}
-
-static enum status unpack_inputs(const struct wire_unit *from, struct unit *unit, struct error *err)
-{
-    struct buffer inputs = {0};
-    enum status status;
-    if (from->packed_size == from->inputs_size) {
-        status = buffer_append(&inputs, from->inputs, from->inputs_size);
-    } else {
-        const bool is_possible = from->packed_size / EXPANSION_MAX <= from->inputs_size;
-        status = is_possible ? buffer_reserve(&inputs, (size_t)from->packed_size) : STATUS_INVALID;
-    }
-    if (status == STATUS_OK && from->packed_size != from->inputs_size) {
-        status = lz4_frame_decompress_all(from->inputs, from->inputs_size,
-                                          (size_t)from->packed_size, &inputs);
-    }
-    if (status != STATUS_OK || inputs.size != from->packed_size) {
-        buffer_free(&inputs);
-        return error_set(err, STATUS_PROTOCOL, "the inputs of a unit cannot be unpacked");
-    }
-    unit->inputs = buffer_take(&inputs, &unit->inputs_size);
-    unit->has_inputs = true;
-    unit->inputs_used = size_of_first(unit->inputs, unit->inputs_size, from->skip);
-    return STATUS_OK;
-}
 
 static struct unit *create_unit(uint64_t lease, const struct span *spans, size_t span_count)
 {
@@ -99,36 +68,27 @@ static size_t alike(const struct unit *unit, size_t first)
     return count;
 }
 
-/* The inputs of `part` stand at `at` in those of the whole. */
-static enum status copy_inputs(struct unit *part, const struct unit *whole, size_t at)
-{
-    struct buffer inputs = {0};
-    const uint64_t count = span_list_count(part->spans, part->span_count);
-    const size_t size = size_of_first(whole->inputs + at, whole->inputs_size - at, count);
-    const enum status status = buffer_append(&inputs, whole->inputs + at, size);
-    if (status == STATUS_OK) {
-        part->inputs = buffer_take(&inputs, &part->inputs_size);
-        part->has_inputs = true;
-    }
-    return status;
-}
-
 /* A unit for each run of spans that have the same growth, in their order. */
-static enum status split(const struct unit *whole, struct unit **parts_out)
+static enum status split(struct unit *whole, struct unit **parts_out, struct error *err)
 {
     enum status status = STATUS_OK;
-    size_t inputs_at = whole->inputs_used;
     size_t first = 0;
     while (first < whole->span_count && status == STATUS_OK) {
-        const size_t count = alike(whole, first);
-        struct unit *part = create_unit(whole->lease, whole->spans + first, count);
-        if (whole->has_inputs) {
-            status = copy_inputs(part, whole, inputs_at);
-            inputs_at += part->inputs_size;
-        }
+        const size_t span_count = alike(whole, first);
+        struct unit *part = create_unit(whole->lease, whole->spans + first, span_count);
+        part->has_inputs = whole->has_inputs;
         *parts_out = part;
         parts_out = &part->next;
-        first += count;
+        first += span_count;
+        if (whole->has_inputs) {
+            const uint8_t *packed;
+            uint64_t count;
+            size_t size;
+            status = unit_inputs_next(&whole->inputs, span_list_count(part->spans, span_count),
+                                      SIZE_MAX, &count, &packed, &size, err);
+            status =
+                status == STATUS_OK ? unit_inputs_copy(&part->inputs, packed, size, err) : status;
+        }
     }
     return status;
 }
@@ -137,18 +97,17 @@ enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *fro
                            struct error *err)
 {
     struct unit *unit = create_unit(from->lease, from->spans, from->span_count);
-    enum status status = is_formula ? STATUS_OK : unpack_inputs(from, unit, err);
+    unit->has_inputs = !is_formula;
+    enum status status =
+        is_formula ? STATUS_OK : unit_inputs_take(&unit->inputs, from, &queue->spare, err);
     if (status == STATUS_OK && unit->span_count > 0 && alike(unit, 0) < unit->span_count) {
         struct unit *parts = NULL;
-        status = split(unit, &parts);
-        if (status != STATUS_OK) {
-            (void)error_set(err, status, "no memory for a unit");
-        }
-        destroy_unit(unit);
+        status = split(unit, &parts, err);
+        destroy_unit(queue, unit);
         unit = parts;
     }
     if (status != STATUS_OK) {
-        destroy_units(unit);
+        destroy_units(queue, unit);
         return status;
     }
     queue->count += span_list_count(from->spans, from->span_count);
@@ -163,33 +122,6 @@ enum status unit_queue_add(struct unit_queue *queue, const struct wire_unit *fro
 
 /* ---- Carving ----------------------------------------------------------------------------------
  */
-
-/* A batch carries at most so many bytes of inputs, or one input. */
-#define BATCH_INPUTS_SIZE_MAX ((size_t)16 << 20)
-
-/* How many of the next `count_max` instances a batch may have, by the bytes of their inputs, and
- * those bytes. An element that cannot be read takes all that is left: the runner then fails the
- * instances that have none. */
-static uint64_t count_that_fit(const struct unit *unit, uint64_t count_max, size_t *size_out)
-{
-    const uint8_t *at = unit->inputs + unit->inputs_used;
-    const size_t all = unit->inputs_size - unit->inputs_used;
-    size_t total = 0;
-    for (uint64_t i = 0; i < count_max; i++) {
-        size_t used;
-        if (value_skip(at + total, all - total, &used) != STATUS_OK) {
-            *size_out = all;
-            return count_max;
-        }
-        if (i > 0 && total + used > BATCH_INPUTS_SIZE_MAX) {
-            *size_out = total;
-            return i;
-        }
-        total += used;
-    }
-    *size_out = total;
-    return count_max;
-}
 
 static struct unit *first_with_work(const struct unit_queue *queue, uint64_t growth_max)
 {
@@ -219,43 +151,48 @@ static uint64_t spans_room(const struct unit *unit, uint64_t count_max, size_t s
     return room;
 }
 
-bool unit_queue_carve(struct unit_queue *queue, uint64_t growth_max, uint64_t count_max,
-                      struct span *spans, size_t span_max, struct batch *batch_out,
-                      uint64_t *lease_out)
+/* Take that many from the front of the unit's spans. Gives how many spans were written. */
+static size_t take_spans(struct unit *unit, uint64_t count, struct span *spans)
 {
-    struct unit *unit = first_with_work(queue, growth_max);
     size_t span_count = 0;
-    uint64_t count = 0;
-    size_t inputs_size = 0;
-    if (unit == NULL) {
-        return false;
-    }
-    if (unit->has_inputs) {
-        const uint64_t room = spans_room(unit, count_max, span_max);
-        count_max = count_that_fit(unit, room, &inputs_size);
-    }
-    while (unit->first_span < unit->span_count && span_count < span_max && count < count_max) {
+    while (count > 0) {
         struct span *span = &unit->spans[unit->first_span];
-        const uint64_t room = count_max - count;
-        const uint64_t taken = span->count < room ? span->count : room;
+        const uint64_t taken = smaller(span->count, count);
         spans[span_count] = *span;
         spans[span_count++].count = taken;
-        count += taken;
+        count -= taken;
         span->start += taken;
         span->count -= taken;
         unit->first_span += span->count == 0 ? 1 : 0;
     }
-    assert(count <= queue->count);
-    queue->count -= count;
-    *batch_out = (struct batch){
-        .spans = spans, .span_count = span_count, .instance_count = count, .growth = unit->growth};
-    if (unit->has_inputs) {
-        batch_out->inputs = unit->inputs + unit->inputs_used;
-        batch_out->inputs_size = inputs_size;
-        unit->inputs_used += batch_out->inputs_size;
+    return span_count;
+}
+
+enum status unit_queue_carve(struct unit_queue *queue, uint64_t growth_max, uint64_t count_max,
+                             struct span *spans, size_t span_max, struct batch *batch_out,
+                             uint64_t *lease_out, struct error *err)
+{
+    struct unit *unit = first_with_work(queue, growth_max);
+    if (unit == NULL) {
+        return STATUS_NOT_FOUND;
     }
+    struct batch batch = {.spans = spans,
+                          .instance_count = spans_room(unit, count_max, span_max),
+                          .growth = unit->growth};
+    if (unit->has_inputs) {
+        const enum status status =
+            unit_inputs_next(&unit->inputs, batch.instance_count, BATCH_INPUTS_SIZE_MAX,
+                             &batch.instance_count, &batch.inputs, &batch.inputs_size, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    batch.span_count = take_spans(unit, batch.instance_count, spans);
+    assert(batch.instance_count <= queue->count);
+    queue->count -= batch.instance_count;
+    *batch_out = batch;
     *lease_out = unit->lease;
-    return true;
+    return STATUS_OK;
 }
 
 /* ---- Giving back ------------------------------------------------------------------------------
@@ -315,6 +252,6 @@ void unit_queue_drop_started(struct unit_queue *queue)
             continue;
         }
         *at = unit->next;
-        destroy_unit(unit);
+        destroy_unit(queue, unit);
     }
 }

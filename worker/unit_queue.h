@@ -6,10 +6,10 @@
  * All spans of a unit have the same growth, and so has a batch: one that comes with several is
  * taken in as several of the same lease. What does not fit now is passed over, and holds nobody up.
  *
- * Ownership: the queue owns its units, their spans and inputs. A carved batch is views into its
- *            unit, which stays until unit_queue_drop_started() finds nothing left of it.
- * Failure:   a unit whose inputs cannot be unpacked is refused whole. Where there are too few of
- *            them, the last instances have none, and fail when they are run.
+ * Ownership: the queue owns its units, their spans and inputs. The inputs of a carved batch are a
+ * view into its unit, valid until the queue's next call. Failure:   inputs that cannot be unpacked
+ * are found out when a batch needs them. Where there are too few of them, the last instances have
+ * none, and fail when they are run.
  */
 #ifndef WORKER_UNIT_QUEUE_H
 #define WORKER_UNIT_QUEUE_H
@@ -20,6 +20,7 @@
 
 #include "shared/error.h"
 #include "shared/wire.h"
+#include "worker/unit_inputs.h"
 
 /* Instances that are started together. */
 struct batch {
@@ -38,16 +39,15 @@ struct unit {
     size_t first_span;
     size_t span_count; /* of the array */
     bool has_inputs;
-    uint8_t *inputs; /* packed, of all instances that the unit had, and perhaps of others around */
-    size_t inputs_size;
-    size_t inputs_used; /* by what was started, and by what stands before it */
+    struct unit_inputs inputs; /* of what is not started, and perhaps of others around */
     struct unit *next;
 };
 
 /* All zero is an empty queue. */
 struct unit_queue {
     struct unit *first;
-    uint64_t count; /* instances not started */
+    uint64_t count;      /* instances not started */
+    struct buffer spare; /* memory for inputs */
 };
 
 void unit_queue_free(struct unit_queue *queue);
@@ -57,10 +57,12 @@ MUST_CHECK enum status unit_queue_add(struct unit_queue *queue, const struct wir
 
 /* Up to `count_max` instances from the front that have grown at most `growth_max` times, at most
  * `span_max` spans, all of one unit. The spans are written to `spans`, which the batch then points
- * at. False when there is none. */
-MUST_CHECK bool unit_queue_carve(struct unit_queue *queue, uint64_t growth_max, uint64_t count_max,
-                                 struct span *spans, size_t span_max, struct batch *batch_out,
-                                 uint64_t *lease_out);
+ * at. NOT_FOUND, without a text, when there is none; PROTOCOL where its inputs cannot be unpacked.
+ */
+MUST_CHECK enum status unit_queue_carve(struct unit_queue *queue, uint64_t growth_max,
+                                        uint64_t count_max, struct span *spans, size_t span_max,
+                                        struct batch *batch_out, uint64_t *lease_out,
+                                        struct error *err);
 
 /* Is there one? */
 bool unit_queue_has(const struct unit_queue *queue, uint64_t growth_max);
@@ -70,7 +72,7 @@ bool unit_queue_has(const struct unit_queue *queue, uint64_t growth_max);
 size_t unit_queue_give_back(struct unit_queue *queue, uint64_t lease, uint64_t count_max,
                             struct span *spans_out, size_t span_max);
 
-/* Drop the units of which nothing is left to start. Batches carved of them must be over. */
+/* Drop the units of which nothing is left to start. */
 void unit_queue_drop_started(struct unit_queue *queue);
 
 #endif

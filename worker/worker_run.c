@@ -57,18 +57,20 @@ static void observe(struct worker *worker, const struct report_batch *batch)
 typedef void start_function(struct pool *pool, uint64_t lease, const struct batch *batch,
                             uint64_t now_us);
 
-static bool start_batch(struct worker *worker, uint64_t growth_max, start_function *start,
-                        uint64_t now_us)
+/* *is_started_out: is there one? */
+static enum status start_batch(struct worker *worker, uint64_t growth_max, start_function *start,
+                               uint64_t now_us, bool *is_started_out, struct error *err)
 {
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     struct batch batch;
     uint64_t lease;
-    if (!unit_queue_carve(&worker->queue, growth_max, batch_count(worker), spans,
-                          CHANNEL_SPAN_COUNT_MAX, &batch, &lease)) {
-        return false;
+    const enum status status = unit_queue_carve(&worker->queue, growth_max, batch_count(worker),
+                                                spans, CHANNEL_SPAN_COUNT_MAX, &batch, &lease, err);
+    *is_started_out = status == STATUS_OK;
+    if (status == STATUS_OK) {
+        start(worker->pool, lease, &batch, now_us);
     }
-    start(worker->pool, lease, &batch, now_us);
-    return true;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* Does the next batch go to a busy slot? While so little is left that slots would go without, what
@@ -79,21 +81,23 @@ static bool is_ahead_due(const struct worker *worker)
            worker->queue.count > pool_slot_count(worker->pool) && pool_has_room_ahead(worker->pool);
 }
 
-static bool start_batches(struct worker *worker, uint64_t now_us)
+static enum status start_batches(struct worker *worker, uint64_t now_us, bool *did_something,
+                                 struct error *err)
 {
-    bool did_something = false;
+    enum status status = STATUS_OK;
     bool is_started = true;
-    while (is_started && transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
+    while (status == STATUS_OK && is_started &&
+           transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
         uint64_t growth_max;
+        is_started = false;
         if (pool_has_room(worker->pool, &growth_max)) {
-            is_started = start_batch(worker, growth_max, pool_start, now_us);
-        } else {
-            is_started =
-                is_ahead_due(worker) && start_batch(worker, UINT64_MAX, pool_start_ahead, now_us);
+            status = start_batch(worker, growth_max, pool_start, now_us, &is_started, err);
+        } else if (is_ahead_due(worker)) {
+            status = start_batch(worker, UINT64_MAX, pool_start_ahead, now_us, &is_started, err);
         }
-        did_something = did_something || is_started;
+        *did_something = *did_something || is_started;
     }
-    return did_something;
+    return status;
 }
 
 /* Could more be started than is there to start? */
@@ -190,7 +194,10 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
         return status;
     }
     /* What has become free just now, a new executor too, is used before the loop pauses. */
-    *did_something = start_batches(worker, now_us) || *did_something;
+    status = start_batches(worker, now_us, did_something, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
     struct pool_result trimmed;
     if (is_out_of_work(worker) && pool_trim(worker->pool, now_us, &trimmed)) {
         *did_something = true;

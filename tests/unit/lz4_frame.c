@@ -89,7 +89,7 @@ Test(lz4_frame, a_frame_that_is_cut_or_followed_by_more_is_refused)
     free(content);
 }
 
-Test(lz4_frame, frames_one_after_the_other_decode_together)
+Test(lz4_frame, frames_one_after_the_other_decode_one_by_one)
 {
     static const size_t sizes[] = {100, 65536, 300000};
     const size_t size = 100 + 65536 + 300000;
@@ -97,22 +97,28 @@ Test(lz4_frame, frames_one_after_the_other_decode_together)
     struct buffer frames = {0};
     struct buffer back = {0};
     size_t at = 0;
+    size_t used = 0;
     for (size_t i = 0; i < 3; i++) {
         OK(lz4_frame_compress(content + at, sizes[i], &frames));
         at += sizes[i];
     }
     OK(buffer_append(&back, "xy", 2));
-    OK(lz4_frame_decompress_all(frames.data, frames.size, size, &back));
-    cr_assert(eq(sz, back.size, size + 2));
-    cr_expect(memcmp(back.data + 2, content, size) == 0);
+    cr_expect(eq(int,
+                 lz4_frame_decompress_first(frames.data, frames.size, sizes[0] - 1, &back, &used),
+                 STATUS_LIMIT));
     cr_expect(
-        eq(int, lz4_frame_decompress_all(frames.data, frames.size, size - 1, &back), STATUS_LIMIT));
-    cr_expect(eq(int, lz4_frame_decompress_all(frames.data, frames.size - 1, size, &back),
-                 STATUS_INVALID));
-    cr_expect(eq(int, lz4_frame_decompress_all(frames.data, 0, size, &back), STATUS_INVALID));
+        eq(int, lz4_frame_decompress_first(frames.data, 0, size, &back, &used), STATUS_INVALID));
     cr_expect(eq(int, lz4_frame_decompress(frames.data, frames.size, size, &back), STATUS_INVALID),
               "one is asked for");
-    cr_expect(eq(sz, back.size, size + 2));
+    cr_expect(eq(sz, back.size, 2));
+    at = 0;
+    for (size_t i = 0; i < 3; i++) {
+        OK(lz4_frame_decompress_first(frames.data + at, frames.size - at, sizes[i], &back, &used));
+        at += used;
+    }
+    cr_expect(eq(sz, at, frames.size));
+    cr_assert(eq(sz, back.size, size + 2));
+    cr_expect(memcmp(back.data + 2, content, size) == 0);
     buffer_free(&frames);
     buffer_free(&back);
     free(content);

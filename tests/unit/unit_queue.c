@@ -61,6 +61,16 @@ static void expect_span(const struct span *span, uint64_t start, uint64_t count,
     cr_expect(eq(u64, span->attempt, attempt));
 }
 
+static bool carve(struct unit_queue *queue, uint64_t growth_max, uint64_t count_max,
+                  struct span *spans, size_t span_max, struct batch *batch_out, uint64_t *lease_out)
+{
+    struct error err = {""};
+    const enum status status =
+        unit_queue_carve(queue, growth_max, count_max, spans, span_max, batch_out, lease_out, &err);
+    cr_assert(status == STATUS_OK || status == STATUS_NOT_FOUND, "%s", err.text);
+    return status == STATUS_OK;
+}
+
 /* ---- Carving ----------------------------------------------------------------------------------
  */
 
@@ -70,7 +80,7 @@ Test(unit_queue, an_empty_queue_gives_nothing)
     struct span spans[SPAN_MAX];
     struct batch batch;
     uint64_t lease;
-    cr_expect(not(unit_queue_carve(&queue, 0, 5, spans, SPAN_MAX, &batch, &lease)));
+    cr_expect(not(carve(&queue, 0, 5, spans, SPAN_MAX, &batch, &lease)));
     cr_expect(eq(sz, unit_queue_give_back(&queue, 1, 5, spans, SPAN_MAX), 0));
     unit_queue_drop_started(&queue);
     unit_queue_free(&queue);
@@ -85,7 +95,7 @@ Test(unit_queue, a_batch_has_at_most_count_max_instances)
     add_formula(&queue, 7, three_spans, 3);
     cr_expect(eq(u64, queue.count, 10));
 
-    cr_assert(unit_queue_carve(&queue, 0, 4, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 4, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 7));
     cr_expect(eq(u64, batch.instance_count, 4));
     cr_expect(batch.spans == spans);
@@ -95,13 +105,13 @@ Test(unit_queue, a_batch_has_at_most_count_max_instances)
     cr_expect(eq(sz, batch.inputs_size, 0));
     cr_expect(eq(u64, queue.count, 6));
 
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 6));
     cr_assert(eq(sz, batch.span_count, 2));
     expect_span(&spans[0], 21, 1, 1);
     expect_span(&spans[1], 30, 5, 0);
     cr_expect(eq(u64, queue.count, 0));
-    cr_expect(not(unit_queue_carve(&queue, 0, 1, spans, SPAN_MAX, &batch, &lease)));
+    cr_expect(not(carve(&queue, 0, 1, spans, SPAN_MAX, &batch, &lease)));
     unit_queue_free(&queue);
 }
 
@@ -112,10 +122,10 @@ Test(unit_queue, a_batch_has_at_most_span_max_spans)
     struct batch batch;
     uint64_t lease;
     add_formula(&queue, 7, three_spans, 3);
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, 2, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, 2, &batch, &lease));
     cr_expect(eq(sz, batch.span_count, 2));
     cr_expect(eq(u64, batch.instance_count, 5));
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, 2, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, 2, &batch, &lease));
     cr_expect(eq(sz, batch.span_count, 1));
     expect_span(&spans[0], 30, 5, 0);
     unit_queue_free(&queue);
@@ -131,10 +141,10 @@ Test(unit_queue, units_come_in_order_and_a_batch_is_of_one)
     add_formula(&queue, 9, other, 1);
     add_formula(&queue, 3, three_spans, 3);
     cr_expect(eq(u64, queue.count, 12));
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 9));
     cr_expect(eq(u64, batch.instance_count, 2));
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 3));
     cr_expect(eq(u64, batch.instance_count, 10));
     unit_queue_free(&queue);
@@ -146,8 +156,7 @@ static void expect_inputs_in_pieces(struct unit_queue *queue, const struct buffe
     struct batch batch;
     uint64_t lease;
     size_t at = 0;
-    for (uint64_t i = 0; unit_queue_carve(queue, 0, 1 + i % 3, spans, SPAN_MAX, &batch, &lease);
-         i++) {
+    for (uint64_t i = 0; carve(queue, 0, 1 + i % 3, spans, SPAN_MAX, &batch, &lease); i++) {
         cr_assert(le(sz, at + batch.inputs_size, texts->size));
         cr_expect(eq(int, memcmp(batch.inputs, texts->data + at, batch.inputs_size), 0));
         size_t walked = 0;
@@ -240,7 +249,7 @@ Test(unit_queue, inputs_of_which_all_are_passed_over_leave_instances_without)
                                    .packed_size = texts.size,
                                    .skip = UINT64_MAX};
     cr_assert(eq(int, unit_queue_add(&queue, &unit, false, &err), STATUS_OK));
-    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 8));
     cr_expect(eq(sz, batch.inputs_size, 0));
     buffer_free(&texts);
@@ -255,35 +264,73 @@ Test(unit_queue, inputs_that_end_early_leave_the_last_instances_without)
     uint64_t lease;
     struct buffer texts = packed_texts(6);
     cr_assert(eq(int, add_inputs(&queue, texts.data, texts.size - 1, texts.size - 1), STATUS_OK));
-    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 8));
     cr_expect(eq(sz, batch.inputs_size, texts.size - 1));
-    cr_assert(unit_queue_carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 8, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 2));
     cr_expect(eq(sz, batch.inputs_size, 0));
     buffer_free(&texts);
     unit_queue_free(&queue);
 }
 
-Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
+/* Found out at once, or when their turn comes. */
+static void expect_refused(const uint8_t *inputs, size_t inputs_size, uint64_t packed_size)
 {
     struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    struct error err = {""};
+    uint64_t lease;
+    enum status status = add_inputs(&queue, inputs, inputs_size, packed_size);
+    while (status == STATUS_OK) {
+        status = unit_queue_carve(&queue, 0, 3, spans, SPAN_MAX, &batch, &lease, &err);
+    }
+    cr_expect(eq(int, status, STATUS_PROTOCOL));
+    unit_queue_free(&queue);
+}
+
+Test(unit_queue, inputs_that_cannot_be_unpacked_are_refused)
+{
     struct buffer texts = packed_texts(10);
     struct buffer frame = {0};
     cr_assert(eq(int, lz4_frame_compress(texts.data, texts.size, &frame), STATUS_OK));
     static const int wrong[] = {-1, 1};
     for (size_t i = 0; i < 2; i++) {
         const uint64_t size = texts.size + (uint64_t)wrong[i];
-        cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, size), STATUS_PROTOCOL));
-        cr_expect(eq(int, add_inputs(&queue, texts.data, texts.size, size), STATUS_PROTOCOL));
+        expect_refused(frame.data, frame.size, size);
+        expect_refused(texts.data, texts.size, size);
     }
-    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size - 1, texts.size), STATUS_PROTOCOL));
-    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, UINT64_MAX), STATUS_PROTOCOL));
+    expect_refused(frame.data, 0, texts.size);
+    expect_refused(frame.data, frame.size - 1, texts.size);
+    expect_refused(frame.data, frame.size, UINT64_MAX);
     frame.data[0] ^= 1;
-    cr_expect(eq(int, add_inputs(&queue, frame.data, frame.size, texts.size), STATUS_PROTOCOL));
-    cr_expect(eq(u64, queue.count, 0));
-    cr_expect(eq(ptr, queue.first, NULL));
+    expect_refused(frame.data, frame.size, texts.size);
     buffer_free(&frame);
+    buffer_free(&texts);
+}
+
+/* The second frame is broken, and nobody needs it before the fifth instance. */
+Test(unit_queue, frames_are_unpacked_when_a_batch_needs_them)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    struct error err;
+    uint64_t lease;
+    struct buffer frames = {0};
+    struct buffer texts = packed_texts(4);
+    cr_assert(eq(int, lz4_frame_compress(texts.data, texts.size, &frames), STATUS_OK));
+    cr_assert(eq(int, buffer_append(&frames, "no frame", 8), STATUS_OK));
+    cr_assert(eq(int, add_inputs(&queue, frames.data, frames.size, 2 * texts.size), STATUS_OK));
+    cr_assert(
+        eq(int, unit_queue_carve(&queue, 0, 4, spans, SPAN_MAX, &batch, &lease, &err), STATUS_OK));
+    cr_assert(eq(sz, batch.inputs_size, texts.size));
+    cr_expect(eq(int, memcmp(batch.inputs, texts.data, texts.size), 0));
+    cr_expect(eq(int, unit_queue_carve(&queue, 0, 1, spans, SPAN_MAX, &batch, &lease, &err),
+                 STATUS_PROTOCOL));
+    cr_expect(eq(u64, queue.count, 6));
+    buffer_free(&frames);
     buffer_free(&texts);
     unit_queue_free(&queue);
 }
@@ -305,7 +352,7 @@ static void expect_carved(struct unit_queue *queue, uint64_t growth_max, uint64_
     struct batch batch;
     uint64_t lease;
     cr_assert(unit_queue_has(queue, growth_max));
-    cr_assert(unit_queue_carve(queue, growth_max, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(queue, growth_max, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, lease, 7));
     cr_expect(eq(u64, spans[0].start, first));
     cr_expect(eq(u64, batch.instance_count, count));
@@ -369,8 +416,7 @@ Test(unit_queue, what_is_passed_over_keeps_its_inputs)
     } expected[] = {{0, 0, 2}, {0, 6, 9}, {1, 3, 5}};
     for (size_t i = 0; i < 3; i++) {
         const size_t start = ends[expected[i].first] - sizes[expected[i].first];
-        cr_assert(
-            unit_queue_carve(&queue, expected[i].growth_max, 100, spans, SPAN_MAX, &batch, &lease));
+        cr_assert(carve(&queue, expected[i].growth_max, 100, spans, SPAN_MAX, &batch, &lease));
         cr_assert(eq(sz, batch.inputs_size, ends[expected[i].last] - start));
         cr_expect(eq(int, memcmp(batch.inputs, texts.data + start, batch.inputs_size), 0));
     }
@@ -409,7 +455,7 @@ Test(unit_queue, instances_are_given_back_from_the_end_and_sorted)
     expect_span(&spans[0], 21, 1, 1);
     expect_span(&spans[1], 30, 5, 0);
     cr_expect(eq(u64, queue.count, 4));
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     cr_expect(eq(u64, batch.instance_count, 4));
     expect_span(&spans[0], 10, 3, 0);
     expect_span(&spans[1], 20, 1, 1);
@@ -424,7 +470,7 @@ Test(unit_queue, what_was_carved_is_not_given_back)
     struct batch batch;
     uint64_t lease;
     add_formula(&queue, 7, three_spans, 3);
-    cr_assert(unit_queue_carve(&queue, 0, 7, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 7, spans, SPAN_MAX, &batch, &lease));
     cr_assert(eq(sz, unit_queue_give_back(&queue, 7, 100, spans, SPAN_MAX), 1));
     expect_span(&spans[0], 32, 3, 0);
     cr_expect(eq(u64, queue.count, 0));
@@ -470,14 +516,14 @@ Test(unit_queue, units_with_nothing_left_are_dropped)
     add_formula(&queue, 1, other, 1);
     add_formula(&queue, 2, three_spans, 3);
     add_formula(&queue, 3, other, 1);
-    cr_assert(unit_queue_carve(&queue, 0, 2, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 2, spans, SPAN_MAX, &batch, &lease));
     cr_expect(ne(sz, unit_queue_give_back(&queue, 3, 2, spans, SPAN_MAX), 0));
     cr_expect(eq(u64, queue.first->lease, 1), "its batch may still be in use");
     unit_queue_drop_started(&queue);
     cr_assert(ne(ptr, queue.first, NULL));
     cr_expect(eq(u64, queue.first->lease, 2));
     cr_expect(eq(ptr, queue.first->next, NULL));
-    cr_assert(unit_queue_carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
+    cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     unit_queue_drop_started(&queue);
     cr_expect(eq(ptr, queue.first, NULL));
     unit_queue_free(&queue);
