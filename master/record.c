@@ -155,24 +155,17 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
     return pack_finish(&out);
 }
 
-static MUST_CHECK enum status append_frames(const struct report *report, struct buffer *out)
-{
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < report->batch_count && status == STATUS_OK; i++) {
-        status = buffer_append(out, report->batches[i].frame, report->batches[i].frame_size);
-    }
-    return status;
-}
-
-enum status record_encode(const struct record *record, struct buffer *out)
+static const struct report *report_of(const struct record *record)
 {
     static const struct report no_report;
-    static const uint8_t no_header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE];
-    const struct report *report = record->kind == RECORD_REPORT || record->kind == RECORD_CACHED
-                                      ? &record->report
-                                      : &no_report;
-    const size_t start = out->size;
+    return record->kind == RECORD_REPORT || record->kind == RECORD_CACHED ? &record->report
+                                                                          : &no_report;
+}
 
+enum status record_encode_head(const struct record *record, struct buffer *out)
+{
+    static const uint8_t no_header[LZ4_FRAME_SKIPPABLE_HEADER_SIZE];
+    const size_t start = out->size;
     enum status status = buffer_append(out, no_header, sizeof(no_header));
     if (status == STATUS_OK) {
         status = pack_payload(record, out);
@@ -182,9 +175,6 @@ enum status record_encode(const struct record *record, struct buffer *out)
     if (status == STATUS_OK && payload_end - payload_start > UINT32_MAX) {
         status = STATUS_LIMIT;
     }
-    if (status == STATUS_OK) {
-        status = append_frames(report, out);
-    }
     if (status != STATUS_OK) {
         out->size = start;
         return status;
@@ -192,9 +182,46 @@ enum status record_encode(const struct record *record, struct buffer *out)
     const size_t payload_size = payload_end - payload_start;
     lz4_frame_skippable_header((uint32_t)payload_size, out->data + start);
     const XXH128_canonical_t checksum =
-        record_checksum(out->data + payload_start, payload_size, report);
+        record_checksum(out->data + payload_start, payload_size, report_of(record));
     memcpy(out->data + payload_end - CHECKSUM_SIZE, &checksum, CHECKSUM_SIZE);
     return STATUS_OK;
+}
+
+enum status record_append_frames(const struct record *record, struct buffer *out)
+{
+    const struct report *report = report_of(record);
+    const size_t start = out->size;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < report->batch_count && status == STATUS_OK; i++) {
+        status = buffer_append(out, report->batches[i].frame, report->batches[i].frame_size);
+    }
+    if (status != STATUS_OK) {
+        out->size = start;
+    }
+    return status;
+}
+
+enum status record_encode(const struct record *record, struct buffer *out)
+{
+    const size_t start = out->size;
+    enum status status = record_encode_head(record, out);
+    if (status == STATUS_OK) {
+        status = record_append_frames(record, out);
+    }
+    if (status != STATUS_OK) {
+        out->size = start;
+    }
+    return status;
+}
+
+uint64_t record_frames_size(const struct record *record)
+{
+    const struct report *report = report_of(record);
+    uint64_t size = 0;
+    for (size_t i = 0; i < report->batch_count; i++) {
+        size += report->batches[i].frame_size;
+    }
+    return size;
 }
 
 /* ---- Decoding ------------------------------------------------------------------------------- */

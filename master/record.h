@@ -59,6 +59,11 @@ struct record {
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the
  * header would pass 4 GiB; the buffer is as it was on any failure. */
 MUST_CHECK enum status record_encode(const struct record *record, struct buffer *out);
+/* The same in two steps, for a caller that writes the frames from where they lie: those of the
+ * batches that have one, in their order, and how many bytes they are together. */
+MUST_CHECK enum status record_encode_head(const struct record *record, struct buffer *out);
+MUST_CHECK enum status record_append_frames(const struct record *record, struct buffer *out);
+uint64_t record_frames_size(const struct record *record);
 
 /* Decode the record at the start of `data`. STATUS_LIMIT: more bytes are needed (*used_out says how
  * many at least); STATUS_INVALID: these are not a record. On success *used_out is its size. Indices

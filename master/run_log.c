@@ -14,6 +14,8 @@
 #include "shared/buffer.h"
 
 #define GATHER_SIZE_MAX ((size_t)1 << 20)
+/* Frames of at least so many bytes are written from where they lie. */
+#define DIRECT_SIZE_MIN ((uint64_t)64 << 10)
 /* The kernel keeps what is written in pages as large as each call allows. Large ones come from
  * memory that nobody has touched yet, which on virtual machines takes five times as long as the
  * copy; smaller ones are those that were used last. */
@@ -104,45 +106,88 @@ enum status run_log_append_to(const char *run_dir, uint64_t good_size, struct ru
     return STATUS_OK;
 }
 
-enum status run_log_append(struct run_log *log, const struct record *record, struct error *err)
+/* Write bytes to where they belong in the file. */
+static enum status write_at(struct run_log *log, const uint8_t *bytes, size_t size, uint64_t offset,
+                            struct error *err)
 {
-    const enum status status = record_encode(record, &log->gathered);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "%s: record: %s", log->path, status_text(status));
-    }
-    if (log->gathered.size >= GATHER_SIZE_MAX && !log->is_stuck) {
-        (void)!run_log_flush(log, NULL); /* the next one says why, if it still fails */
-    }
-    return STATUS_OK;
-}
-
-/* Everything that gathered goes out behind the good part of the file. Until all of it is there
- * nothing of it counts: a failure in the middle (a full disk) leaves `written` and what gathered as
- * they are, so that no record is ever written twice or behind a torn one. The cut is a courtesy to
- * whoever reads the file in the meantime. */
-enum status run_log_flush(struct run_log *log, struct error *err)
-{
-    size_t done = 0;
-    while (done < log->gathered.size) {
-        const size_t left = log->gathered.size - done;
-        const size_t size = left < WRITE_SIZE_MAX ? left : WRITE_SIZE_MAX;
+    for (size_t done = 0; done < size;) {
+        const size_t left = size - done;
         const ssize_t count =
-            pwrite(log->file, log->gathered.data + done, size, (off_t)(log->written + done));
+            pwrite(log->file, bytes + done, left < WRITE_SIZE_MAX ? left : WRITE_SIZE_MAX,
+                   (off_t)(offset + done));
         if (count < 0 && errno == EINTR) {
             continue;
         }
         if (count <= 0) {
             errno = count == 0 ? ENOSPC : errno;
-            const enum status status = set_io_error(log, err, "write");
-            (void)!ftruncate(log->file, (off_t)log->written);
-            log->is_stuck = true;
-            return status;
+            return set_io_error(log, err, "write");
         }
         done += (size_t)count;
     }
-    log->written += log->gathered.size;
+    return STATUS_OK;
+}
+
+/* Frames go out behind what gathered, from where they lie. */
+static enum status write_frames(struct run_log *log, const struct report *report, struct error *err)
+{
+    uint64_t offset = log->written + log->gathered.size;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < report->batch_count && status == STATUS_OK; i++) {
+        const struct report_batch *batch = &report->batches[i];
+        status = write_at(log, batch->frame, batch->frame_size, offset, err);
+        offset += batch->frame_size;
+    }
+    return status;
+}
+
+/* Everything that gathered goes out behind the good part of the file, and then the frames of the
+ * last record, where `report` names them. Until all of it is there nothing of it counts: a failure
+ * in the middle (a full disk) leaves `written` and what gathered as they are, so that no record is
+ * ever written twice or behind a torn one. The cut is a courtesy to whoever reads the file in the
+ * meantime. */
+static enum status write_out(struct run_log *log, const struct report *report, uint64_t frames_size,
+                             struct error *err)
+{
+    enum status status = write_at(log, log->gathered.data, log->gathered.size, log->written, err);
+    if (status == STATUS_OK && report != NULL) {
+        status = write_frames(log, report, err);
+    }
+    if (status != STATUS_OK) {
+        (void)!ftruncate(log->file, (off_t)log->written);
+        log->is_stuck = true;
+        return status;
+    }
+    log->written += log->gathered.size + frames_size;
     log->is_stuck = false;
     buffer_clear(&log->gathered);
+    return STATUS_OK;
+}
+
+enum status run_log_flush(struct run_log *log, struct error *err)
+{
+    return write_out(log, NULL, 0, err);
+}
+
+/* Frames that cannot be written now gather behind their record's head. */
+enum status run_log_append(struct run_log *log, const struct record *record, struct error *err)
+{
+    const size_t before = log->gathered.size;
+    const uint64_t frames_size = record_frames_size(record);
+    enum status status = record_encode_head(record, &log->gathered);
+    if (status == STATUS_OK && frames_size >= DIRECT_SIZE_MIN && !log->is_stuck &&
+        write_out(log, &record->report, frames_size, NULL) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = record_append_frames(record, &log->gathered);
+    }
+    if (status != STATUS_OK) {
+        log->gathered.size = before;
+        return error_set(err, status, "%s: record: %s", log->path, status_text(status));
+    }
+    if (log->gathered.size >= GATHER_SIZE_MAX && !log->is_stuck) {
+        (void)!run_log_flush(log, NULL); /* the next one says why, if it still fails */
+    }
     return STATUS_OK;
 }
 

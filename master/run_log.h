@@ -3,8 +3,10 @@
  *     run_log_create / run_log_append_to --> run_log_append ... run_log_flush --> run_log_close
  *
  * Records gather in memory and reach the file at run_log_flush(), or by themselves past 1 MiB; the
- * master flushes at the end of each turn of its loop, before it acts on what it recorded. While the
- * file can't be written, records go on gathering: run_log_flush() alone tells.
+ * master flushes at the end of each turn of its loop, before it acts on what it recorded. A record
+ * with many bytes of frames is written at once, with what has gathered before it, so that its
+ * frames are not copied. While the file can't be written, records go on gathering, frames included:
+ * run_log_flush() alone tells.
  *
  * Ownership: the log owns its file and what gathers.
  * Threads:   one; run_log_descriptor() may be synced from another while the log is open.

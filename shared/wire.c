@@ -8,6 +8,7 @@
 
 #define PATH_SIZE_MAX (1u << 16)
 #define UNIT_ITEMS 7
+#define REPORT_ITEMS 4
 
 /* ---- Encoding -------------------------------------------------------------------------------- */
 
@@ -143,7 +144,7 @@ static void put_failure(struct pack *pack, const struct report_failure *failure)
 
 static void put_report(struct pack *pack, const struct report *report)
 {
-    pack_array(pack, 4);
+    pack_array(pack, REPORT_ITEMS);
     pack_uint(pack, WIRE_REPORT);
     pack_uint(pack, report->lease);
     pack_array(pack, report->batch_count);
@@ -243,7 +244,14 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
  */
 
 /* What is not known yet has a fixed width. */
-enum { WIDE_UINT = 0xcf, WIDE_UINT_SIZE = 9, WIDE_BIN = 0xc6, WIDE_BIN_SIZE = 5 };
+enum {
+    WIDE_UINT = 0xcf,
+    WIDE_UINT_SIZE = 9,
+    WIDE_BIN = 0xc6,
+    WIDE_BIN_SIZE = 5,
+    WIDE_ARRAY = 0xdd,
+    WIDE_ARRAY_SIZE = 5
+};
 
 static void put_fixed(uint8_t *at, uint8_t code, uint64_t value, unsigned size)
 {
@@ -287,24 +295,45 @@ enum status wire_unit_end(const struct wire_unit_mark *mark, uint64_t packed_siz
 /* ---- A report in parts --------------------------------------------------------------------------
  */
 
+/* Up to where the batches begin. */
+static enum status begin_report(struct wire_report_parts *parts)
+{
+    static const uint8_t count[WIDE_ARRAY_SIZE];
+    struct pack pack;
+    const enum status status = buffer_reserve(&parts->message, parts->message_size);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    pack_start(&pack, &parts->message);
+    pack_array(&pack, REPORT_ITEMS);
+    pack_uint(&pack, WIRE_REPORT);
+    pack_uint(&pack, parts->lease);
+    parts->count_at = parts->message.size;
+    pack_raw(&pack, count, sizeof(count));
+    return pack_finish(&pack);
+}
+
 enum status wire_report_add(struct wire_report_parts *parts, const struct report_batch *batch,
                             const struct report_failure *failures, size_t failure_count)
 {
-    const size_t batches_size = parts->batches.size;
+    const size_t message_size = parts->message.size;
     const size_t failures_size = parts->failures.size;
     struct pack pack;
-    pack_start(&pack, &parts->batches);
-    put_batch(&pack, batch);
-    enum status status = pack.status;
-    pack_start(&pack, &parts->failures);
-    for (size_t i = 0; i < failure_count; i++) {
-        put_failure(&pack, &failures[i]);
+    enum status status = message_size == 0 ? begin_report(parts) : STATUS_OK;
+    if (status == STATUS_OK) {
+        pack_start(&pack, &parts->message);
+        put_batch(&pack, batch);
+        status = pack.status;
     }
     if (status == STATUS_OK) {
+        pack_start(&pack, &parts->failures);
+        for (size_t i = 0; i < failure_count; i++) {
+            put_failure(&pack, &failures[i]);
+        }
         status = pack.status;
     }
     if (status != STATUS_OK) {
-        parts->batches.size = batches_size;
+        parts->message.size = message_size;
         parts->failures.size = failures_size;
         return status;
     }
@@ -313,30 +342,33 @@ enum status wire_report_add(struct wire_report_parts *parts, const struct report
     return STATUS_OK;
 }
 
-enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *out)
+enum status wire_report_finish(struct wire_report_parts *parts, struct buffer *message_out)
 {
     struct pack pack;
-    pack_start(&pack, out);
-    pack_array(&pack, 4);
-    pack_uint(&pack, WIRE_REPORT);
-    pack_uint(&pack, parts->lease);
-    pack_array(&pack, parts->batch_count);
-    pack_raw(&pack, parts->batches.data, parts->batches.size);
+    if (parts->batch_count > UINT32_MAX) {
+        return STATUS_LIMIT;
+    }
+    pack_start(&pack, &parts->message);
     pack_array(&pack, parts->failure_count);
     pack_raw(&pack, parts->failures.data, parts->failures.size);
     const enum status status = pack_finish(&pack);
-    if (status == STATUS_OK) {
-        buffer_clear(&parts->batches);
-        buffer_clear(&parts->failures);
-        parts->batch_count = 0;
-        parts->failure_count = 0;
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    put_fixed(parts->message.data + parts->count_at, WIDE_ARRAY, parts->batch_count,
+              sizeof(uint32_t));
+    parts->message_size = parts->message.size;
+    *message_out = parts->message;
+    parts->message = (struct buffer){0};
+    buffer_clear(&parts->failures);
+    parts->batch_count = 0;
+    parts->failure_count = 0;
+    return STATUS_OK;
 }
 
 void wire_report_free(struct wire_report_parts *parts)
 {
-    buffer_free(&parts->batches);
+    buffer_free(&parts->message);
     buffer_free(&parts->failures);
     *parts = (struct wire_report_parts){0};
 }
@@ -577,7 +609,7 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 19, [WIRE_READY] = 12, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = 4,
+    [WIRE_START] = 19, [WIRE_READY] = 12, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = REPORT_ITEMS,
     [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3,      [WIRE_CANCEL] = 3,
     [WIRE_STOP] = 2,   [WIRE_BYE] = 2,    [WIRE_END] = 3,           [WIRE_PULSE] = 2,
     [WIRE_REJOIN] = 2,

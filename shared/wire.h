@@ -189,18 +189,21 @@ struct wire_message {
  * empty one. */
 struct wire_report_parts {
     uint64_t lease;
-    struct buffer batches;
+    struct buffer message; /* its head, and the batches; empty where there is none */
+    size_t count_at;       /* in it, of the number of batches */
     size_t batch_count;
     struct buffer failures;
     size_t failure_count;
+    size_t message_size; /* of the last message: the next one has room for as much at once */
 };
 
-/* Add a batch and its failures; they are copied. */
+/* Add a batch and its failures; they are copied, and not again after that. */
 MUST_CHECK enum status wire_report_add(struct wire_report_parts *parts,
                                        const struct report_batch *batch,
                                        const struct report_failure *failures, size_t failure_count);
-/* Append the message of all parts, and start again with none. */
-MUST_CHECK enum status wire_report_encode(struct wire_report_parts *parts, struct buffer *out);
+/* Move out the message of all parts, at least one, and start again with none. */
+MUST_CHECK enum status wire_report_finish(struct wire_report_parts *parts,
+                                          struct buffer *message_out);
 void wire_report_free(struct wire_report_parts *parts);
 
 /* Append the message. Spans, texts and bytes are those that the views name. */

@@ -77,7 +77,7 @@ static size_t reports_size(const struct worker *worker)
 {
     size_t size = 0;
     for (size_t i = 0; i < worker->report_count; i++) {
-        size += worker->reports[i].batches.size + worker->reports[i].failures.size;
+        size += worker->reports[i].message.size + worker->reports[i].failures.size;
     }
     return size;
 }
@@ -108,7 +108,7 @@ static enum status send_report(struct worker *worker, struct wire_report_parts *
                                struct error *err)
 {
     struct buffer bytes = {0};
-    enum status status = wire_report_encode(parts, &bytes);
+    enum status status = wire_report_finish(parts, &bytes);
     if (status == STATUS_OK) {
         status = transport_send(worker->transport, MASTER_RANK, &bytes, err);
     } else {

@@ -246,6 +246,47 @@ Test(run_log, what_a_full_disk_refused_is_written_once_there_is_room)
     folder_remove();
 }
 
+/* Many bytes of frames are written from where they lie, which is nowhere once the record is taken.
+ */
+Test(run_log, frames_that_a_full_disk_refused_are_kept)
+{
+    struct run_log *log = NULL;
+    struct log_reader *reader = NULL;
+    struct record record;
+    struct buffer bytes = {0};
+    struct rlimit limit;
+    uint64_t offset = 0;
+    const struct span span = {.start = 0, .count = 400000};
+    folder_create();
+    OK(run_log_create(folder, &log, NULL));
+    append_batch(log, 0, &span, 1, NULL);
+    const uint64_t size = run_log_written(log);
+    cr_assert(eq(u64, size, run_log_size(log)));
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert(eq(int, getrlimit(RLIMIT_FSIZE, &limit), 0));
+    const struct rlimit small = {.rlim_cur = size + size / 2, .rlim_max = limit.rlim_max};
+    cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &small), 0));
+    append_batch(log, 0, &span, 1, NULL);
+    append_batch(log, 0, &span, 1, NULL);
+    cr_expect(eq(u64, run_log_written(log), size));
+    STATUS_IS(STATUS_IO, run_log_flush(log, NULL));
+    read_log(&bytes);
+    cr_expect(eq(u64, bytes.size, size));
+    cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &limit), 0));
+    OK(run_log_flush(log, NULL));
+    cr_expect(gt(u64, run_log_written(log), 2 * size));
+    run_log_close(log);
+    OK(log_reader_open(folder, &reader, NULL));
+    for (unsigned i = 0; i < 3; i++) {
+        OK(log_reader_next(reader, &record, &offset, NULL));
+        cr_expect(eq(u64, record.report.batches[0].instance_count, 400000));
+    }
+    STATUS_IS(STATUS_NOT_FOUND, log_reader_next(reader, &record, &offset, NULL));
+    log_reader_close(reader);
+    buffer_free(&bytes);
+    folder_remove();
+}
+
 /* Goal: a log that is still written can be watched. */
 Test(run_log, a_reader_at_the_end_finds_what_comes_later)
 {
