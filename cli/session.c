@@ -12,6 +12,7 @@
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/memory.h"
 #include "shared/process_watch.h"
 #include "shared/waiter.h"
 #include "shared/wire.h"
@@ -303,6 +304,7 @@ int session_run(struct transport *transport, struct master *master, struct worke
     struct waiter waiter;
     struct error err;
     enum status status = STATUS_OK;
+    memory_keep();
     waiter_init(&waiter, transport_size(transport) > 1);
     open_watch(&session);
     while (status == STATUS_OK && !is_over(&session)) {

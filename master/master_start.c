@@ -257,6 +257,7 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
     if (!master_cache_start(map)) {
         master_map_join(master, map);
     }
+    now_us = clock_us(); /* inputs were written and synced meanwhile */
     master->state = MASTER_RUNNING;
     master->started_us = now_us;
     master_note_recorded(master);

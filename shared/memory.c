@@ -1,5 +1,6 @@
 #include "shared/memory.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,13 @@ void *memory_grow(void *memory, size_t count, size_t *capacity, size_t size)
     memory = memory_resize(memory, wanted, size);
     *capacity = wanted;
     return memory;
+}
+
+void memory_keep(void)
+{
+    enum { MMAP_SIZE_MIN = 32 << 20, KEPT_SIZE_MAX = 64 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_SIZE_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_SIZE_MAX);
 }
 
 char *memory_copy_text(const char *text)

@@ -8,7 +8,7 @@
 #include "shared/memory.h"
 
 /* Results that wait for the next report leave early past this size. */
-#define REPORT_SIZE_MAX ((size_t)4 << 20)
+#define REPORT_SIZE_MAX ((size_t)1 << 20)
 /* Idle slots wait for so small a part of an instance's duration before they are told of. */
 #define HASTE_DIVISOR 32
 
