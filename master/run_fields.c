@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "master/criterion.h"
+#include "shared/criterion.h"
 #include "shared/memory.h"
 #include "shared/type.h"
 #include "shared/value.h"

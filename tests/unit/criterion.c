@@ -1,4 +1,4 @@
-#include "master/criterion.h"
+#include "shared/criterion.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,4 +1,4 @@
-#include "master/criterion.h"
+#include "shared/criterion.h"
 
 #include <assert.h>
 #include <inttypes.h>

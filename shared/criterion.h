@@ -3,8 +3,8 @@
  * The ratio is the decimal that the user wrote, and its ceiling is exact: 0.07 of 100 is 7, where
  * binary floating point would give 8.
  */
-#ifndef MASTER_CRITERION_H
-#define MASTER_CRITERION_H
+#ifndef SHARED_CRITERION_H
+#define SHARED_CRITERION_H
 
 #include <stdint.h>
 
