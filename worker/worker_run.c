@@ -20,6 +20,9 @@
 enum status worker_on_unit(struct worker *worker, const struct wire_unit *unit, struct error *err)
 {
     const struct wire_start *start = &worker->start.as.start;
+    if (worker->state == WORKER_OUT) {
+        return STATUS_OK; /* it was under way when this rank left; rank 0 has it back by the BYE */
+    }
     if (worker->state != WORKER_READY || unit->map != start->map) {
         log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
         return STATUS_OK;
