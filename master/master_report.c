@@ -94,6 +94,7 @@ static void take_batch(struct master *master, struct master_map *map, uint32_t r
     for (size_t k = 0; k < failed; k++) {
         const uint64_t attempt = is_copy ? recorded->spans[0].attempt : failures[k].attempt;
         keep_failure(master, map, &failures[k], &master->fates[k], attempt, taken->failure_count++);
+        presence_note_ended(master->presence, rank, map->number, failures[k].index);
     }
     taken->success_count += batch->success_count;
     master->has_begun = true;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/memory.h"
 
@@ -258,6 +259,20 @@ const uint64_t *presence_running(const struct presence *presence, uint32_t rank,
     }
     *count_out = to - from;
     return to > from ? &self->running[from] : NULL;
+}
+
+void presence_note_ended(struct presence *presence, uint32_t rank, uint64_t map, uint64_t index)
+{
+    struct rank *self = &presence->ranks[rank];
+    for (size_t i = 0; i < self->running_count; i++) {
+        if (self->running_maps[i] == map && self->running[i] == index) {
+            const size_t behind = --self->running_count - i;
+            memmove(&self->running[i], &self->running[i + 1], behind * sizeof(*self->running));
+            memmove(&self->running_maps[i], &self->running_maps[i + 1],
+                    behind * sizeof(*self->running_maps));
+            return;
+        }
+    }
 }
 
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host)

@@ -81,6 +81,8 @@ bool presence_is_complete(const struct presence *presence);
 void presence_note_running(struct presence *presence, uint32_t rank, const struct wire_beat *beat);
 const uint64_t *presence_running(const struct presence *presence, uint32_t rank, uint64_t map,
                                  size_t *count_out);
+/* That attempt has ended there, and another of this instance may be on its way to it. */
+void presence_note_ended(struct presence *presence, uint32_t rank, uint64_t map, uint64_t index);
 /* "rank 3 on node-2", or "rank 3" where its host is not known. Valid until the next call. */
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host);
 const char *presence_name(struct presence *presence, uint32_t rank);

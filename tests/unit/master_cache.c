@@ -363,3 +363,19 @@ Test(master_cache, the_loss_of_both_attempts_lets_the_next_one_run)
     expect_done(&f, (struct ledger_counts){.succeeded = 5, .cached = 1, .failed = 1});
     finish(&f);
 }
+
+/* Goal: a retry that may not have begun is not charged to a loss of its rank. Method: the rank has
+ * told that it runs the first attempt, and then that this has failed. */
+Test(master_cache, a_failure_that_is_reported_is_no_longer_what_its_rank_is_in)
+{
+    struct fixture f;
+    const struct wire_running running = {.index = 0};
+    size_t count = 0;
+    begin(&f, 1);
+    presence_note_running(f.master.presence, 0,
+                          &(struct wire_beat){.running = &running, .running_count = 1});
+    fail(&f, f.leases[0], 0, 0, FAILURE_ERROR, false);
+    (void)presence_running(f.master.presence, 0, 0, &count);
+    cr_expect(eq(sz, count, 0));
+    finish(&f);
+}

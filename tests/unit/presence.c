@@ -217,6 +217,26 @@ Test(presence, what_a_rank_was_in_is_what_its_last_beat_said)
     presence_destroy(f.presence);
 }
 
+Test(presence, an_attempt_that_has_ended_since_its_last_beat_is_none_that_it_is_in)
+{
+    struct fixture f = fixture_of(SILENCE);
+    const struct wire_running running[] = {
+        {.index = 3}, {.index = 7}, {.index = 9}, {.map = 1, .index = 3}};
+    size_t count = 0;
+    presence_note_running(f.presence, 1,
+                          &(struct wire_beat){.running = running, .running_count = 4});
+    presence_note_ended(f.presence, 2, 0, 3);
+    presence_note_ended(f.presence, 1, 0, 4);
+    presence_note_ended(f.presence, 1, 0, 7);
+    const uint64_t *left = presence_running(f.presence, 1, 0, &count);
+    cr_assert(eq(sz, count, 2));
+    cr_expect(eq(u64, left[0], 3));
+    cr_expect(eq(u64, left[1], 9));
+    (void)presence_running(f.presence, 1, 1, &count);
+    cr_expect(eq(sz, count, 1));
+    presence_destroy(f.presence);
+}
+
 Test(presence, a_rank_is_named_with_its_host_where_that_is_known)
 {
     struct fixture f = fixture_of(SILENCE);
