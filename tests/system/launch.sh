@@ -109,7 +109,7 @@ launch --hostfile hosts --dry-run map basics:square --range 0:5
 expect_in out "mpirun --hostfile hosts --map-by node "
 
 rule "under --srun, a lost rank is not to end the others"
-mkdir -p bin && ln -sf /bin/true bin/srun
+mkdir -p bin && printf '%s\n' '#!/bin/sh' >bin/srun && chmod +x bin/srun
 PATH=$scratch/bin:$path SLURM_CPUS_PER_TASK=3 launch --srun -n 2 --dry-run map basics:square --range 0:5
 expect_lines out "srun --mpi=pmix -n 2 -c 3 --kill-on-bad-exit=0 --no-kill --cpu-bind=none $mapfleet map basics:square --range 0:5"
 
@@ -177,6 +177,7 @@ expect_nothing_left
 
 rule "a run that reads no standard input leaves it to who launches"
 stand_in 'cat >eaten'
+cp --remove-destination bin/mpirun bin/srun
 printf '%s\n' 1 2 3 | while read -r i; do
     timeout 60 "$mapfleet" launch -n 2 map basics:square --range "0:$i" 2>err
     echo "$i"
@@ -186,7 +187,6 @@ echo 7 | timeout 60 "$mapfleet" launch -n 2 map basics:square --inputs - 2>err
 expect_lines eaten 7
 
 rule "at a terminal, nothing that it starts waits for what is typed"
-cp bin/mpirun bin/srun
 script -qec "timeout --foreground 20 '$mapfleet' launch --srun -n 2 map basics:square --range 0:5" \
     typed </dev/null >/dev/null
 status=$?
