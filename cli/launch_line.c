@@ -169,6 +169,24 @@ static void add_keepalive(struct launch_line *line)
     add_parameter(line, "oob_tcp_keepalive_probes", "3");
 }
 
+/* Has the user a say in this already? Open MPI 5's launcher has parameters of its own. */
+static bool is_users_own(const struct launch_plan *plan, const char *before_5, const char *since_5)
+{
+    return plan->mpi_major >= 5 ? user_setting("PRTE_MCA_", since_5) != NULL
+                                : user_setting("OMPI_MCA_", before_5) != NULL;
+}
+
+static bool is_mapping_users_own(const struct launch_plan *plan)
+{
+    return is_users_own(plan, "rmaps_base_mapping_policy", "rmaps_default_mapping_policy");
+}
+
+/* Open MPI 5 has this among its mappings. */
+static bool is_oversubscription_users_own(const struct launch_plan *plan)
+{
+    return is_users_own(plan, "rmaps_base_oversubscribe", "rmaps_default_mapping_policy");
+}
+
 static bool has_hosts(const struct launch_plan *plan)
 {
     return plan->hosts != NULL || plan->hostfile != NULL;
@@ -189,14 +207,14 @@ static void add_places(const struct launch_plan *plan, struct launch_line *line)
     if (plan->hosts != NULL) {
         add_pair(line, "--host", plan->hosts);
     }
-    if (has_hosts(plan) && user_setting("OMPI_MCA_", "rmaps_base_mapping_policy") == NULL) {
+    if (has_hosts(plan) && !is_mapping_users_own(plan)) {
         add_pair(line, "--map-by", "node");
     }
-    if (user_setting("OMPI_MCA_", "hwloc_base_binding_policy") == NULL) {
+    if (!is_users_own(plan, "hwloc_base_binding_policy", "hwloc_default_binding_policy")) {
         add_pair(line, "--bind-to", "none");
     }
     if (!has_hosts(plan) && !plan->is_batch && plan->ranks > 1 &&
-        user_setting("OMPI_MCA_", "rmaps_base_oversubscribe") == NULL) {
+        !is_oversubscription_users_own(plan)) {
         add(line, "--oversubscribe");
     }
     if (plan->is_root) {

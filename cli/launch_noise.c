@@ -34,6 +34,8 @@ static const struct pattern patterns[] = {
                      "show_help.c at " REST "\n"},
     /* A race within mpirun: the agent it started has ended, or begun, already. */
     {.text = SPEAKER "plm:rsh: Warning: setpgid(" REST "\n"},
+    /* libevent, within Open MPI 5's: a rank is dead that it still wanted to write to. */
+    {.text = "[warn] Epoll " HOST "(" NUMBER ") on fd " NUMBER " failed. " REST "\n"},
     /* It does as it was asked to; rank 0 says what the signal does. */
     {.text = "mpirun: Forwarding signal " NUMBER " to job\n"},
     /* Exit statuses: the run's own says more, and a lost rank does not end the run. */

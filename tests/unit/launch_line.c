@@ -110,6 +110,21 @@ Test(launch_line, open_mpi_5_has_other_words)
                        "-x A /bin/mapfleet map j:t\n");
 }
 
+Test(launch_line, open_mpi_5_has_other_parameters_that_the_user_may_have_set)
+{
+    struct launch_plan plan = {.mpi_major = 5, .ranks = 2, .program = "/bin/mapfleet"};
+    (void)setenv("OMPI_MCA_hwloc_base_binding_policy", "core", 1);
+    expect_line(&plan, "mpirun -n 2 --bind-to none --oversubscribe --with-ft ulfm --mca "
+                       "async_mpi_finalize 1 /bin/mapfleet map j:t\n");
+    (void)setenv("PRTE_MCA_hwloc_default_binding_policy", "core", 1);
+    (void)setenv("PRTE_MCA_rmaps_default_mapping_policy", "slot", 1);
+    (void)setenv("OMPI_MCA_async_mpi_finalize", "0", 1);
+    expect_line(&plan, "mpirun -n 2 --with-ft ulfm /bin/mapfleet map j:t\n");
+    plan.hosts = "a,b";
+    (void)setenv("PRTE_MCA_plm_ssh_agent", "rsh", 1);
+    expect_line(&plan, "mpirun -n 2 --host a,b --with-ft ulfm /bin/mapfleet map j:t\n");
+}
+
 Test(launch_line, under_srun)
 {
     struct launch_plan plan = {.is_srun = true, .is_batch = true, .program = "/bin/mapfleet"};
