@@ -41,11 +41,23 @@ mpi_environment() {
     fi
 }
 
+# within PRESET COMMAND...: the command where things of that preset are built and run.
+within() {
+    local preset=$1
+    shift
+    if [ "$preset" = debian13 ]; then
+        scripts/debian13 "$@"
+    else
+        "$@"
+    fi
+}
+
 # build PRESET: configure and build.
 build() { # build PRESET [TARGET...]: everything, or these targets
     local preset=$1
     shift
-    cmake --preset "$preset" && cmake --build --preset "$preset" ${*:+--target "$@"}
+    within "$preset" cmake --preset "$preset" &&
+        within "$preset" cmake --build --preset "$preset" ${*:+--target "$@"}
 }
 
 # The C files of the project, tracked or not yet, NUL after each.

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# On Open MPI 5 with ULFM: what ranks compute together, and what a run makes of one that is lost.
+source "$(dirname "$0")/../system/support.sh"
+gate=$MAPFLEET_BUILD_DIR/tests/jobs/gate.so
+transport_ranks=$MAPFLEET_BUILD_DIR/tests/system_transport_ranks
+host=$(hostname)
+size=60
+for i in $(seq 0 $((size - 1))); do echo "{\"value\": $i, \"until\": \"open\"}"; done >gates.jsonl
+seq 0 $((size - 1)) >expected
+
+# with_ft BTL RANKS COMMAND...: under an mpirun that outlives lost ranks.
+with_ft() {
+    local btl=$1 ranks=$2
+    shift 2
+    exec mpirun --with-ft ulfm --mca async_mpi_finalize 1 --mca btl "$btl" -n "$ranks" "$@"
+}
+
+# launch BTL: a run in run, of four ranks; returns when each worker is in an instance, which waits.
+launch() {
+    rm -rf run begun-* open starts err
+    with_ft "$1" 4 "$mapfleet" map "$gate:gate" --inputs gates.jsonl --slots 1 --lost-after 1 \
+        --run-dir run >out 2>err </dev/null &
+    process=$!
+    wait_for begun-0 begun-1 begun-2
+}
+
+# The status of the run, which is not mpirun's.
+expect_run_status() {
+    "$mapfleet" status run >status.out 2>&1
+    local found=$?
+    [ "$found" -eq "$1" ] || fail "the run's exit status is $found, expected $1: $(cat status.out)"
+}
+
+# Complete and right, nothing ran twice but what was lost, and nothing is left.
+expect_whole() {
+    expect_run_status 0
+    "$mapfleet" results run >outputs
+    diff -q expected outputs >/dev/null || fail "the outputs are wrong"
+    expect_counts succeeded "$size"
+    [ "$(awk '{print $2}' starts | sort | uniq -d | grep -c .)" -le "$1" ] ||
+        fail "more than $1 ran again"
+    expect_nothing_left
+    [ -z "$(find /dev/shm -name '*_segment.*')" ] || fail "files are left in /dev/shm"
+}
+
+rule "it is Open MPI 5 that runs here"
+mpirun -n 2 "$transport_ranks" place >out 2>err
+[ "$(grep -c 'name=Open MPI v5\.' out)" -eq 2 ] || fail "it is not"
+
+rule "four ranks compute what one does alone"
+touch open
+run 0 map "$gate:gate" --inputs gates.jsonl --print
+expect_status 0
+expect_lines out "$(cat expected)"
+run 4 map "$gate:gate" --inputs gates.jsonl --print --slots 1
+expect_status 0
+expect_lines out "$(cat expected)"
+expect_in err "1 host, 4 ranks, 3 slots"
+
+for btl in self,sm self,tcp; do
+    rule "MPI tells of a rank that dies amid large messages, and the others go on ($btl)"
+    (with_ft "$btl" 4 "$transport_ranks" told) >out 2>err
+    [ "$(grep -c '^survived rank=[0-2]$' out)" -eq 3 ] || fail "not all survived"
+
+    rule "a worker that is killed costs the run nothing ($btl)"
+    launch "$btl"
+    kill -KILL "$(rank_process "$process" 2)"
+    wait_for_line err "rank 2 on $host is lost: its process has ended"
+    touch open
+    finish
+    expect_whole 1
+done
+
+rule "one that is stopped is lost after --lost-after, and begins anew when it comes back"
+launch self,sm
+pid=$(rank_process "$process" 2)
+kill -STOP "$pid"
+wait_for_line err "rank 2 on $host is lost: silent for 1 s"
+kill -CONT "$pid"
+wait_for_line err "rank 2 on $host works again"
+touch open
+finish
+expect_whole 1
+
+rule "with rank 0 killed the others end by themselves, and resume goes on"
+launch self,sm
+kill -KILL "$(rank_process "$process" 0)"
+finish
+expect_in err "rank 0 is lost: its process has ended"
+expect_run_status 75
+expect_nothing_left
+touch open
+run 4 resume run
+expect_status 0
+expect_whole 3
+exit 0
