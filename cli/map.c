@@ -187,6 +187,7 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         .gpus_per_rank = request->gpus_per_rank,
         .cache = request->cache.mode != CACHE_OFF ? &cache : NULL,
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
+        .library = request->library.bytes != NULL ? &request->library : NULL,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };
     request->lock = NULL;

@@ -232,6 +232,11 @@ const struct option options_table[OPTION_COUNT] = {
                           .help = "process (default): attempts run in processes of their own; "
                                   "none: in\nthe rank, for debuggers: no bounds, nothing is "
                                   "captured"},
+    [OPTION_SHIP_JOB] = {.name = "--ship-job",
+                         .group = GROUP_RUN,
+                         .verbs = BIT(VERB_MAP),
+                         .help = "send the job's library to hosts that don't have it, or have "
+                                 "another;\ndefault: these are refused"},
     [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",
                               .group = GROUP_RUN,
                               .verbs = BIT(VERB_MAP),

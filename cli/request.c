@@ -24,6 +24,7 @@ void request_free(struct request *request)
 {
     options_free(&request->options);
     inputs_close(request->inputs);
+    library_free(&request->library);
     job_destroy(request->job);
     run_lock_release(request->lock);
     replay_free(&request->replay);
@@ -264,6 +265,15 @@ static enum status check_patience(struct request *request, struct error *err)
     return status;
 }
 
+/* A program with its job built in has nothing to send: where it runs, the job is. */
+static enum status read_library(struct request *request, struct error *err)
+{
+    const struct job *job = request->job;
+    return options_has(&request->options, OPTION_SHIP_JOB) && *job->path != '\0'
+               ? library_read(job->path, job->digest, &request->library, err)
+               : STATUS_OK;
+}
+
 static enum sync_mode sync_mode(const struct options *options)
 {
     const char *mode = options->values[OPTION_SYNC];
@@ -292,6 +302,9 @@ enum status request_check_options(struct request *request, struct error *err)
     }
     if (status == STATUS_OK) {
         status = check_patience(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = read_library(request, err);
     }
     request->sync = sync_mode(options);
     return status;

@@ -16,6 +16,7 @@
 #include "cli/options.h"
 #include "master/failures.h"
 #include "master/inputs.h"
+#include "master/library.h"
 #include "master/log_sync.h"
 #include "master/replay.h"
 #include "master/run_file.h"
@@ -47,6 +48,7 @@ struct request {
     uint64_t patience_us; /* see master.h */
     char *run_dir;
     struct cache_request cache;
+    struct library library; /* of the job, where it is sent to ranks that lack it */
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
     /* Of a run that is there already: */
     bool is_resume;    /* it was asked for */

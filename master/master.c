@@ -44,6 +44,7 @@ enum status master_create(const struct master_options *options, struct master **
     master->sent_us = memory_take(ranks, sizeof(*master->sent_us));
     master->arrivals = memory_take(ranks, sizeof(*master->arrivals));
     master->slots = memory_take(ranks, sizeof(*master->slots));
+    master->fetches = memory_take(ranks, sizeof(*master->fetches));
     struct master_map *made = NULL;
     enum status status = presence_create(ranks, map->lost_after_ns / 1000, &master->presence);
     if (status == STATUS_OK) {
@@ -75,6 +76,7 @@ void master_destroy(struct master *master)
     presence_destroy(master->presence);
     buffer_free(&master->lost);
     free(master->slots);
+    free(master->fetches);
     free(master->refusal);
     free(master->setup_failure);
     buffer_free(&master->packed);
@@ -187,7 +189,11 @@ enum status master_take_message(struct master *master, uint32_t rank,
         return STATUS_OK;
     case WIRE_BYE:
         return master_on_bye(master, rank, &message->as.bye, now_us, err);
+    case WIRE_FETCH:
+        master_on_fetch(master, rank, &message->as.fetch);
+        return STATUS_OK;
     case WIRE_START:
+    case WIRE_LIBRARY:
     case WIRE_UNIT:
     case WIRE_RECALL:
     case WIRE_CANCEL:
@@ -332,7 +338,10 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
 {
     *did_something_out = false;
     master->turn_us = now_us;
-    const enum status status = master_mind_ranks(master, now_us, did_something_out, err);
+    enum status status = master_mind_ranks(master, now_us, did_something_out, err);
+    if (status == STATUS_OK) {
+        status = master_serve_fetches(master, did_something_out, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -25,6 +25,7 @@
 #include "master/cache.h"
 #include "master/failures.h"
 #include "master/inputs.h"
+#include "master/library.h"
 #include "master/log_sync.h"
 #include "master/replay.h"
 #include "master/run_file.h"
@@ -64,6 +65,7 @@ struct master_options {
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
     const struct cache_options *cache; /* NULL: outputs are not kept */
+    const struct library *library; /* of the job, for ranks that lack it; NULL: it is not sent */
 };
 
 MUST_CHECK enum status master_create(const struct master_options *options,

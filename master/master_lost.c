@@ -259,7 +259,8 @@ enum status master_hear(struct master *master, uint32_t rank, const struct wire_
         *counts_out = true;
         return STATUS_OK;
     case PRESENCE_RETURNING:
-        *counts_out = message->kind == WIRE_READY || message->kind == WIRE_BYE;
+        *counts_out =
+            message->kind == WIRE_READY || message->kind == WIRE_BYE || message->kind == WIRE_FETCH;
         break;
     case PRESENCE_SILENT:
         tell_ignored(rank, message);

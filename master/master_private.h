@@ -3,6 +3,7 @@
  *     master.c         life; messages in, turns, units out
  *     master_map.c     life of the maps
  *     master_start.c   START, READY, and the making of the run
+ *     master_fetch.c   the job, to ranks that lack it
  *     master_report.c  what workers report, into the ledger and the log
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_record.c  what was recorded, on its way to the disk
@@ -98,6 +99,9 @@ struct master {
     uint32_t lost_count;
     char *refusal;          /* the first rank that cannot work, and why */
     char *setup_failure;    /* the first rank on which the job's setup failed, and why */
+    uint64_t *fetches;      /* by rank: 1 + the offset that it asks the job's bytes from; 0: none */
+    uint32_t fetch_count;   /* ranks that ask */
+    uint32_t fetch_rank;    /* who was answered last */
     struct fleet fleet;     /* what there is to work with, said at the start */
     uint32_t present_count; /* workers that are in the run */
     int exit_status;
@@ -164,6 +168,13 @@ MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
 
 /* Every rank has answered, or was lost: begin, or leave without a trace. */
 MUST_CHECK enum status master_begin(struct master *master, uint64_t now_us, struct error *err);
+
+/* ---- master_fetch.c ---- */
+
+void master_on_fetch(struct master *master, uint32_t rank, const struct wire_fetch *fetch);
+/* Answer those that ask, as far as messages are on their way. */
+MUST_CHECK enum status master_serve_fetches(struct master *master, bool *did_something,
+                                            struct error *err);
 
 /* ---- master_cache.c ---- All do nothing where outputs are not kept. */
 

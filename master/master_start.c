@@ -50,8 +50,12 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .has_gpus_per_rank = master->options.has_gpus_per_rank,
                      .gpus_per_rank = master->options.gpus_per_rank,
                      .is_isolated = master->options.is_isolated,
-                     .keeps_workdirs = master->options.keeps_workdirs},
+                     .keeps_workdirs = master->options.keeps_workdirs,
+                     .ship_token = ""},
     };
+    if (master->options.library != NULL) {
+        message.as.start.ship_token = master->options.library->token;
+    }
     if (map->cache_options != NULL) {
         message.as.start.key_base = map->cache_options->base;
         message.as.start.key_base_size = map->cache_options->base_size;

@@ -18,7 +18,8 @@
     X(LIMIT, "a configured limit was reached")                                                     \
     X(NOT_FOUND, "not found")                                                                      \
     X(EXISTS, "exists already")                                                                    \
-    X(UNWRITABLE, "the run directory cannot be written")
+    X(UNWRITABLE, "the run directory cannot be written")                                           \
+    X(NO_JOB, "the job is not there, or another lies there")
 
 enum status {
 #define STATUS_ENUM(name, text) STATUS_##name,

@@ -166,13 +166,27 @@ static enum status fill(struct job *job, mf_job_function *function, struct error
     return STATUS_OK;
 }
 
-enum status job_load(const char *path, struct job **job_out, struct error *err)
+/* Before a line of it runs. */
+static enum status check_digest(struct job *job, const uint8_t *expected, struct error *err)
+{
+    enum status status = digest_file(job->path, job->digest, err);
+    if (expected == NULL) {
+        return status;
+    }
+    if (status == STATUS_OK && memcmp(job->digest, expected, JOB_DIGEST_SIZE) != 0) {
+        status = error_set(err, STATUS_IO, "job %s differs from that of rank 0", job->path);
+    }
+    return status == STATUS_IO ? STATUS_NO_JOB : status;
+}
+
+enum status job_load(const char *path, const uint8_t *digest, struct job **job_out,
+                     struct error *err)
 {
     mf_job_function *function = NULL;
     struct job *job = memory_take(1, sizeof(*job));
     job->path = memory_copy_text(path);
     job->name = base_name(path);
-    enum status status = digest_file(path, job->digest, err);
+    enum status status = check_digest(job, digest, err);
     if (status != STATUS_OK) {
         goto done;
     }
@@ -236,7 +250,7 @@ enum status job_open(const char *job, struct job **job_out, struct error *err)
     enum status status = job_find(job, &path, err);
     if (status == STATUS_OK) {
         assert(path != NULL);
-        status = job_load(path, job_out, err);
+        status = job_load(path, NULL, job_out, err);
     }
     free(path);
     return status;

@@ -57,8 +57,10 @@ struct job {
  * are. The text of an error lists where it looked. *path_out is to be freed. */
 MUST_CHECK enum status job_find(const char *job, char **path_out, struct error *err);
 
-/* Load the library at an absolute path. */
-MUST_CHECK enum status job_load(const char *path, struct job **job_out, struct error *err);
+/* Load the library at an absolute path. Where `digest` is given, nothing else is loaded: NO_JOB if
+ * it is not there, cannot be read, or is another. */
+MUST_CHECK enum status job_load(const char *path, const uint8_t *digest, struct job **job_out,
+                                struct error *err);
 
 /* The job that is built into the program. */
 MUST_CHECK enum status job_build(mf_job_function *function, const char *name, struct job **job_out,

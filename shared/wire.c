@@ -51,7 +51,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
 
 static void put_start(struct pack *pack, const struct wire_start *start)
 {
-    pack_array(pack, 19);
+    pack_array(pack, 20);
     pack_uint(pack, WIRE_START);
     pack_uint(pack, start->version);
     pack_text(pack, start->program);
@@ -71,6 +71,7 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_bool(pack, start->is_isolated);
     pack_bool(pack, start->keeps_workdirs);
     pack_bytes(pack, start->key_base, start->key_base_size);
+    pack_text(pack, start->ship_token);
 }
 
 static void put_ready(struct pack *pack, const struct wire_ready *ready)
@@ -172,6 +173,22 @@ static void put_beat(struct pack *pack, const struct wire_beat *beat)
     }
 }
 
+/* Most messages are a number or two. */
+static void put_one(struct pack *pack, enum wire_kind kind, uint64_t number)
+{
+    pack_array(pack, 2);
+    pack_uint(pack, kind);
+    pack_uint(pack, number);
+}
+
+static void put_two(struct pack *pack, enum wire_kind kind, uint64_t first, uint64_t second)
+{
+    pack_array(pack, 3);
+    pack_uint(pack, kind);
+    pack_uint(pack, first);
+    pack_uint(pack, second);
+}
+
 enum status wire_encode(const struct wire_message *message, struct buffer *out)
 {
     struct pack pack;
@@ -193,16 +210,10 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         put_beat(&pack, &message->as.beat);
         break;
     case WIRE_END:
-        pack_array(&pack, 3);
-        pack_uint(&pack, WIRE_END);
-        pack_uint(&pack, message->as.end.lease);
-        pack_uint(&pack, message->as.end.index);
+        put_two(&pack, WIRE_END, message->as.end.lease, message->as.end.index);
         break;
     case WIRE_RECALL:
-        pack_array(&pack, 3);
-        pack_uint(&pack, WIRE_RECALL);
-        pack_uint(&pack, message->as.recall.lease);
-        pack_uint(&pack, message->as.recall.count);
+        put_two(&pack, WIRE_RECALL, message->as.recall.lease, message->as.recall.count);
         break;
     case WIRE_RETURNED:
         pack_array(&pack, 3);
@@ -211,10 +222,7 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         pack_spans(&pack, message->as.returned.spans, message->as.returned.span_count);
         break;
     case WIRE_CANCEL:
-        pack_array(&pack, 3);
-        pack_uint(&pack, WIRE_CANCEL);
-        pack_uint(&pack, message->as.cancel.run_on_us);
-        pack_uint(&pack, message->as.cancel.grace_us);
+        put_two(&pack, WIRE_CANCEL, message->as.cancel.run_on_us, message->as.cancel.grace_us);
         break;
     case WIRE_STOP:
         pack_array(&pack, 2);
@@ -227,14 +235,20 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         pack_text(&pack, message->as.bye.reason);
         break;
     case WIRE_PULSE:
-        pack_array(&pack, 2);
-        pack_uint(&pack, WIRE_PULSE);
-        pack_uint(&pack, message->as.pulse.quiet_us);
+        put_one(&pack, WIRE_PULSE, message->as.pulse.quiet_us);
         break;
     case WIRE_REJOIN:
-        pack_array(&pack, 2);
-        pack_uint(&pack, WIRE_REJOIN);
-        pack_uint(&pack, message->as.rejoin.life);
+        put_one(&pack, WIRE_REJOIN, message->as.rejoin.life);
+        break;
+    case WIRE_FETCH:
+        put_one(&pack, WIRE_FETCH, message->as.fetch.offset);
+        break;
+    case WIRE_LIBRARY:
+        pack_array(&pack, 4);
+        pack_uint(&pack, WIRE_LIBRARY);
+        pack_uint(&pack, message->as.library.offset);
+        pack_uint(&pack, message->as.library.total_size);
+        pack_bytes(&pack, message->as.library.bytes, message->as.library.size);
         break;
     }
     return pack_finish(&pack);
@@ -494,6 +508,7 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->is_isolated = unpack_bool(in);
     start->keeps_workdirs = unpack_bool(in);
     start->key_base = unpack_bin(in, &start->key_base_size);
+    start->ship_token = get_text(decoder);
 }
 
 static void get_ready(struct decoder *decoder, struct wire_ready *ready)
@@ -509,6 +524,19 @@ static void get_ready(struct decoder *decoder, struct wire_ready *ready)
     ready->refusal = get_text(decoder);
     ready->is_setup_failure = unpack_bool(&decoder->in);
     ready->life = unpack_uint(&decoder->in);
+}
+
+/* No more than there is, and something where there is more. */
+static void get_library(struct unpack *in, struct wire_library *library)
+{
+    library->offset = unpack_uint(in);
+    library->total_size = unpack_uint(in);
+    library->bytes = unpack_bin(in, &library->size);
+    if (library->offset > library->total_size ||
+        library->size > library->total_size - library->offset ||
+        (library->size == 0 && library->offset < library->total_size)) {
+        unpack_fail(in);
+    }
 }
 
 static void get_unit(struct decoder *decoder, struct wire_unit *unit)
@@ -609,10 +637,10 @@ static void get_beat(struct decoder *decoder, struct wire_beat *beat)
 }
 
 static const uint32_t item_counts[] = {
-    [WIRE_START] = 19, [WIRE_READY] = 12, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = REPORT_ITEMS,
+    [WIRE_START] = 20, [WIRE_READY] = 12, [WIRE_UNIT] = UNIT_ITEMS, [WIRE_REPORT] = REPORT_ITEMS,
     [WIRE_BEAT] = 3,   [WIRE_RECALL] = 3, [WIRE_RETURNED] = 3,      [WIRE_CANCEL] = 3,
     [WIRE_STOP] = 2,   [WIRE_BYE] = 2,    [WIRE_END] = 3,           [WIRE_PULSE] = 2,
-    [WIRE_REJOIN] = 2,
+    [WIRE_REJOIN] = 2, [WIRE_FETCH] = 2,  [WIRE_LIBRARY] = 4,
 };
 
 static void get_body(struct decoder *decoder, struct wire_message *message)
@@ -661,6 +689,12 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
     case WIRE_REJOIN:
         message->as.rejoin.life = unpack_uint(&decoder->in);
         break;
+    case WIRE_FETCH:
+        message->as.fetch.offset = unpack_uint(&decoder->in);
+        break;
+    case WIRE_LIBRARY:
+        get_library(&decoder->in, &message->as.library);
+        break;
     }
 }
 
@@ -670,7 +704,7 @@ enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
     struct decoder decoder = {.in = unpack_start(data, size), .arena = arena};
     memset(message_out, 0, sizeof(*message_out));
     const uint32_t item_count = unpack_array(&decoder.in);
-    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_REJOIN);
+    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_LIBRARY);
     if (decoder.in.failed || kind < WIRE_START) {
         return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
     }

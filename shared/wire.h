@@ -2,6 +2,8 @@
  *
  *     master                                worker
  *        --- START: job, task, options --->   loads the job
+ *        <-- FETCH: from where -----------   it lacks the job, and rank 0 sends it
+ *        --- LIBRARY: bytes of the job ---->  asks for more, until it has all
  *        <-- READY: what it offers, or why not
  *        --- UNIT: lease, spans, inputs --->  runs it; any number of units ahead
  *        <-- REPORT: lease, batches --------  as batches end
@@ -41,7 +43,7 @@
 #include "shared/resources.h"
 #include "shared/span.h"
 
-#define WIRE_VERSION 4
+#define WIRE_VERSION 5
 #define WIRE_DIGEST_SIZE 16
 
 enum wire_kind {
@@ -57,14 +59,17 @@ enum wire_kind {
     WIRE_BYE,
     WIRE_END,
     WIRE_PULSE,
-    WIRE_REJOIN
+    WIRE_REJOIN,
+    WIRE_FETCH,
+    WIRE_LIBRARY
 };
 
 /* Is this kind sent by the master, to a worker? */
 static inline bool wire_is_for_worker(enum wire_kind kind)
 {
     return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL || kind == WIRE_CANCEL ||
-           kind == WIRE_STOP || kind == WIRE_END || kind == WIRE_PULSE || kind == WIRE_REJOIN;
+           kind == WIRE_STOP || kind == WIRE_END || kind == WIRE_PULSE || kind == WIRE_REJOIN ||
+           kind == WIRE_LIBRARY;
 }
 
 /* Texts of a decoded message are NUL-terminated, in the arena. */
@@ -88,6 +93,7 @@ struct wire_start {
     bool keeps_workdirs;     /* of attempts */
     const uint8_t *key_base; /* of keys (key.h), from which seeds come where outputs are kept */
     size_t key_base_size;    /* bytes; 0: seeds come from indices */
+    const char *ship_token;  /* names the place for a job that is sent; "": it is not */
 };
 
 struct wire_ready {
@@ -100,6 +106,18 @@ struct wire_ready {
     const char *refusal;   /* why the worker cannot work; "" when it can */
     bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
     uint64_t life;         /* the number of the last REJOIN; 0: there was none */
+};
+
+/* The library's bytes from here on. */
+struct wire_fetch {
+    uint64_t offset;
+};
+
+struct wire_library {
+    uint64_t offset;
+    uint64_t total_size; /* bytes of the whole library */
+    const uint8_t *bytes;
+    size_t size; /* bytes here */
 };
 
 struct wire_unit {
@@ -171,6 +189,8 @@ struct wire_message {
     union {
         struct wire_start start;
         struct wire_ready ready;
+        struct wire_fetch fetch;
+        struct wire_library library;
         struct wire_unit unit;
         struct report report;
         struct wire_beat beat;

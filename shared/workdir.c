@@ -20,16 +20,20 @@ static void fill(char path_out[PATH_MAX], int length)
     }
 }
 
+const char *workdir_base(void)
+{
+    const char *base = getenv("TMPDIR");
+    return base != NULL && base[0] == '/' ? base : "/tmp";
+}
+
 void workdir_choose(char folder_out[PATH_MAX])
 {
     uint64_t random = 0;
-    const char *base = getenv("TMPDIR");
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random)) {
         random = (uint64_t)time(NULL); /* a kernel that has just started */
     }
-    fill(folder_out,
-         snprintf(folder_out, PATH_MAX, "%s/mapfleet-%d-%016" PRIx64,
-                  base != NULL && base[0] == '/' ? base : "/tmp", (int)getpid(), random));
+    fill(folder_out, snprintf(folder_out, PATH_MAX, "%s/mapfleet-%d-%016" PRIx64, workdir_base(),
+                              (int)getpid(), random));
 }
 
 void workdir_of_slot(const char *rank_folder, uint32_t slot, char folder_out[PATH_MAX])

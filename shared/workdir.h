@@ -19,7 +19,10 @@
 
 #include "shared/error.h"
 
-/* A name below the node's temporary folder: $TMPDIR where that is an absolute path, else /tmp. */
+/* The node's temporary folder: $TMPDIR where that is an absolute path, else /tmp. */
+const char *workdir_base(void);
+
+/* A name below it. */
 void workdir_choose(char folder_out[PATH_MAX]);
 
 /* The executor's folder in that of its rank; the rank's own for folders that are kept. Slots count

@@ -17,6 +17,7 @@
 #include "shared/wire.h"
 #include "shared/workdir.h"
 #include "worker/channel.h"
+#include "worker/job_place.h"
 #include "worker/outside_signal.h"
 #include "worker/runner.h"
 
@@ -164,9 +165,10 @@ static int run(const struct job *job, struct runner_options options, const int *
  */
 
 /* By its absolute path, "" being the built-in job. */
-static enum status load_path(const char *path, struct job **job_out, struct error *err)
+static enum status load_path(const char *path, const uint8_t *digest, struct job **job_out,
+                             struct error *err)
 {
-    return *path == '\0' ? job_open("", job_out, err) : job_load(path, job_out, err);
+    return *path == '\0' ? job_open("", job_out, err) : job_load(path, digest, job_out, err);
 }
 
 static enum status go_to_launch_dir(const struct wire_start *start, struct error *err)
@@ -181,20 +183,20 @@ static enum status find_task(const struct job *job, const struct wire_start *sta
                              const struct task **task_out, struct error *err)
 {
     if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
-        return error_set(err, STATUS_INVALID, "job %s differs from that of rank 0",
-                         start->job_path);
+        return error_set(err, STATUS_NO_JOB, "job %s differs from that of rank 0", job->path);
     }
     *task_out = job_task(job, start->task, err);
     return *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-enum status executor_load(const struct wire_start *start, struct job **job_out,
+enum status executor_load(const struct wire_start *start, const char *library, struct job **job_out,
                           const struct task **task_out, struct error *err)
 {
     struct job *job = NULL;
+    const char *path = *library != '\0' ? library : start->job_path;
     enum status status = go_to_launch_dir(start, err);
     if (status == STATUS_OK) {
-        status = load_path(start->job_path, &job, err);
+        status = load_path(path, start->job_digest, &job, err);
     }
     if (status != STATUS_OK) {
         return status;
@@ -264,12 +266,13 @@ struct runner_options executor_runner_options(const struct wire_start *start,
  */
 
 enum status executor_prepare(struct zygote *zygote, uint32_t rank, const struct buffer *start,
-                             struct error *err)
+                             const char *library, struct error *err)
 {
     struct buffer request = {0};
     struct pack out;
     pack_start(&out, &request);
     pack_uint(&out, rank);
+    pack_text(&out, library);
     pack_raw(&out, start->data, start->size);
     enum status status = pack_finish(&out);
     status = status == STATUS_OK ? zygote_prepare(zygote, request.data, request.size, err)
@@ -286,6 +289,7 @@ struct prepared {
     struct arena arena;
     struct wire_message start;
     uint32_t rank;
+    struct job_place *place; /* for a job that is sent; NULL: none is */
     struct job *job;
     const struct task *task;
 };
@@ -315,7 +319,7 @@ static enum status describe(void *context, const void *request, size_t size, int
     memcpy(path, request, size);
     path[size] = '\0';
     environment_leave_mpi();
-    enum status status = load_path(path, &prepared->job, err);
+    enum status status = load_path(path, NULL, &prepared->job, err);
     if (status == STATUS_OK) {
         status = job_describe(prepared->job, &description, err);
     }
@@ -326,11 +330,30 @@ static enum status describe(void *context, const void *request, size_t size, int
     return status;
 }
 
+/* Hold on to a job that was sent, beside the rank, which may be killed; and where a rank is killed
+ * before it was, clear up after it. */
+static enum status take_place(struct prepared *prepared, const struct wire_start *start,
+                              bool is_sent, struct error *err)
+{
+    enum job_place_state state = JOB_PLACE_HERE;
+    enum status status = STATUS_OK;
+    if (prepared->place == NULL && *start->ship_token != '\0' && *start->job_path != '\0') {
+        status = job_place_create(start->ship_token, start->job_path, &prepared->place, err);
+    }
+    if (status == STATUS_OK && is_sent && prepared->place != NULL) {
+        status = job_place_look(prepared->place, &state, err);
+    }
+    return status == STATUS_OK && state != JOB_PLACE_HERE
+               ? error_set(err, STATUS_IO, "the job that rank 0 has sent is gone from %s",
+                           job_place_library(prepared->place))
+               : status;
+}
+
 static enum status load(struct prepared *prepared, const struct wire_start *start,
-                        struct error *err)
+                        const char *library, struct error *err)
 {
     if (prepared->job == NULL || strcmp(prepared->job->path, start->job_path) != 0) {
-        return executor_load(start, &prepared->job, &prepared->task, err);
+        return executor_load(start, library, &prepared->job, &prepared->task, err);
     }
     const enum status status = go_to_launch_dir(start, err);
     return status == STATUS_OK ? find_task(prepared->job, start, &prepared->task, err) : status;
@@ -339,12 +362,23 @@ static enum status load(struct prepared *prepared, const struct wire_start *star
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
 {
     struct prepared *prepared = context;
-    struct unpack in = unpack_start(request, size);
+    const struct wire_start *start = &prepared->start.as.start;
+    const char *kept = arena_copy(&prepared->arena, request, size);
+    struct unpack in = unpack_start(kept, kept != NULL ? size : 0);
+    size_t library_size;
     prepared->rank = (uint32_t)unpack_uint_max(&in, UINT32_MAX);
+    const char *text = unpack_str(&in, &library_size);
+    const char *library = arena_copy(&prepared->arena, text, library_size);
+    if (library == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to start with");
+    }
     environment_leave_mpi();
-    const enum status status =
+    enum status status =
         wire_decode(in.at, unpack_left(&in), &prepared->arena, &prepared->start, err);
-    return status == STATUS_OK ? load(prepared, &prepared->start.as.start, err) : status;
+    if (status == STATUS_OK) {
+        status = take_place(prepared, start, *library != '\0', err);
+    }
+    return status == STATUS_OK ? load(prepared, start, library, err) : status;
 }
 
 static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
@@ -362,8 +396,9 @@ static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_
 
 static void leave(void *context)
 {
-    (void)context;
+    const struct prepared *prepared = context;
     executor_remove_workdirs();
+    job_place_destroy(prepared->place);
 }
 
 struct zygote_duties executor_duties(void)

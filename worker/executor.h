@@ -30,10 +30,12 @@ enum executor_fd {
 MUST_CHECK enum status executor_set_up(const struct job *job, const struct runner_options *options,
                                        void **state_out, struct error *err);
 
-/* Go to the launch directory, load the job that START names, and find its task. A job that differs
- * from rank 0's is refused, and so is a host without that directory. The job is the caller's. */
-MUST_CHECK enum status executor_load(const struct wire_start *start, struct job **job_out,
-                                     const struct task **task_out, struct error *err);
+/* Go to the launch directory, load the job that START names, and find its task. `library` is where
+ * the job lies here; "": where it lies for rank 0. NO_JOB where it doesn't, or another does; a host
+ * without the launch directory is refused, too. The job is the caller's. */
+MUST_CHECK enum status executor_load(const struct wire_start *start, const char *library,
+                                     struct job **job_out, const struct task **task_out,
+                                     struct error *err);
 
 /* The rank whose attempts these are, and its slot of them, from 1. */
 struct executor_place {
@@ -46,9 +48,11 @@ struct executor_place {
 struct runner_options executor_runner_options(const struct wire_start *start,
                                               const struct task *task, struct executor_place place);
 
-/* The rank's side of PREPARE: have the zygote load what START, encoded here, names. */
+/* The rank's side of PREPARE: have the zygote load what START, encoded here, names; `library` as
+ * for executor_load(), of a job that was sent. */
 MUST_CHECK enum status executor_prepare(struct zygote *zygote, uint32_t rank,
-                                        const struct buffer *start, struct error *err);
+                                        const struct buffer *start, const char *library,
+                                        struct error *err);
 
 /* Where working directories are kept; "" where none was made that is kept. Valid until the next
  * call. */

@@ -47,12 +47,14 @@ void worker_destroy(struct worker *worker)
     say_kept(worker);
     offer_free(&worker->offer);
     job_destroy(worker->job);
+    job_place_destroy(worker->place);
     unit_queue_free(&worker->queue);
     for (size_t i = 0; i < worker->report_capacity; i++) {
         wire_report_free(&worker->reports[i]);
     }
     free(worker->reports);
     arena_free(&worker->arena);
+    buffer_free(&worker->start_bytes);
     free(worker);
 }
 
@@ -77,11 +79,14 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
         return STATUS_OK; /* it was heard */
     case WIRE_REJOIN:
         return worker_on_rejoin(worker, &message->as.rejoin, now_us, err);
+    case WIRE_LIBRARY:
+        return worker_on_library(worker, &message->as.library, now_us, err);
     case WIRE_READY:
     case WIRE_REPORT:
     case WIRE_BEAT:
     case WIRE_RETURNED:
     case WIRE_BYE:
+    case WIRE_FETCH:
         log_warning("message ignored reason=not_for_a_worker kind=%d", (int)message->kind);
         return STATUS_OK;
     }
@@ -135,7 +140,8 @@ static uint64_t state_deadline_us(const struct worker *worker)
         return worker->leaving_us + WORKER_LEAVE_US_MAX;
     }
     if (worker->state == WORKER_PREPARING && worker->pool == NULL) {
-        return worker->preparing_us + worker->prepare_us_max;
+        return worker_is_fetching(worker) ? worker_fetch_deadline_us(worker)
+                                          : worker->preparing_us + worker->prepare_us_max;
     }
     if (worker->state == WORKER_RESETTING) {
         return pool_deadline_us(worker->pool);
@@ -162,7 +168,7 @@ size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POO
     if (worker->pool != NULL) {
         return pool_descriptors(worker->pool, fds_out);
     }
-    if (worker->zygote == NULL || worker->state != WORKER_PREPARING) {
+    if (worker->zygote == NULL || worker->state != WORKER_PREPARING || worker_is_fetching(worker)) {
         return 0;
     }
     fds_out[0] = (struct pollfd){.fd = zygote_descriptor(worker->zygote), .events = POLLIN};

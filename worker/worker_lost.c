@@ -138,8 +138,11 @@ enum status worker_on_rejoin(struct worker *worker, const struct wire_rejoin *re
 {
     const struct wire_cancel at_once = {.run_on_us = 0};
     worker->life = rejoin->life;
+    if (worker->state == WORKER_PREPARING) {
+        return worker_fetch_again(worker, err); /* it will be ready in this life */
+    }
     if (worker->state != WORKER_READY && worker->state != WORKER_RESETTING) {
-        return STATUS_OK; /* where it is preparing, it will be ready in this life */
+        return STATUS_OK;
     }
     worker->state = WORKER_RESETTING;
     forget(worker);

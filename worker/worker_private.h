@@ -2,6 +2,7 @@
  *
  *     worker.c         life; messages in, turns
  *     worker_start.c   START, READY: the job is loaded, and a first executor set up
+ *     worker_fetch.c   a job that is not here is sent by rank 0
  *     worker_run.c     batches out of units, and their results
  *     worker_report.c  what is sent to the master
  *     worker_leave.c   ending attempts, and leaving
@@ -15,8 +16,10 @@
 #include <stdint.h>
 
 #include "shared/arena.h"
+#include "shared/buffer.h"
 #include "shared/extremes.h"
 #include "shared/job.h"
+#include "worker/job_place.h"
 #include "worker/offer.h"
 #include "worker/unit_queue.h"
 #include "worker/worker.h"
@@ -35,17 +38,26 @@ enum worker_state {
     WORKER_GONE
 };
 
+/* A job that is sent: looked for in its place, until a rank of the node has brought it there. */
+enum fetch_state { FETCH_NONE, FETCH_LOOKING, FETCH_BRINGING, FETCH_DONE };
+
 struct worker {
     struct transport *transport;
     struct zygote *zygote; /* the caller's; NULL: none */
     enum worker_state state;
+    enum fetch_state fetch;
     struct arena arena; /* of `start` */
-    struct wire_message start;
-    uint64_t preparing_us;   /* since when the zygote loads the job ... */
-    uint64_t prepare_us_max; /* ... and how long it may */
-    struct job *job;         /* where attempts run in the rank itself */
-    const struct task *task; /* of it */
-    struct offer offer;      /* since START */
+    struct buffer start_bytes;
+    struct wire_message start; /* views into these bytes */
+    uint64_t preparing_us;     /* since when the zygote loads the job ... */
+    uint64_t prepare_us_max;   /* ... and how long it may */
+    struct job_place *place;   /* of a job that is sent; NULL: none is */
+    uint64_t fetched_size;     /* bytes of it that are here, where this rank brings it */
+    uint64_t fetch_us;         /* when some of them last came, or it was last seen to come */
+    uint64_t look_us;          /* when to look for it again */
+    struct job *job;           /* where attempts run in the rank itself */
+    const struct task *task;   /* of it */
+    struct offer offer;        /* since START */
     struct pool *pool;
     struct unit_queue queue;
     double instance_us;                /* moving mean of an instance's duration; 0: none seen */
@@ -95,6 +107,26 @@ MUST_CHECK enum status worker_on_start(struct worker *worker, const struct wire_
                                        uint64_t now_us, struct error *err);
 MUST_CHECK enum status worker_prepare_turn(struct worker *worker, uint64_t now_us,
                                            bool *did_something, struct error *err);
+
+/* Load the job: by the zygote, whose answer is waited for in worker_prepare_turn(), or here. Where
+ * it lies: "", where START says. */
+MUST_CHECK enum status worker_load_job(struct worker *worker, const char *library, uint64_t now_us,
+                                       struct error *err);
+
+/* ---- worker_fetch.c ---- */
+
+/* The job is not here: have it sent, where START says so. Else, or where this fails, `reason`
+ * becomes the refusal. */
+MUST_CHECK enum status worker_fetch(struct worker *worker, uint64_t now_us, struct error *reason);
+/* PREPARING, and not loading: fails with the refusal. */
+MUST_CHECK enum status worker_fetch_turn(struct worker *worker, uint64_t now_us,
+                                         bool *did_something, struct error *reason);
+bool worker_is_fetching(const struct worker *worker);
+uint64_t worker_fetch_deadline_us(const struct worker *worker);
+MUST_CHECK enum status worker_on_library(struct worker *worker, const struct wire_library *library,
+                                         uint64_t now_us, struct error *err);
+/* Ask once more: what was asked for may not have been heard. */
+MUST_CHECK enum status worker_fetch_again(struct worker *worker, struct error *err);
 
 /* ---- worker_run.c ---- */
 

@@ -9,13 +9,14 @@
 
 /* The message is only lent: keep a copy, through its own encoding. */
 static enum status keep_start(struct worker *worker, const struct wire_message *start,
-                              struct buffer *bytes, struct error *err)
+                              struct error *err)
 {
-    const enum status status = wire_encode(start, bytes);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "no memory to start with");
-    }
-    return wire_decode(bytes->data, bytes->size, &worker->arena, &worker->start, err);
+    const struct buffer *bytes = &worker->start_bytes;
+    buffer_clear(&worker->start_bytes);
+    const enum status status = wire_encode(start, &worker->start_bytes);
+    return status == STATUS_OK
+               ? wire_decode(bytes->data, bytes->size, &worker->arena, &worker->start, err)
+               : error_set(err, status, "no memory to start with");
 }
 
 static enum status make_pool(struct worker *worker, bool is_isolated, struct error *err)
@@ -31,25 +32,35 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
     return pool_create(&options, &worker->pool, err);
 }
 
-/* Load the job: the zygote's part is asynchronous, and its answer is waited for in
- * worker_prepare_turn().
- */
-static enum status prepare(struct worker *worker, const struct wire_message *message,
-                           bool is_isolated, struct error *err)
+static bool is_isolated(const struct worker *worker)
 {
-    struct buffer bytes = {0};
-    enum status status = keep_start(worker, message, &bytes, err);
+    return worker->zygote != NULL && worker->start.as.start.is_isolated;
+}
+
+enum status worker_load_job(struct worker *worker, const char *library, uint64_t now_us,
+                            struct error *err)
+{
+    worker->preparing_us = now_us;
+    if (is_isolated(worker)) {
+        return executor_prepare(worker->zygote, transport_rank(worker->transport),
+                                &worker->start_bytes, library, err);
+    }
+    const enum status status =
+        executor_load(&worker->start.as.start, library, &worker->job, &worker->task, err);
+    return status == STATUS_OK ? make_pool(worker, false, err) : status;
+}
+
+static enum status prepare(struct worker *worker, const struct wire_message *message,
+                           uint64_t now_us, struct error *err)
+{
+    enum status status = keep_start(worker, message, err);
     if (status == STATUS_OK) {
-        status =
-            is_isolated
-                ? executor_prepare(worker->zygote, transport_rank(worker->transport), &bytes, err)
-                : executor_load(&worker->start.as.start, &worker->job, &worker->task, err);
+        status = describe_patience(&worker->prepare_us_max, err);
     }
-    buffer_free(&bytes);
-    if (status == STATUS_OK && !is_isolated) {
-        status = make_pool(worker, false, err);
+    if (status == STATUS_OK) {
+        status = worker_load_job(worker, "", now_us, err);
     }
-    return status;
+    return status == STATUS_NO_JOB ? worker_fetch(worker, now_us, err) : status;
 }
 
 enum status worker_on_start(struct worker *worker, const struct wire_message *message,
@@ -66,17 +77,15 @@ enum status worker_on_start(struct worker *worker, const struct wire_message *me
                         MAPFLEET_VERSION, message->as.start.program);
         return worker_send_ready(worker, refusal.text, false, err);
     }
-    const bool is_isolated = worker->zygote != NULL && message->as.start.is_isolated;
-    if (offer_make(worker->transport, &message->as.start, is_isolated, &worker->offer, &refusal) !=
+    const bool is_apart = worker->zygote != NULL && message->as.start.is_isolated;
+    if (offer_make(worker->transport, &message->as.start, is_apart, &worker->offer, &refusal) !=
         STATUS_OK) {
         return worker_send_ready(worker, refusal.text, false, err);
     }
     if (worker->offer.slot_count == 0) { /* too small for the task: nothing of it is loaded */
         return worker_send_ready(worker, "", false, err);
     }
-    worker->preparing_us = now_us;
-    if (describe_patience(&worker->prepare_us_max, &refusal) != STATUS_OK ||
-        prepare(worker, message, is_isolated, &refusal) != STATUS_OK) {
+    if (prepare(worker, message, now_us, &refusal) != STATUS_OK) {
         return worker_send_ready(worker, refusal.text, false, err);
     }
     worker->state = WORKER_PREPARING;
@@ -107,6 +116,12 @@ static enum status take_prepared(struct worker *worker, uint64_t now_us, bool *d
         (void)describe_too_long(worker->start.as.start.job_path, worker->prepare_us_max, &refusal);
         return worker_send_ready(worker, refusal.text, false, err);
     }
+    if (event.kind == ZYGOTE_PREPARED && event.status == STATUS_NO_JOB) {
+        event.status = worker_fetch(worker, now_us, &event.error);
+        if (event.status == STATUS_OK) {
+            return STATUS_OK;
+        }
+    }
     if (event.kind != ZYGOTE_PREPARED || event.status != STATUS_OK) {
         worker->state = WORKER_WAITING;
         return worker_send_ready(worker, event.error.text, false, err);
@@ -118,12 +133,28 @@ static enum status take_prepared(struct worker *worker, uint64_t now_us, bool *d
     return STATUS_OK;
 }
 
+/* A job that is not here is on its way. */
+static enum status await_job(struct worker *worker, uint64_t now_us, bool *did_something,
+                             struct error *err)
+{
+    struct error refusal;
+    if (worker_fetch_turn(worker, now_us, did_something, &refusal) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    worker->state = WORKER_WAITING;
+    worker->fetch = FETCH_DONE;
+    return worker_send_ready(worker, refusal.text, false, err);
+}
+
 /* Ready is who has set an executor up. */
 enum status worker_prepare_turn(struct worker *worker, uint64_t now_us, bool *did_something,
                                 struct error *err)
 {
     struct pool_result none;
     bool is_result;
+    if (worker_is_fetching(worker)) {
+        return await_job(worker, now_us, did_something, err);
+    }
     if (worker->pool == NULL) {
         return take_prepared(worker, now_us, did_something, err);
     }

@@ -8,18 +8,28 @@ expect_squares 20000
 
 # ssh as it is: what it starts there, it waits for.
 mkdir bin
-printf '%s\n' '#!/bin/sh' "exec '$here/agent.sh' \"\$@\"" >bin/ssh
+cat >bin/ssh <<SSH
+#!/bin/sh
+if [ -e '$scratch/jobs' ]; then # these are on the first host alone, and folders like /tmp on each
+    export TMPDIR='$scratch/places'
+    exec unshare --mount sh -c 'mount -t tmpfs none "\$0/jobs" && mount -t tmpfs none "\$0/places" &&
+        exec "\$@"' '$scratch' '$here/agent.sh' "\$@"
+fi
+exec '$here/agent.sh' "\$@"
+SSH
 chmod +x bin/ssh
 export PATH=$scratch/bin:$PATH
 unset ${!OMPI_*}
 export OMPI_MCA_oob_tcp_if_include=eth0 OMPI_MCA_btl_tcp_if_include=eth0
 for i in 1 2 3 4; do echo "$PREFIX$i slots=1"; done >hostfile
 
-# launch ARGUMENT...: from the first host, as $process; returns when the run has begun.
+# launch ARGUMENT...: from the first host, as $process; returns when the run has begun. $words are
+# the verb's own.
+words=()
 launch() {
     rm -rf run touched err
     hosts run 1 "$mapfleet" launch --hostfile hostfile "$@" map "$touching:touch" --range "0:$size" \
-        --slots 1 --lost-after 2 --run-dir run >out 2>err </dev/null &
+        --slots 1 --lost-after 2 --run-dir run "${words[@]}" >out 2>err </dev/null &
     process=$!
     await_run
 }
@@ -55,6 +65,27 @@ for event in rank daemon cut crash; do
         sleep 1.5 # connections through a cable that was out are tried again
     done
 done
+
+rule "a job that the first host alone has is sent to the others, where that is asked for"
+mkdir jobs places
+cp "$touching" jobs
+shared=$touching
+touching=$scratch/jobs/touching.so
+hosts run 1 "$mapfleet" launch --hostfile hostfile map "$touching:touch" --range 0:10 >out 2>err \
+    </dev/null
+status=$?
+expect_status 2
+grep -Eq "rank [123] on ${PREFIX}[234] cannot work: job $touching: No such file or directory .--ship-job" err ||
+    fail "the refusal does not say so"
+words=(--ship-job)
+launch
+finish
+expect_status 0
+expect_whole
+expect_hosts_empty 30
+rm -r jobs
+words=()
+touching=$shared
 
 rule "rank 0 killed: another start on the same hosts goes on"
 launch --restarts 1

@@ -130,7 +130,7 @@ Test(job_description, a_real_job_comes_back_as_the_same_bytes)
     struct job *again = NULL;
     struct error err = {""};
     (void)snprintf(path, sizeof(path), "%s/jobs/basics.so", getenv("MAPFLEET_BUILD_DIR"));
-    cr_assert(eq(int, job_load(path, &job, &err), STATUS_OK), "%s", err.text);
+    cr_assert(eq(int, job_load(path, NULL, &job, &err), STATUS_OK), "%s", err.text);
     struct buffer bytes = describe(job);
     cr_assert(eq(int, job_of_description(bytes.data, bytes.size, &again, &err), STATUS_OK), "%s",
               err.text);

@@ -598,7 +598,7 @@ Test(pool, a_job_of_another_digest_is_refused)
     fill_start(bench, "square", range, 0);
     bench->start.job_digest[0] ^= 1;
     const struct zygote_event event = prepare(bench);
-    cr_expect(eq(int, event.status, STATUS_INVALID));
+    cr_expect(eq(int, event.status, STATUS_NO_JOB));
     cr_expect(strstr(event.error.text, "differs") != NULL, "%s", event.error.text);
     destroy(bench);
 }

@@ -51,7 +51,7 @@ UNUSED static void load_job(struct bench *bench, const char *library)
     const char *build_dir = getenv("MAPFLEET_BUILD_DIR");
     cr_assert(build_dir != NULL, "MAPFLEET_BUILD_DIR is not set");
     (void)snprintf(path, sizeof(path), "%s/%s", build_dir, library);
-    cr_assert(eq(int, job_load(path, &bench->job, &err), STATUS_OK), "%s", err.text);
+    cr_assert(eq(int, job_load(path, NULL, &bench->job, &err), STATUS_OK), "%s", err.text);
 }
 
 UNUSED static void fill_start(struct bench *bench, const char *task, struct formula formula,
@@ -61,6 +61,7 @@ UNUSED static void fill_start(struct bench *bench, const char *task, struct form
     const struct task *found = job_task(bench->job, task, &err);
     cr_assert(found != NULL, "%s", err.text);
     bench->start = (struct wire_start){.version = WIRE_VERSION,
+                                       .ship_token = "",
                                        .program = "test",
                                        .job_path = bench->job->path,
                                        .task = task,
@@ -82,7 +83,7 @@ UNUSED static struct zygote_event prepare(struct bench *bench)
     struct buffer request = {0};
     const struct wire_message message = {.kind = WIRE_START, .as.start = bench->start};
     cr_assert(eq(int, wire_encode(&message, &request), STATUS_OK));
-    cr_assert(eq(int, executor_prepare(bench->zygote, 0, &request, &err), STATUS_OK));
+    cr_assert(eq(int, executor_prepare(bench->zygote, 0, &request, "", &err), STATUS_OK));
     buffer_free(&request);
     struct zygote_event event = {.kind = ZYGOTE_ENDED};
     bool is_event = false;

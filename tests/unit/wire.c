@@ -107,7 +107,8 @@ static const struct wire_message messages[] = {
           .is_isolated = true,
           .keeps_workdirs = true,
           .key_base = bytes,
-          .key_base_size = 3}},
+          .key_base_size = 3,
+          .ship_token = "0123"}},
     {.kind = WIRE_READY,
      .as.ready = {.version = WIRE_VERSION,
                   .program = "0.1.0",
@@ -140,6 +141,8 @@ static const struct wire_message messages[] = {
     {.kind = WIRE_END, .as.end = {.lease = 10, .index = 12345}},
     {.kind = WIRE_PULSE, .as.pulse = {.quiet_us = 600}},
     {.kind = WIRE_REJOIN, .as.rejoin = {.life = 7}},
+    {.kind = WIRE_FETCH, .as.fetch = {.offset = UINT64_C(1) << 33}},
+    {.kind = WIRE_LIBRARY, .as.library = {.offset = 3, .total_size = 8, .bytes = bytes, .size = 5}},
 };
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(*messages))
 
@@ -283,6 +286,7 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     EXPECT_FIELD(u64, a, b, gpus_per_rank);
     cr_assert(eq(sz, a->key_base_size, b->key_base_size));
     cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
+    expect_text(a->ship_token, b->ship_token);
     decoded_free(&d);
 }
 
@@ -570,6 +574,23 @@ Test(wire, an_unknown_kind_is_refused)
         struct buffer buffer = {0};
         const uint8_t data[] = {0x91, kinds[i]};
         cr_assert(eq(int, buffer_append(&buffer, data, 2), STATUS_OK));
+        cr_expect(eq(int, decode_only(&buffer), STATUS_PROTOCOL));
+        buffer_free(&buffer);
+    }
+}
+
+/* Bytes past its end, an offset past it, and none where there are more. */
+Test(wire, a_part_of_a_library_that_cannot_be_is_refused)
+{
+    static const struct wire_library parts[] = {
+        {.offset = 4, .total_size = 8, .bytes = bytes, .size = 5},
+        {.offset = 9, .total_size = 8, .bytes = bytes, .size = 0},
+        {.offset = UINT64_MAX, .total_size = 8, .bytes = bytes, .size = 5},
+        {.offset = 3, .total_size = 8, .bytes = bytes, .size = 0},
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const struct wire_message message = {.kind = WIRE_LIBRARY, .as.library = parts[i]};
+        struct buffer buffer = encoded(&message);
         cr_expect(eq(int, decode_only(&buffer), STATUS_PROTOCOL));
         buffer_free(&buffer);
     }
