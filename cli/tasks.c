@@ -61,17 +61,30 @@ static void print_options(const struct task *task)
     }
 }
 
+static void print_interface(const char *name, const struct type *input, const struct type *output,
+                            const char *help)
+{
+    (void)printf("%s: ", name);
+    print_type(input);
+    (void)printf(" -> ");
+    print_type(output);
+    (void)printf("\n");
+    if (help != NULL) {
+        (void)printf("    %s\n", help);
+    }
+}
+
 static void print_task(const struct task *task)
 {
-    (void)printf("%s: ", task->name);
-    print_type(task->input);
-    (void)printf(" -> ");
-    print_type(task->output);
-    (void)printf("\n");
-    if (task->help != NULL) {
-        (void)printf("    %s\n", task->help);
-    }
+    print_interface(task->name, task->input, task->output, task->help);
     print_options(task);
+}
+
+/* Behind the tasks, whose lines begin with their names. */
+static void print_workflow(const struct workflow *workflow)
+{
+    (void)printf("workflow ");
+    print_interface(workflow->name, workflow->input, workflow->output, workflow->help);
 }
 
 /* A job is loaded in a process of its own, and not for longer than a person waits. */
@@ -101,6 +114,9 @@ int tasks_main(const struct options *options)
     }
     for (size_t i = 0; i < job->task_count; i++) {
         print_task(&job->tasks[i]);
+    }
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        print_workflow(&job->workflows[i]);
     }
     job_destroy(job);
     return 0;

@@ -160,7 +160,7 @@ static enum status fill(struct job *job, mf_job_function *function, struct error
     if (registry.status != STATUS_OK) {
         return error_set(err, registry.status, "job %s: %s", job->name, registry.error.text);
     }
-    if (job->task_count == 0) {
+    if (job->task_count + job->workflow_count == 0) {
         return error_set(err, STATUS_INVALID, "job %s registers no task", job->name);
     }
     return STATUS_OK;
@@ -265,6 +265,10 @@ void job_destroy(struct job *job)
         registry_free_task(&job->tasks[i]);
     }
     free(job->tasks);
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        registry_free_workflow(&job->workflows[i]);
+    }
+    free(job->workflows);
     free(job->name);
     free(job->path);
     if (job->library != NULL) {
@@ -286,5 +290,44 @@ const struct task *job_task(const struct job *job, const char *name, struct erro
     (void)error_set(err, STATUS_NOT_FOUND, "job %s has no task \"%s\"; it has %.*s", job->name,
                     name, (int)names.size, names.data != NULL ? (const char *)names.data : "none");
     buffer_free(&names);
+    return NULL;
+}
+
+/* What was meant by "", where there is no other. */
+static enum status fail_workflow(const struct job *job, const char *name, struct error *err)
+{
+    struct buffer names = {0};
+    enum status status;
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        list_add(&names, job->workflows[i].name);
+    }
+    const char *list = names.data != NULL ? (const char *)names.data : "none";
+    const int size = names.data != NULL ? (int)names.size : (int)strlen(list);
+    if (job->workflow_count == 0) {
+        status =
+            error_set(err, STATUS_NOT_FOUND,
+                      "job %s has no workflow (mapfleet map runs one of its tasks)", job->name);
+    } else if (*name == '\0') {
+        status = error_set(err, STATUS_NOT_FOUND, "job %s has several workflows, say which: %.*s",
+                           job->name, size, list);
+    } else {
+        status = error_set(err, STATUS_NOT_FOUND, "job %s has no workflow \"%s\"; it has %.*s",
+                           job->name, name, size, list);
+    }
+    buffer_free(&names);
+    return status;
+}
+
+const struct workflow *job_workflow(const struct job *job, const char *name, struct error *err)
+{
+    if (*name == '\0' && job->workflow_count == 1) {
+        return &job->workflows[0];
+    }
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        if (strcmp(job->workflows[i].name, name) == 0) {
+            return &job->workflows[i];
+        }
+    }
+    (void)fail_workflow(job, name, err);
     return NULL;
 }

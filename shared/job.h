@@ -1,8 +1,9 @@
-/* job.h - a job and its tasks: a shared library (or a function of the program) that registered.
+/* job.h - a job, its tasks and workflows: a shared library (or a function of the program) that
+ * registered.
  *
  *     job_load / job_build --> job_task ... --> job_destroy
  *
- * Ownership: a job owns its tasks, their types and texts, and its library.
+ * Ownership: a job owns its tasks and workflows, their types and texts, and its library.
  * Failure:   a job that is not there, is no shared library, lacks mf_job, or registers what cannot
  *            be registered, is refused with the path and the reason; the first reason counts.
  *
@@ -39,6 +40,14 @@ struct task {
     bool is_idempotent;
 };
 
+struct workflow {
+    char *name;
+    char *help;               /* NULL where there is none */
+    mf_workflow_function *fn; /* NULL in a job that is only described */
+    struct type *input;       /* a record */
+    struct type *output;
+};
+
 struct job {
     char *name; /* the library's base name without its ending, or the program's name */
     char *path; /* absolute; "" where the job is built into the program */
@@ -46,6 +55,9 @@ struct job {
     struct task *tasks;
     size_t task_count;
     size_t task_capacity;
+    struct workflow *workflows;
+    size_t workflow_count;
+    size_t workflow_capacity;
     bool has_setup;                 /* a setup or a teardown */
     mf_setup_function *setup;       /* NULL: none, or the job is only described */
     mf_teardown_function *teardown; /* NULL: none */
@@ -77,5 +89,8 @@ void job_destroy(struct job *job); /* NULL is allowed */
 
 /* NULL when there is none of that name; the error lists those that there are. */
 const struct task *job_task(const struct job *job, const char *name, struct error *err);
+
+/* The same for a workflow; `name` may be "" where the job has only one. */
+const struct workflow *job_workflow(const struct job *job, const char *name, struct error *err);
 
 #endif

@@ -9,8 +9,9 @@
 #include "shared/registry.h"
 #include "shared/unpack.h"
 
-#define JOB_ITEM_COUNT 5
+#define JOB_ITEM_COUNT 6
 #define TASK_ITEM_COUNT 15
+#define WORKFLOW_ITEM_COUNT 4
 
 /* ---- Writing ----------------------------------------------------------------------------------
  */
@@ -56,6 +57,15 @@ static void put_task(struct pack *out, const struct task *task)
     pack_bool(out, task->is_idempotent);
 }
 
+static void put_workflow(struct pack *out, const struct workflow *workflow)
+{
+    pack_array(out, WORKFLOW_ITEM_COUNT);
+    pack_text(out, workflow->name);
+    put_text_or_nil(out, workflow->help);
+    put_type(out, workflow->input);
+    put_type(out, workflow->output);
+}
+
 enum status job_describe(const struct job *job, struct buffer *out, struct error *err)
 {
     struct pack pack;
@@ -69,6 +79,10 @@ enum status job_describe(const struct job *job, struct buffer *out, struct error
     pack_array(&pack, job->task_count);
     for (size_t i = 0; i < job->task_count; i++) {
         put_task(&pack, &job->tasks[i]);
+    }
+    pack_array(&pack, job->workflow_count);
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        put_workflow(&pack, &job->workflows[i]);
     }
     const enum status status = pack_finish(&pack);
     if (status != STATUS_OK) {
@@ -173,21 +187,53 @@ static void get_head(struct unpack *in, struct job *job)
     memcpy(job->digest, digest, JOB_DIGEST_SIZE);
 }
 
+static void get_workflow(struct unpack *in, struct workflow *workflow)
+{
+    unpack_array_of(in, WORKFLOW_ITEM_COUNT);
+    workflow->name = get_text(in);
+    workflow->help = get_text_or_nil(in);
+    workflow->input = get_type(in);
+    workflow->output = get_type(in);
+    if (!registry_is_name(workflow->name) || workflow->input == NULL ||
+        type_kind(workflow->input) != TYPE_RECORD || type_is_optional(workflow->input)) {
+        unpack_fail(in);
+    }
+}
+
+static void get_tasks(struct unpack *in, struct job *job)
+{
+    const uint32_t count = unpack_array(in);
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        job->tasks =
+            memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
+        struct task *task = &job->tasks[job->task_count++];
+        *task = (struct task){.name = NULL};
+        get_task(in, task);
+    }
+}
+
+static void get_workflows(struct unpack *in, struct job *job)
+{
+    const uint32_t count = unpack_array(in);
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        job->workflows = memory_grow(job->workflows, job->workflow_count, &job->workflow_capacity,
+                                     sizeof(*job->workflows));
+        struct workflow *workflow = &job->workflows[job->workflow_count++];
+        *workflow = (struct workflow){.name = NULL};
+        get_workflow(in, workflow);
+    }
+}
+
 enum status job_of_description(const uint8_t *data, size_t size, struct job **job_out,
                                struct error *err)
 {
     struct unpack in = unpack_start(data, size);
     struct job *job = memory_take(1, sizeof(*job));
     get_head(&in, job);
-    const uint32_t count = unpack_array(&in);
-    for (uint32_t i = 0; i < count && !in.failed; i++) {
-        job->tasks =
-            memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
-        struct task *task = &job->tasks[job->task_count++];
-        *task = (struct task){.name = NULL};
-        get_task(&in, task);
-    }
-    if (size > JOB_DESCRIPTION_SIZE_MAX || count == 0 || !unpack_is_done(&in)) {
+    get_tasks(&in, job);
+    get_workflows(&in, job);
+    if (size > JOB_DESCRIPTION_SIZE_MAX || job->task_count + job->workflow_count == 0 ||
+        !unpack_is_done(&in)) {
         job_destroy(job);
         return error_set(err, STATUS_PROTOCOL, "the description of a job (%zu bytes) is malformed",
                          size);

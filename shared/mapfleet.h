@@ -1,9 +1,11 @@
 /* mapfleet.h - the public interface of mapfleet: what a job and a program of one's own need.
  *
- * A job is a shared library with one entry point, mf_job(), which registers tasks. A task is a
- * plain function of one input and at most one output; an attempt is one call of it.
+ * A job is a shared library with one entry point, mf_job(), which registers tasks and workflows. A
+ * task is a plain function of one input and at most one output; an attempt is one call of it. A
+ * workflow is a function that calls and maps tasks.
  *
  *     mf_job() --registers--> task --one call an attempt--> fn(ctx, input, output) --> status
+ *              --registers--> workflow --mf_call, mf_map--> attempts of tasks, on the ranks
  *
  * Ownership: whatever a function receives (context, input, writer, and every pointer that the
  *            readers return) belongs to mapfleet and is valid until the function returns.
@@ -342,6 +344,107 @@ typedef mf_status mf_setup_function(mf_context *ctx, void **state);
 typedef void mf_teardown_function(void *state);
 MF_EXPORT void mf_register_setup(mf_registry *job, mf_setup_function *setup,
                                  mf_teardown_function *teardown);
+
+/* ---- Workflows ------------------------------------------------------------------------------
+ *
+ * A workflow function runs in a process of its own beside the master. What it calls and maps runs
+ * on the ranks of the run; loops and branches over what came back are plain C. When a run is
+ * resumed the function runs again, and each call and map that is recorded is answered from the
+ * record: so it must ask for the same, in the same order, where it has got the same answers. A
+ * clock, a random number or a file that changes may only be read in a task.
+ *
+ * A call or map whose task is unknown, whose options make no sense, or whose inputs are of another
+ * type than the task takes, is refused before anything of it starts. Like one that failed it gives
+ * MF_FAIL or NULL, and mf_workflow_error() says why.
+ *
+ * Every value that a workflow reads lives until its function returns. */
+
+typedef struct mf_workflow mf_workflow;
+
+/* `input` is a record of the parameters. A function that returns MF_FAIL fails the run, for the
+ * reason that mf_workflow_fail() gave, or else that of the latest call or map that failed. What it
+ * has started and not waited for when it returns, is ended. */
+typedef mf_status mf_workflow_function(mf_workflow *wf, const mf_value *input, mf_writer *output);
+
+typedef struct mf_workflow_def {
+    const char *name;         /* as a task's, and none of a task of the job */
+    mf_workflow_function *fn; /* required */
+    const char *input;        /* a record: a field is a parameter, NAME=VALUE; default "{}" */
+    const char *output;       /* type of the output; default "any" */
+    const char *help;         /* one sentence for `mapfleet tasks`; default none */
+} mf_workflow_def;
+
+MF_EXPORT void mf_register_workflow(mf_registry *job, const mf_workflow_def *workflow);
+
+/* A value under a name. */
+typedef struct mf_named {
+    const char *name;
+    const mf_value *value;
+} mf_named;
+
+/* The options of one map, as on the command line (there `--min-success-ratio 0.9`, here
+ * `.min_success_ratio = "0.9"`). Each that is given overrides the task's own; NULL leaves that. */
+typedef struct mf_map_options {
+    const char *min_success_ratio;
+    const char *min_successes;
+    const char *max_failures;
+    const char *policy; /* "stop", "run-all" or "enough" */
+    const char *retries;
+    const char *retry_delay;
+    const char *system_retries;
+    const char *timeout;
+    const char *mem;
+    const char *mem_growth;
+    const char *cpus;
+    const char *gpus;
+    const char *concurrency;
+    const char *delay;
+    const char *unit_size;
+    const char *cache; /* "use", "refresh" or "off" */
+    const char *cache_version;
+
+    /* Arrays that end with a name of NULL. `zip` are lists of equal length: their items become the
+     * fields of one record an instance. `bind` are values that every instance gets, as fields.
+     * Where the map has inputs beside them, those are records. */
+    const mf_named *zip;
+    const mf_named *bind;
+} mf_map_options;
+
+/* Run a task once, on some rank, and write what it gives to `output`: that of the workflow, or one
+ * of mf_make(). MF_OK, or MF_FAIL where it failed or was refused. */
+MF_EXPORT mf_status mf_call(mf_workflow *wf, const char *task, const mf_value *input,
+                            mf_writer *output);
+/* The same, as a value, and with options (NULL: none); NULL where it failed. */
+MF_EXPORT const mf_value *mf_call_value(mf_workflow *wf, const char *task, const mf_value *input,
+                                        const mf_map_options *options);
+
+/* Run a task once for each item of the list `inputs` (NULL where options->zip gives them) and wait
+ * for all. A list as long as that, in its order, where null stands for an instance that did not
+ * succeed, which options have to allow: then it is a `list<T?>`, and what takes `list<T>` refuses
+ * it. NULL where the map failed. `options` may be NULL. */
+MF_EXPORT const mf_value *mf_map(mf_workflow *wf, const char *task, const mf_value *inputs,
+                                 const mf_map_options *options);
+
+/* The same in two steps, so that several run at once. One that cannot be started gives NULL, for
+ * which mf_wait() gives NULL. May be waited for again, with the same answer. */
+typedef struct mf_running mf_running;
+MF_EXPORT mf_running *mf_map_start(mf_workflow *wf, const char *task, const mf_value *inputs,
+                                   const mf_map_options *options);
+MF_EXPORT const mf_value *mf_wait(mf_workflow *wf, mf_running *running);
+
+/* Make a value: write it to what mf_make() gives, then mf_made() is it; NULL where it is none (a
+ * container left open, two values), which mf_workflow_error() then says. */
+MF_EXPORT mf_writer *mf_make(mf_workflow *wf);
+MF_EXPORT const mf_value *mf_made(mf_workflow *wf, mf_writer *made);
+
+/* Why the latest call or map that failed did; "" where none has. */
+MF_EXPORT const char *mf_workflow_error(const mf_workflow *wf);
+/* Say why the workflow fails, and return what its function is to return. Cut at 4 KiB. */
+MF_EXPORT mf_status mf_workflow_fail(mf_workflow *wf, const char *format, ...) MF_PRINTF(2, 3);
+/* Write one line to standard error, with the workflow's name before it. */
+MF_EXPORT void mf_workflow_log(mf_workflow *wf, const char *format, ...) MF_PRINTF(2, 3);
+
+/* ---- The job --------------------------------------------------------------------------------- */
 
 /* The entry point that every job defines. */
 typedef void mf_job_function(mf_registry *job);

@@ -31,6 +31,14 @@ void registry_free_task(struct task *task)
     free(task->cache_ignore);
 }
 
+void registry_free_workflow(struct workflow *workflow)
+{
+    free(workflow->name);
+    free(workflow->help);
+    type_destroy(workflow->input);
+    type_destroy(workflow->output);
+}
+
 static enum status check_count(const char *field, int64_t value, int64_t min, struct error *err)
 {
     return value >= min
@@ -42,12 +50,16 @@ static enum status check_count(const char *field, int64_t value, int64_t min, st
 static enum status read_type(const char *field, const char *text, struct type **type_out,
                              struct error *err)
 {
-    const char *known = text != NULL ? text : "any";
-    const enum status status = type_parse(known, type_out, err);
+    const enum status status = type_parse(text, type_out, err);
     if (status != STATUS_OK) {
-        error_prefix(err, "%s type \"%s\": ", field, known);
+        error_prefix(err, "%s type \"%s\": ", field, text);
     }
     return status;
+}
+
+static const char *or_else(const char *text, const char *usual)
+{
+    return text != NULL ? text : usual;
 }
 
 static enum status read_time(const char *field, const char *text, uint64_t *ns_out,
@@ -108,9 +120,9 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
     task->options.output_size_max = JOB_OUTPUT_SIZE_MAX_DEFAULT;
     task->options.grace_ns = JOB_GRACE_NS_DEFAULT;
     task->options.lost_after_ns = JOB_LOST_AFTER_NS_DEFAULT;
-    enum status status = read_type("input", from->input, &task->input, err);
+    enum status status = read_type("input", or_else(from->input, "any"), &task->input, err);
     if (status == STATUS_OK) {
-        status = read_type("output", from->output, &task->output, err);
+        status = read_type("output", or_else(from->output, "any"), &task->output, err);
     }
     if (status == STATUS_OK) {
         status = read_counts(from, &task->options, err);
@@ -127,24 +139,42 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
     return status;
 }
 
-static enum status check_task(const struct job *job, const mf_task *from, struct error *err)
+/* `what` it is, for the text: "a task". */
+static enum status check_name(const struct job *job, const char *what, const char *name,
+                              struct error *err)
 {
-    if (from == NULL || from->name == NULL || !registry_is_name(from->name)) {
+    if (name == NULL || !registry_is_name(name)) {
         return error_set(err, STATUS_INVALID,
-                         "a task has the name \"%s\": expected [A-Za-z_][A-Za-z0-9_-]*",
-                         from != NULL && from->name != NULL ? from->name : "");
+                         "%s has the name \"%s\": expected [A-Za-z_][A-Za-z0-9_-]*", what,
+                         or_else(name, ""));
     }
     for (size_t i = 0; i < job->task_count; i++) {
-        if (strcmp(job->tasks[i].name, from->name) == 0) {
-            return error_set(err, STATUS_EXISTS, "task %s is registered twice", from->name);
+        if (strcmp(job->tasks[i].name, name) == 0) {
+            return error_set(err, STATUS_EXISTS, "task %s is registered twice", name);
         }
+    }
+    for (size_t i = 0; i < job->workflow_count; i++) {
+        if (strcmp(job->workflows[i].name, name) == 0) {
+            return error_set(err, STATUS_EXISTS, "workflow %s is registered twice", name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_task(const struct job *job, const mf_task *from, struct error *err)
+{
+    const enum status status = check_name(job, "a task", from->name, err);
+    if (status != STATUS_OK) {
+        return status;
     }
     return from->fn != NULL ? STATUS_OK
                             : error_set(err, STATUS_INVALID, "task %s has no function", from->name);
 }
 
-void mf_register_task(mf_registry *registry, const mf_task *from)
+void mf_register_task(mf_registry *registry, const mf_task *given)
 {
+    static const mf_task nothing;
+    const mf_task *from = given != NULL ? given : &nothing;
     struct job *job = registry->job;
     if (registry->status != STATUS_OK) {
         return;
@@ -166,6 +196,55 @@ void mf_register_task(mf_registry *registry, const mf_task *from)
     task.cache_ignore = copy_or_null(from->cache_ignore);
     job->tasks = memory_grow(job->tasks, job->task_count, &job->task_capacity, sizeof(*job->tasks));
     job->tasks[job->task_count++] = task;
+}
+
+/* Its parameters are the fields of its input. */
+static enum status read_workflow(const mf_workflow_def *from, struct workflow *workflow,
+                                 struct error *err)
+{
+    enum status status = read_type("input", or_else(from->input, "{}"), &workflow->input, err);
+    if (status == STATUS_OK &&
+        (type_kind(workflow->input) != TYPE_RECORD || type_is_optional(workflow->input))) {
+        status =
+            error_set(err, STATUS_INVALID,
+                      "input type \"%s\": expected a record, {name: type, ...}: its fields are "
+                      "the parameters",
+                      from->input);
+    }
+    return status == STATUS_OK
+               ? read_type("output", or_else(from->output, "any"), &workflow->output, err)
+               : status;
+}
+
+static enum status add_workflow(struct job *job, const mf_workflow_def *from, struct error *err)
+{
+    struct workflow workflow = {.fn = from->fn};
+    enum status status = from->fn != NULL ? read_workflow(from, &workflow, err)
+                                          : error_set(err, STATUS_INVALID, "it has no function");
+    if (status != STATUS_OK) {
+        error_prefix(err, "workflow %s: ", from->name);
+        registry_free_workflow(&workflow);
+        return status;
+    }
+    workflow.name = memory_copy_text(from->name);
+    workflow.help = copy_or_null(from->help);
+    job->workflows = memory_grow(job->workflows, job->workflow_count, &job->workflow_capacity,
+                                 sizeof(*job->workflows));
+    job->workflows[job->workflow_count++] = workflow;
+    return STATUS_OK;
+}
+
+void mf_register_workflow(mf_registry *registry, const mf_workflow_def *given)
+{
+    static const mf_workflow_def nothing;
+    const mf_workflow_def *from = given != NULL ? given : &nothing;
+    if (registry->status != STATUS_OK) {
+        return;
+    }
+    registry->status = check_name(registry->job, "a workflow", from->name, &registry->error);
+    if (registry->status == STATUS_OK) {
+        registry->status = add_workflow(registry->job, from, &registry->error);
+    }
 }
 
 void mf_register_setup(mf_registry *registry, mf_setup_function *setup,

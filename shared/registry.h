@@ -16,9 +16,10 @@ struct mf_registry {
     struct error error;
 };
 
-/* [A-Za-z_][A-Za-z0-9_-]*: the name of a task. */
+/* [A-Za-z_][A-Za-z0-9_-]*: the name of a task or workflow. */
 bool registry_is_name(const char *text);
 
 void registry_free_task(struct task *task);
+void registry_free_workflow(struct workflow *workflow);
 
 #endif

@@ -59,6 +59,11 @@ MUST_CHECK enum status type_format(const struct type *type, struct buffer *out);
 /* Do they take the same values? The order of a record's fields says nothing. */
 bool type_is_equal(const struct type *a, const struct type *b);
 
+/* May values of `from` be given for `to`, as far as the types alone say? What only a value can show
+ * is granted: what an `any` holds, which keys a map has, whether a text is a path. A `T?` is never
+ * a T: whether it holds a null today says nothing of tomorrow. */
+bool type_fits(const struct type *from, const struct type *to);
+
 /* Does the value have the type, to the letter (an int is no float)? */
 MUST_CHECK enum status type_check(const struct type *type, const mf_value *value,
                                   struct error *err);

@@ -19,6 +19,13 @@ static mf_status task(mf_context *ctx, const mf_value *input, mf_writer *output)
     return MF_OK;
 }
 
+static mf_status workflow(mf_workflow *wf, const mf_value *input, mf_writer *output)
+{
+    (void)wf;
+    mf_put_value(output, input);
+    return MF_OK;
+}
+
 static mf_status set_up(mf_context *ctx, void **state)
 {
     (void)ctx;
@@ -46,6 +53,12 @@ static void register_all(mf_registry *job)
                                      .idempotent = true});
     mf_register_task(job, &(mf_task){.name = "bare", .fn = task});
     mf_register_setup(job, set_up, NULL);
+    mf_register_workflow(job, &(mf_workflow_def){.name = "flow",
+                                                 .fn = workflow,
+                                                 .input = "{xs: list<int>, n?: int}",
+                                                 .output = "list<float?>",
+                                                 .help = "Adds up."});
+    mf_register_workflow(job, &(mf_workflow_def){.name = "plain", .fn = workflow});
 }
 
 static void register_one(mf_registry *job)
@@ -76,6 +89,27 @@ static void expect_type(const struct type *type, const char *text)
     cr_expect(eq(sz, buffer.size, strlen(text)));
     cr_expect(eq(int, memcmp(buffer.data, text, strlen(text)), 0), "expected %s", text);
     buffer_free(&buffer);
+}
+
+Test(job_description, workflows_come_back_without_their_functions)
+{
+    struct job *job = build(register_all);
+    struct job *again = NULL;
+    struct buffer bytes = describe(job);
+    cr_assert(eq(int, job_of_description(bytes.data, bytes.size, &again, NULL), STATUS_OK));
+    cr_assert(eq(sz, again->workflow_count, 2));
+    const struct workflow *flow = &again->workflows[0];
+    cr_expect(strcmp(flow->name, "flow") == 0);
+    cr_expect(strcmp(flow->help, "Adds up.") == 0);
+    cr_expect(flow->fn == NULL);
+    expect_type(flow->input, "{xs: list<int>, n?: int}");
+    expect_type(flow->output, "list<float?>");
+    expect_type(again->workflows[1].input, "{}");
+    expect_type(again->workflows[1].output, "any");
+    cr_expect(again->workflows[1].help == NULL);
+    job_destroy(job);
+    job_destroy(again);
+    buffer_free(&bytes);
 }
 
 Test(job_description, all_but_the_functions_comes_back)
