@@ -33,8 +33,8 @@ static void put_file(struct msghdr *head, union fd_message *rights, int file)
     memcpy(CMSG_DATA(control), &file, sizeof(file));
 }
 
-enum status workflow_port_send(int socket, const struct workflow_message *message, int file,
-                               struct error *err)
+static enum status send_message(int socket, const struct workflow_message *message, int file,
+                                int flags, bool *is_sent_out, struct error *err)
 {
     struct buffer bytes = {0};
     union fd_message rights;
@@ -49,13 +49,27 @@ enum status workflow_port_send(int socket, const struct workflow_message *messag
         put_file(&head, &rights, file);
     }
     do {
-        sent = sendmsg(socket, &head, MSG_NOSIGNAL);
+        sent = sendmsg(socket, &head, MSG_NOSIGNAL | flags);
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
+    *is_sent_out = sent >= 0;
+    if (sent < 0 && (flags == 0 || errno != EAGAIN)) {
         status = error_set(err, STATUS_IO, "message of a workflow: %s", strerror(errno));
     }
     buffer_free(&bytes);
     return status;
+}
+
+enum status workflow_port_send(int socket, const struct workflow_message *message, int file,
+                               struct error *err)
+{
+    bool is_sent = false;
+    return send_message(socket, message, file, 0, &is_sent, err);
+}
+
+enum status workflow_port_offer(int socket, const struct workflow_message *message,
+                                bool *is_sent_out, struct error *err)
+{
+    return send_message(socket, message, -1, MSG_DONTWAIT, is_sent_out, err);
 }
 
 /* The descriptor that came beside a message; -1 where there is none. All others are closed. */

@@ -22,9 +22,12 @@
 /* A connected pair, closed on exec. */
 MUST_CHECK enum status workflow_port_pair(int sockets_out[2], struct error *err);
 
-/* `file` may be -1. Waits until the message has been taken by the socket. */
+/* `file` may be -1. Waits until the socket has taken the message. */
 MUST_CHECK enum status workflow_port_send(int socket, const struct workflow_message *message,
                                           int file, struct error *err);
+/* Never waits: *is_sent_out is false where the other end has yet to read what was sent before. */
+MUST_CHECK enum status workflow_port_offer(int socket, const struct workflow_message *message,
+                                           bool *is_sent_out, struct error *err);
 
 /* The next message; its texts are in the arena. *file_out is -1 where none came beside it.
  * *is_message_out is false where there is none yet and `waits` is. */
