@@ -44,12 +44,8 @@ static enum status load(const char *path, const char *launch_dir, const uint8_t 
         return error_set(err, STATUS_NOT_FOUND, "the folder %s, in which the run was started: %s",
                          launch_dir, strerror(errno));
     }
-    const enum status status =
-        *path == '\0' ? job_open("", &prepared.job, err) : job_load(path, &prepared.job, err);
-    if (status == STATUS_OK && memcmp(prepared.job->digest, digest, JOB_DIGEST_SIZE) != 0) {
-        return error_set(err, STATUS_INVALID, "job %s has changed since it was looked at", path);
-    }
-    return status;
+    return *path == '\0' ? job_open("", &prepared.job, err)
+                         : job_load(path, digest, &prepared.job, err);
 }
 
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
