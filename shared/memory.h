@@ -19,8 +19,8 @@ void *memory_resize(void *memory, size_t count, size_t size) __attribute__((retu
 void *memory_grow(void *memory, size_t count, size_t *capacity, size_t size);
 
 /* Have this process keep what it frees, up to some 64 MiB, for what it takes next. Without it,
- * messages of some MiB would go back to the kernel each time, and each page of the next one is given and
- * cleared anew. */
+ * messages of some MiB would go back to the kernel each time, and each page of the next one is
+ * given and cleared anew. */
 void memory_keep(void);
 
 char *memory_copy_text(const char *text) __attribute__((returns_nonnull));
