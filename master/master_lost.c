@@ -153,12 +153,13 @@ static enum status lose(struct master *master, uint32_t rank, const char *why, u
     const char *name = presence_name(master->presence, rank);
     const char *host = strstr(name, " on ");
     char text[TEXT_SIZE];
-    const bool is_early = master->state == MASTER_STARTING || master->state == MASTER_RUNNING;
+    leave_out(master, rank);
+    const bool goes_on = master->state == MASTER_STARTING ||
+                         (master->state == MASTER_RUNNING && master->present_count > 0);
     (void)snprintf(text, sizeof(text), "%s%s%s", host != NULL ? host + strlen(" on ") : "",
                    host != NULL ? ": " : "", why);
-    log_warning("%s is lost: %s%s", name, why, is_early ? "; the run goes on without it" : "");
+    log_warning("%s is lost: %s%s", name, why, goes_on ? "; the run goes on without it" : "");
     note_loss(master, name, why);
-    leave_out(master, rank);
     switch (master->state) {
     case MASTER_STARTING:
         master_heard_from(master, rank);

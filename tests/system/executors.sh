@@ -197,6 +197,7 @@ kill -KILL "$(pgrep -P "$(rank_process "$process" 1)" | head -1)"
 finish
 expect_status 75
 expect_in err "no rank is left to work"
+expect_not_in err "the run goes on"
 expect_in err "go on with: mapfleet resume"
 expect_nothing_left
 
