@@ -58,6 +58,16 @@ static void add_parameter(struct launch_line *line, const char *parameter, const
     }
 }
 
+/* Of Open MPI 5's launcher. */
+static void add_launcher_parameter(struct launch_line *line, const char *parameter,
+                                   const char *value)
+{
+    if (user_setting("PRTE_MCA_", parameter) == NULL) {
+        add(line, "--prtemca");
+        add_pair(line, parameter, value);
+    }
+}
+
 static bool begins_with(const char *name, size_t name_size, const char *prefix)
 {
     return name_size >= strlen(prefix) && strncmp(name, prefix, strlen(prefix)) == 0;
@@ -169,6 +179,15 @@ static void add_keepalive(struct launch_line *line)
     add_parameter(line, "oob_tcp_keepalive_probes", "3");
 }
 
+/* mpirun of Open MPI 5 ends the job once it notices that a daemon is lost, and is not to look for
+ * it: rank 0 notices the loss of a host, and goes on. */
+static void add_endurance(struct launch_line *line)
+{
+    add_pair(line, "--with-ft", "ulfm");
+    add_parameter(line, "async_mpi_finalize", "1");
+    add_launcher_parameter(line, "oob_tcp_keepalive_time", "0");
+}
+
 /* Has the user a say in this already? Open MPI 5's launcher has parameters of its own. */
 static bool is_users_own(const struct launch_plan *plan, const char *before_5, const char *since_5)
 {
@@ -227,8 +246,7 @@ static void make_mpirun(const struct launch_plan *plan, struct launch_line *line
     add(line, "mpirun");
     add_places(plan, line);
     if (plan->mpi_major >= 5) {
-        add_pair(line, "--with-ft", "ulfm");
-        add_parameter(line, "async_mpi_finalize", "1");
+        add_endurance(line);
     } else {
         add(line, "--enable-recovery");
         add_keepalive(line);

@@ -33,7 +33,7 @@ static const struct pattern patterns[] = {
     {.text = SPEAKER "[[" NUMBER "," NUMBER "]," NUMBER "] ORTE_ERROR_LOG: " REST
                      "show_help.c at " REST "\n"},
     /* A race within mpirun: the agent it started has ended, or begun, already. */
-    {.text = SPEAKER "plm:rsh: Warning: setpgid(" REST "\n"},
+    {.text = SPEAKER "plm:" HOST ": Warning: setpgid(" REST "\n"},
     /* libevent, within Open MPI 5's: a rank is dead that it still wanted to write to. */
     {.text = "[warn] Epoll " HOST "(" NUMBER ") on fd " NUMBER " failed. " REST "\n"},
     /* It does as it was asked to; rank 0 says what the signal does. */

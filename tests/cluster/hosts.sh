@@ -89,7 +89,10 @@ crash)
     ip -n "$switch" link set "p$2" down
     end_all "$PREFIX$2"
     ;;
-daemon) end_all "$PREFIX$2" orted ;;
+daemon)
+    end_all "$PREFIX$2" orted
+    end_all "$PREFIX$2" prted
+    ;;
 down) down ;;
 *)
     sed -n '2,16p' "$0"

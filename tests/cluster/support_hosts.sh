@@ -27,7 +27,7 @@ rank_of() {
     local pid
     for pid in $(hosts pids "$1" mapfleet); do
         case $(cat "/proc/$(awk '{print $4}' "/proc/$pid/stat" 2>/dev/null)/comm" 2>/dev/null) in
-        mpirun | orterun | orted) echo "$pid" ;;
+        mpirun | orterun | orted | prterun | prted) echo "$pid" ;;
         esac
     done
 }
@@ -70,5 +70,5 @@ expect_hosts_empty() {
             kill -KILL "$left" 2>/dev/null
         done
     done
-    find /dev/shm -maxdepth 1 -name "vader_segment.$PREFIX*" -delete
+    find /dev/shm -maxdepth 1 -name "*_segment.$PREFIX*" -delete
 }

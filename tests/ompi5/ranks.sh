@@ -22,6 +22,20 @@ launch() {
         --run-dir run >out 2>err </dev/null &
     process=$!
     wait_for begun-0 begun-1 begun-2
+    note_segments "$1"
+}
+
+# The files of the memory that rank 0 shares with the others.
+note_segments() {
+    segments=$(grep -h -o '/dev/shm/sm_segment[^ ]*' "/proc/$(rank_process "$process" 0)/maps" | sort -u)
+    [ -n "$segments" ] || [ "$1" = self,tcp ] || fail "the ranks share no memory"
+}
+
+expect_segments_gone() {
+    local segment
+    for segment in $segments; do
+        [ ! -e "$segment" ] || fail "$segment is left"
+    done
 }
 
 # The status of the run, which is not mpirun's.
@@ -40,7 +54,7 @@ expect_whole() {
     [ "$(awk '{print $2}' starts | sort | uniq -d | grep -c .)" -le "$1" ] ||
         fail "more than $1 ran again"
     expect_nothing_left
-    [ -z "$(find /dev/shm -name '*_segment.*')" ] || fail "files are left in /dev/shm"
+    expect_segments_gone
 }
 
 rule "it is Open MPI 5 that runs here"
@@ -89,6 +103,7 @@ finish
 expect_in err "rank 0 is lost: its process has ended"
 expect_run_status 75
 expect_nothing_left
+expect_segments_gone
 touch open
 run 4 resume run
 expect_status 0

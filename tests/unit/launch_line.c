@@ -106,7 +106,8 @@ Test(launch_line, open_mpi_5_has_other_words)
     const struct launch_plan plan = {.mpi_major = 5, .hosts = "a", .program = "/bin/mapfleet"};
     (void)setenv("A", "1", 1);
     expect_line(&plan, "mpirun --host a --map-by node --bind-to none --with-ft ulfm --mca "
-                       "async_mpi_finalize 1 --prtemca plm_ssh_agent '/bin/mapfleet launch-agent' "
+                       "async_mpi_finalize 1 --prtemca oob_tcp_keepalive_time 0 --prtemca "
+                       "plm_ssh_agent '/bin/mapfleet launch-agent' "
                        "-x A /bin/mapfleet map j:t\n");
 }
 
@@ -114,10 +115,12 @@ Test(launch_line, open_mpi_5_has_other_parameters_that_the_user_may_have_set)
 {
     struct launch_plan plan = {.mpi_major = 5, .ranks = 2, .program = "/bin/mapfleet"};
     (void)setenv("OMPI_MCA_hwloc_base_binding_policy", "core", 1);
-    expect_line(&plan, "mpirun -n 2 --bind-to none --oversubscribe --with-ft ulfm --mca "
-                       "async_mpi_finalize 1 /bin/mapfleet map j:t\n");
+    expect_line(&plan,
+                "mpirun -n 2 --bind-to none --oversubscribe --with-ft ulfm --mca "
+                "async_mpi_finalize 1 --prtemca oob_tcp_keepalive_time 0 /bin/mapfleet map j:t\n");
     (void)setenv("PRTE_MCA_hwloc_default_binding_policy", "core", 1);
     (void)setenv("PRTE_MCA_rmaps_default_mapping_policy", "slot", 1);
+    (void)setenv("PRTE_MCA_oob_tcp_keepalive_time", "9", 1);
     (void)setenv("OMPI_MCA_async_mpi_finalize", "0", 1);
     expect_line(&plan, "mpirun -n 2 --with-ft ulfm /bin/mapfleet map j:t\n");
     plan.hosts = "a,b";

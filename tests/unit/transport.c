@@ -322,17 +322,20 @@ static int map_file(const char *path, void **memory_out)
 Test(transport, what_open_mpi_would_leave_is_removed_where_this_process_has_it_mapped)
 {
     char own[64];
+    char own_of_5[64];
     char other[64];
     char unrelated[64];
-    void *memory[3];
+    void *memory[4];
     (void)snprintf(own, sizeof(own), "/dev/shm/vader_segment.test.%d.1", (int)getpid());
+    (void)snprintf(own_of_5, sizeof(own_of_5), "/dev/shm/sm_segment.test.%d.1", (int)getpid());
     (void)snprintf(other, sizeof(other), "/dev/shm/vader_segment.test.%d.2", (int)getpid());
     (void)snprintf(unrelated, sizeof(unrelated), "/dev/shm/mapfleet-test.%d", (int)getpid());
     cr_assert(map_file(own, &memory[0]) && map_file(other, &memory[1]) &&
-              map_file(unrelated, &memory[2]));
+              map_file(unrelated, &memory[2]) && map_file(own_of_5, &memory[3]));
     (void)munmap(memory[1], 4096);
     transport_remains_remove();
     cr_expect(ne(int, access(own, F_OK), 0));
+    cr_expect(ne(int, access(own_of_5, F_OK), 0), "of Open MPI 5");
     cr_expect(eq(int, access(other, F_OK), 0), "of another job");
     cr_expect(eq(int, access(unrelated, F_OK), 0));
     *(volatile char *)memory[0] = 1; /* who uses it still can */
