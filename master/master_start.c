@@ -271,6 +271,18 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
     return STATUS_OK;
 }
 
+static void why_unable(const struct wire_ready *ready, struct error *text_out)
+{
+    if (*ready->refusal != '\0') {
+        (void)error_set(text_out, STATUS_INVALID, "%s", ready->refusal);
+    } else {
+        (void)error_set(text_out, STATUS_INVALID,
+                        "it runs mapfleet %s, which speaks version %" PRIu64
+                        " of the wire, and rank 0 version %d",
+                        ready->program, ready->version, WIRE_VERSION);
+    }
+}
+
 enum status master_on_ready(struct master *master, uint32_t rank, const struct wire_ready *ready,
                             uint64_t now_us, struct error *err)
 {
@@ -294,9 +306,8 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
     char **reason = ready->is_setup_failure ? &master->setup_failure : &master->refusal;
     if (!is_able && *reason == NULL) {
         struct error text;
-        (void)error_set(&text, STATUS_INVALID, "rank %" PRIu32 " on %s cannot work: %s", rank,
-                        ready->host,
-                        *ready->refusal != '\0' ? ready->refusal : "it runs another mapfleet");
+        why_unable(ready, &text);
+        error_prefix(&text, "rank %" PRIu32 " on %s cannot work: ", rank, ready->host);
         *reason = memory_copy_text(text.text);
     }
     if (is_able && ready->slots == 0) {

@@ -18,6 +18,8 @@
 #include "shared/path.h"
 #include "shared/registry.h"
 
+#define OWN_PROGRAM "/proc/self/exe"
+
 static mf_job_function *built_in;
 static const char *built_in_name = "";
 
@@ -219,7 +221,10 @@ enum status job_build(mf_job_function *function, const char *name, struct job **
     struct job *job = memory_take(1, sizeof(*job));
     job->path = memory_copy_text("");
     job->name = memory_copy_text(name);
-    const enum status status = fill(job, function, err);
+    enum status status = digest_file(OWN_PROGRAM, job->digest, err);
+    if (status == STATUS_OK) {
+        status = fill(job, function, err);
+    }
     if (status != STATUS_OK) {
         job_destroy(job);
         return status;

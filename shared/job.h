@@ -51,7 +51,7 @@ struct workflow {
 struct job {
     char *name; /* the library's base name without its ending, or the program's name */
     char *path; /* absolute; "" where the job is built into the program */
-    uint8_t digest[JOB_DIGEST_SIZE]; /* of the library's bytes; 0 where it is built in */
+    uint8_t digest[JOB_DIGEST_SIZE]; /* of the library's bytes, or those of the program */
     struct task *tasks;
     size_t task_count;
     size_t task_capacity;

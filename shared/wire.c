@@ -698,10 +698,29 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
     }
 }
 
+/* A rank of another version of the wire: all that is read of its READY is what names it. */
+static void get_other_ready(struct decoder *decoder, struct wire_ready *ready)
+{
+    ready->version = unpack_uint(&decoder->in);
+    ready->program = get_text(decoder);
+    ready->host = get_text(decoder);
+    ready->refusal = "";
+}
+
+/* Does the message name another version of all this than this program's, as START and READY can? */
+static bool is_of_another_version(const struct decoder *decoder, enum wire_kind kind,
+                                  uint64_t *version_out)
+{
+    struct unpack ahead = decoder->in;
+    *version_out = kind == WIRE_START || kind == WIRE_READY ? unpack_uint(&ahead) : WIRE_VERSION;
+    return !ahead.failed && *version_out != WIRE_VERSION;
+}
+
 enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
                         struct wire_message *message_out, struct error *err)
 {
     struct decoder decoder = {.in = unpack_start(data, size), .arena = arena};
+    uint64_t version;
     memset(message_out, 0, sizeof(*message_out));
     const uint32_t item_count = unpack_array(&decoder.in);
     const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_LIBRARY);
@@ -709,21 +728,20 @@ enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
         return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
     }
     message_out->kind = (enum wire_kind)kind;
-    if (kind == WIRE_START) {
-        struct unpack ahead = decoder.in; /* of another version, only the version can be read */
-        const uint64_t version = unpack_uint(&ahead);
-        if (!ahead.failed && version != WIRE_VERSION) {
-            return error_set(err, STATUS_LIMIT,
-                             "the master speaks version %" PRIu64 " of the wire, this rank %d",
-                             version, WIRE_VERSION);
-        }
+    const bool is_other = is_of_another_version(&decoder, message_out->kind, &version);
+    if (is_other && kind == WIRE_START) {
+        return error_set(err, STATUS_LIMIT,
+                         "the master speaks version %" PRIu64 " of the wire, this rank %d", version,
+                         WIRE_VERSION);
     }
-    if (item_count == item_counts[kind]) {
+    if (is_other) {
+        get_other_ready(&decoder, &message_out->as.ready);
+    } else if (item_count == item_counts[kind]) {
         get_body(&decoder, message_out);
     } else {
         unpack_fail(&decoder.in);
     }
-    if (!unpack_is_done(&decoder.in)) {
+    if (is_other ? decoder.in.failed : !unpack_is_done(&decoder.in)) {
         return error_set(err, STATUS_PROTOCOL, "a message of kind %d and %zu bytes is malformed",
                          (int)kind, size);
     }

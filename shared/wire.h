@@ -21,7 +21,8 @@
  *                                             and waits for one
  *
  * Each message is a msgpack array whose first item is its kind. START begins with the version of
- * all this, and READY repeats it, so that ranks of different programs refuse each other by name.
+ * all this, and READY with it, the program and the host, so that ranks of different programs refuse
+ * each other by name: of another version, this much of READY is read and no more.
  *
  * Ownership: a decoded message is views into its bytes, and arrays in the caller's arena.
  * Failure:   decoding is safe on any bytes: STATUS_PROTOCOL with what is wrong, STATUS_LIMIT for a
@@ -43,7 +44,9 @@
 #include "shared/resources.h"
 #include "shared/span.h"
 
+#ifndef WIRE_VERSION /* another in a test */
 #define WIRE_VERSION 5
+#endif
 #define WIRE_DIGEST_SIZE 16
 
 enum wire_kind {

@@ -183,7 +183,9 @@ static enum status find_task(const struct job *job, const struct wire_start *sta
                              const struct task **task_out, struct error *err)
 {
     if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
-        return error_set(err, STATUS_NO_JOB, "job %s differs from that of rank 0", job->path);
+        return *job->path == '\0'
+                   ? error_set(err, STATUS_NO_JOB, "the program differs from that of rank 0")
+                   : error_set(err, STATUS_NO_JOB, "job %s differs from that of rank 0", job->path);
     }
     *task_out = job_task(job, start->task, err);
     return *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;

@@ -199,6 +199,16 @@ run 0 tasks :
 expect_status 0
 expect_in out "twice: int -> int"
 
+rule "a rank whose program is another one is refused, by its host"
+cp program newer
+echo "of another build" >>newer
+timeout -k 2 60 mpirun -q -n 1 ./program map :twice --range 0:4 --run-dir none : \
+    -n 1 ./newer map :twice --range 0:4 --run-dir none >out 2>err </dev/null
+status=$?
+expect_status 2
+expect_in err "rank 1 on $(hostname) cannot work: the program differs from that of rank 0"
+[ ! -e none ] || fail "something was started"
+
 rule "its attempts start in the launch directory too"
 # shellcheck disable=SC2086
 cc -std=c11 -Wall program.c wander.c -o wander -L. -lleave $flags -Wl,-rpath,"$PWD" \

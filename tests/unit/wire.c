@@ -617,17 +617,33 @@ Test(wire, a_start_of_another_version_is_refused_as_such)
     }
 }
 
-Test(wire, a_ready_of_another_version_says_which)
+/* Method: also one with more items behind the host, which this program does not know. */
+Test(wire, a_ready_of_another_version_says_whose)
 {
-    struct wire_message ready = messages[1];
-    struct arena arena = {0};
-    struct wire_message message;
-    ready.as.ready.version = WIRE_VERSION + 1;
-    struct buffer buffer = encoded(&ready);
-    cr_assert(eq(int, wire_decode(buffer.data, buffer.size, &arena, &message, NULL), STATUS_OK));
-    cr_expect(eq(u64, message.as.ready.version, WIRE_VERSION + 1));
-    buffer_free(&buffer);
-    arena_free(&arena);
+    struct pack pack;
+    for (unsigned more = 0; more < 2; more++) {
+        struct buffer buffer = {0};
+        struct arena arena = {0};
+        struct wire_message message;
+        pack_start(&pack, &buffer);
+        pack_array(&pack, 4 + more);
+        pack_uint(&pack, WIRE_READY);
+        pack_uint(&pack, WIRE_VERSION + 1);
+        pack_text(&pack, "9.1.0");
+        pack_text(&pack, "node-1");
+        for (unsigned i = 0; i < more; i++) {
+            pack_nil(&pack);
+        }
+        cr_assert(eq(int, pack_finish(&pack), STATUS_OK));
+        cr_assert(
+            eq(int, wire_decode(buffer.data, buffer.size, &arena, &message, NULL), STATUS_OK));
+        cr_expect(eq(u64, message.as.ready.version, WIRE_VERSION + 1));
+        expect_text(message.as.ready.program, "9.1.0");
+        expect_text(message.as.ready.host, "node-1");
+        expect_text(message.as.ready.refusal, "");
+        buffer_free(&buffer);
+        arena_free(&arena);
+    }
 }
 
 static void expect_refused(const struct wire_message *message)
