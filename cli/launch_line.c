@@ -250,6 +250,9 @@ static void make_mpirun(const struct launch_plan *plan, struct launch_line *line
     } else {
         add(line, "--enable-recovery");
         add_keepalive(line);
+        if (plan->is_batch && !has_hosts(plan)) { /* else Slurm ends all of its daemons with one */
+            add_parameter(line, "plm_slurm_args", "--no-kill --kill-on-bad-exit=0");
+        }
     }
     if (has_hosts(plan)) {
         add_agent(line, plan->program, plan->mpi_major);

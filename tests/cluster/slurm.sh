@@ -14,6 +14,13 @@ expect_outputs() { # FILE: the last lines of it are the squares
     diff <(tail -10 "$1") <(echo "$squares") >difference || fail "$1 differs: $(head -5 difference)"
 }
 
+on_node() { # NODE NAME: processes of that name there
+    local process
+    for process in $(pgrep -x "$2"); do
+        [ "$(nsenter -t "$process" -u hostname)" = "$1" ] && echo "$process"
+    done
+}
+
 expect_started_once() { # VALUE...: what is on record did not run again
     local value
     for value in "$@"; do
@@ -89,6 +96,28 @@ grep -q '"state": "interrupted"' cancelled/run.json || fail "run.json does not s
 touch open
 "$mapfleet" resume cancelled --print >out 2>err || fail "it cannot be resumed"
 expect_lines out "$(seq 0 7)"
+
+rule "a daemon of Open MPI killed, and a node lost: the run goes on with the other nodes"
+rm -f starts begun-* open
+submit -N 3 -t 2 "$files/plain.sbatch" map "$gate:gate" --inputs gates.jsonl --run-dir node \
+    --lost-after 2s --slots 2
+wait_for begun-4 begun-5 begun-6 begun-7
+kill -KILL "$(on_node n2 orted)"
+wait_for_line out " on n2 is lost"
+"$slurm_nodes" lose "$scratch/slurm" n3
+wait_for_line out " on n3 is lost"
+
+rule "until Slurm notices that the node is lost, and then in the job that is queued again"
+scontrol update NodeName=n3 State=DOWN Reason=lost # as it does by itself in a minute
+await_state PENDING
+"$slurm_nodes" restore "$scratch/slurm" n3
+touch open
+await_end
+expect_status 0
+[ "$(job_field Restarts)" -ge 1 ] || fail "it was not queued again"
+"$mapfleet" results node >results
+expect_lines results "$(seq 0 7)"
+expect_started_once 0 1 2 3
 
 rule "an array: each of its jobs has its part"
 for part in 0 1 2; do seq $((part * 10)) $((part * 10 + 9)) >"part-$part.jsonl"; done

@@ -3,6 +3,8 @@
 #
 #   slurm_nodes.sh check             why it can't be had here, on standard output; nothing: it can
 #   slurm_nodes.sh start DIR CPUS... munged, slurmctld, and a node n1, n2, ... for each number of CPUs
+#   slurm_nodes.sh lose DIR NAME     power failure of a node: SIGKILL to all that is there
+#   slurm_nodes.sh restore DIR NAME  it is there again
 #   slurm_nodes.sh stop DIR          end all of it
 #
 # All state lies in DIR, nothing in /etc or /var; daemons talk over loopback. Afterwards,
@@ -114,6 +116,16 @@ start() {
     await_idle $# "$dir"
 }
 
+# What has the node's host name: its daemon, the steps of jobs, and what these have started.
+lose() {
+    local space process
+    space=$(readlink "/proc/$(cat "$1/slurmd.$2.pid")/ns/uts")
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/ns/uts" 2>/dev/null)" = "$space" ] || continue
+        kill -KILL "${process#/proc/}" 2>/dev/null || true
+    done
+}
+
 is_gone() { # what is not reaped yet is gone, too
     ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
@@ -148,9 +160,14 @@ stop() {
 case ${1:-} in
 check) check ;;
 start) shift && start "$@" ;;
+lose) lose "$2" "$3" ;;
+restore)
+    export SLURM_CONF=$2/slurm.conf
+    start_node "$2" "$3"
+    ;;
 stop) stop "$2" ;;
 *)
-    sed -n '4,6s/^# *//p' "$0" >&2
+    sed -n '4,8s/^# *//p' "$0" >&2
     exit 2
     ;;
 esac

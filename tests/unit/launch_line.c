@@ -58,6 +58,10 @@ Test(launch_line, on_one_machine)
 Test(launch_line, in_a_batch_job_the_places_are_that_jobs)
 {
     const struct launch_plan plan = {.mpi_major = 4, .is_batch = true, .program = "/bin/mapfleet"};
+    expect_line(&plan, "mpirun --bind-to none --enable-recovery " KEEPALIVE
+                       " --mca plm_slurm_args '--no-kill --kill-on-bad-exit=0'"
+                       " /bin/mapfleet map j:t\n");
+    (void)setenv("OMPI_MCA_plm_slurm_args", "-v", 1);
     expect_line(&plan,
                 "mpirun --bind-to none --enable-recovery " KEEPALIVE " /bin/mapfleet map j:t\n");
 }
