@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# On Open MPI 5 with ULFM: what ranks compute together, and what a run makes of one that is lost.
+# On Open MPI 5 with ULFM: what ranks say to each other and compute together, and what a run makes of
+# one that is lost.
 source "$(dirname "$0")/../system/support.sh"
 gate=$MAPFLEET_BUILD_DIR/tests/jobs/gate.so
 transport_ranks=$MAPFLEET_BUILD_DIR/tests/system_transport_ranks
@@ -15,10 +16,11 @@ with_ft() {
     exec mpirun --with-ft ulfm --mca async_mpi_finalize 1 --mca btl "$btl" -n "$ranks" "$@"
 }
 
-# launch BTL: a run in run, of four ranks; returns when each worker is in an instance, which waits.
+# launch BTL [LOST_AFTER]: a run in run, of four ranks; returns when each worker is in an instance, which
+# waits.
 launch() {
     rm -rf run begun-* open starts err
-    with_ft "$1" 4 "$mapfleet" map "$gate:gate" --inputs gates.jsonl --slots 1 --lost-after 1 \
+    with_ft "$1" 4 "$mapfleet" map "$gate:gate" --inputs gates.jsonl --slots 1 --lost-after "${2:-10m}" \
         --run-dir run >out 2>err </dev/null &
     process=$!
     wait_for begun-0 begun-1 begun-2
@@ -45,7 +47,7 @@ expect_run_status() {
     [ "$found" -eq "$1" ] || fail "the run's exit status is $found, expected $1: $(cat status.out)"
 }
 
-# Complete and right, nothing ran twice but what was lost, and nothing is left.
+# expect_whole AGAIN: complete and right, no more than so many ran again, and nothing is left.
 expect_whole() {
     expect_run_status 0
     "$mapfleet" results run >outputs
@@ -72,6 +74,11 @@ expect_lines out "$(cat expected)"
 expect_in err "1 host, 4 ranks, 3 slots"
 
 for btl in self,sm self,tcp; do
+    rule "messages of all sizes, sent both ways at once, arrive whole and in order ($btl)"
+    for sizes in "40 4194304" "1000 5000"; do
+        mpirun --mca btl "$btl" -n 3 "$transport_ranks" exchange 1 $sizes >out 2>err || fail "they do not"
+    done
+
     rule "MPI tells of a rank that dies amid large messages, and the others go on ($btl)"
     (with_ft "$btl" 4 "$transport_ranks" told) >out 2>err
     [ "$(grep -c '^survived rank=[0-2]$' out)" -eq 3 ] || fail "not all survived"
@@ -86,15 +93,15 @@ for btl in self,sm self,tcp; do
 done
 
 rule "one that is stopped is lost after --lost-after, and begins anew when it comes back"
-launch self,sm
+launch self,sm 3
 pid=$(rank_process "$process" 2)
 kill -STOP "$pid"
-wait_for_line err "rank 2 on $host is lost: silent for 1 s"
+wait_for_line err "rank 2 on $host is lost: silent for"
 kill -CONT "$pid"
 wait_for_line err "rank 2 on $host works again"
 touch open
 finish
-expect_whole 1
+expect_whole "$size" # on a busy machine, others may have been silent too
 
 rule "with rank 0 killed the others end by themselves, and resume goes on"
 launch self,sm
