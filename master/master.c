@@ -145,16 +145,52 @@ void master_heard_from(struct master *master, uint32_t rank)
 /* ---- Messages ---------------------------------------------------------------------------------
  */
 
-static void on_beat(struct master *master, uint32_t rank, const struct wire_beat *beat,
-                    uint64_t now_us)
+static const struct wire_beat *beat_of(const struct wire_beats *beats, uint64_t map)
 {
-    presence_note_running(master->presence, rank, beat);
-    struct master_map *map = master->maps[0];
-    for (size_t i = 0; i < beat->running_count; i++) {
-        scheduler_begun(map->scheduler, rank, beat->running[i].index, now_us);
-        master->has_begun = true;
+    static const struct wire_beat none;
+    for (size_t i = 0; i < beats->count; i++) {
+        if (beats->beats[i].map == map) {
+            return &beats->beats[i];
+        }
     }
-    scheduler_beat(map->scheduler, rank, beat, now_us);
+    return &none;
+}
+
+static void on_beats(struct master *master, uint32_t rank, const struct wire_beats *beats,
+                     uint64_t now_us)
+{
+    presence_note_running(master->presence, rank, beats);
+    for (size_t i = 0; i < master->map_count; i++) {
+        struct master_map *map = master->maps[i];
+        const struct wire_beat *beat = beat_of(beats, map->number);
+        for (size_t k = 0; k < beat->running_count; k++) {
+            scheduler_begun(map->scheduler, rank, beat->running[k].index, now_us);
+            master->has_begun = true;
+        }
+        scheduler_beat(map->scheduler, rank, beat, now_us);
+    }
+}
+
+/* Fails where the log does. */
+static enum status on_report(struct master *master, uint32_t rank, const struct report *report,
+                             uint64_t now_us, struct error *err)
+{
+    struct master_map *map = master_map_of(master, report->map);
+    if (map == NULL) {
+        log_warning("report ignored reason=no_such_map rank=%" PRIu32 " map=%" PRIu64, rank,
+                    report->map);
+        return STATUS_OK;
+    }
+    return master_on_report(master, map, rank, report, now_us, err);
+}
+
+static void on_returned(const struct master *master, uint32_t rank,
+                        const struct wire_returned *returned, uint64_t now_us)
+{
+    struct master_map *map = master_map_of(master, returned->map);
+    if (map != NULL) {
+        master_on_returned(map, rank, returned, now_us);
+    }
 }
 
 enum status master_take_message(struct master *master, uint32_t rank,
@@ -172,19 +208,19 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_READY:
         return master_on_ready(master, rank, &message->as.ready, now_us, err);
     case WIRE_REPORT:
-        if (is_running && master_on_report(master, master->maps[0], rank, &message->as.report,
-                                           now_us, &reason) != STATUS_OK) {
+        if (is_running &&
+            on_report(master, rank, &message->as.report, now_us, &reason) != STATUS_OK) {
             return master_give_up(master, reason.text, now_us, err);
         }
         return STATUS_OK;
     case WIRE_RETURNED:
         if (is_running) {
-            master_on_returned(master->maps[0], rank, &message->as.returned, now_us);
+            on_returned(master, rank, &message->as.returned, now_us);
         }
         return STATUS_OK;
     case WIRE_BEAT:
         if (is_running) {
-            on_beat(master, rank, &message->as.beat, now_us);
+            on_beats(master, rank, &message->as.beats, now_us);
         }
         return STATUS_OK;
     case WIRE_BYE:
@@ -201,6 +237,8 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_END:
     case WIRE_PULSE:
     case WIRE_REJOIN:
+    case WIRE_MAP:
+    case WIRE_DROP:
         log_warning("message ignored reason=not_for_the_master kind=%d rank=%" PRIu32,
                     (int)message->kind, rank);
         return STATUS_OK;
@@ -240,14 +278,17 @@ static enum status act(struct master *master, struct master_map *map,
         return master_send_unit(master, map, action, err);
     case SCHEDULER_RECALL:
         message.kind = WIRE_RECALL;
-        message.as.recall = (struct wire_recall){.lease = action->lease, .count = action->count};
+        message.as.recall = (struct wire_recall){
+            .map = map->number, .lease = action->lease, .count = action->count};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_END:
         message.kind = WIRE_END;
-        message.as.end = (struct wire_end){.lease = action->lease, .index = action->index};
+        message.as.end =
+            (struct wire_end){.map = map->number, .lease = action->lease, .index = action->index};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
         message.as.cancel = master->cancel;
+        message.as.cancel.map = map->number;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
         on_done(master, map, now_us);

@@ -238,7 +238,11 @@ static enum status welcome(struct master *master, uint32_t rank, uint64_t now_us
     }
     log_info("%s is heard of again: it %s", presence_name(master->presence, rank),
              is_ending ? "is told to leave" : "starts anew");
-    return master_send(master, rank, &message, err);
+    enum status status = master_send(master, rank, &message, err);
+    for (size_t i = 0; i < master->map_count && status == STATUS_OK && !is_ending; i++) {
+        status = master_send_map(master, rank, master->maps[i], err);
+    }
+    return status;
 }
 
 static void tell_ignored(uint32_t rank, const struct wire_message *message)

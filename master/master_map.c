@@ -77,6 +77,37 @@ void master_maps_destroy(struct master *master)
     free(master->maps);
 }
 
+struct master_map *master_map_of(const struct master *master, uint64_t number)
+{
+    for (size_t i = 0; i < master->map_count; i++) {
+        if (master->maps[i]->number == number) {
+            return master->maps[i];
+        }
+    }
+    return NULL;
+}
+
+struct wire_map master_map_wire(const struct master_map *map)
+{
+    struct wire_map wire = {.number = map->number,
+                            .task = map->task,
+                            .size = inputs_count(map->inputs),
+                            .options = *map->options,
+                            .formula = *inputs_formula(map->inputs)};
+    if (map->cache_options != NULL) {
+        wire.key_base = map->cache_options->base;
+        wire.key_base_size = map->cache_options->base_size;
+    }
+    return wire;
+}
+
+enum status master_send_map(struct master *master, uint32_t rank, const struct master_map *map,
+                            struct error *err)
+{
+    const struct wire_message message = {.kind = WIRE_MAP, .as.map = master_map_wire(map)};
+    return master_send(master, rank, &message, err);
+}
+
 /* ---- While they run ---------------------------------------------------------------------------
  */
 

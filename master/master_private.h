@@ -151,6 +151,10 @@ MUST_CHECK enum status master_map_create(struct master *master, struct master_ma
 void master_maps_destroy(struct master *master);
 /* NULL where no map of that number runs. */
 struct master_map *master_map_of(const struct master *master, uint64_t number);
+/* What workers are told of it. */
+struct wire_map master_map_wire(const struct master_map *map);
+MUST_CHECK enum status master_send_map(struct master *master, uint32_t rank,
+                                       const struct master_map *map, struct error *err);
 /* Those that are ready may be given work of it. */
 void master_map_join(struct master *master, struct master_map *map);
 /* Of all maps together, as they were when the record was last written out. */

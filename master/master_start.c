@@ -32,17 +32,12 @@ static bool hex_digest(const char *text, uint8_t digest_out[WIRE_DIGEST_SIZE])
 enum status master_start(struct master *master, uint64_t now_us, struct error *err)
 {
     const struct run_description *run = master->options.run;
-    const struct master_map *map = master->maps[0];
     struct wire_message message = {
         .kind = WIRE_START,
         .as.start = {.version = WIRE_VERSION,
                      .program = MAPFLEET_VERSION,
                      .job_path = run->job_path,
-                     .task = run->task,
-                     .map = map->number,
-                     .map_size = inputs_count(map->inputs),
                      .options = run->options,
-                     .formula = *inputs_formula(map->inputs),
                      .run_dir = master->options.run_dir,
                      .launch_dir = run->launch_dir,
                      .report_interval_us = master->options.report_interval_us,
@@ -56,9 +51,9 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
     if (master->options.library != NULL) {
         message.as.start.ship_token = master->options.library->token;
     }
-    if (map->cache_options != NULL) {
-        message.as.start.key_base = map->cache_options->base;
-        message.as.start.key_base_size = map->cache_options->base_size;
+    if (master->map_count > 0) {
+        message.as.start.has_map = true;
+        message.as.start.map = master_map_wire(master->maps[0]);
     }
     for (uint32_t rank = 1; rank < transport_size(master->options.transport); rank++) {
         presence_expect(master->presence, rank, now_us);

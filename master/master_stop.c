@@ -70,7 +70,7 @@ static enum status conclude_at_once(struct master *master, const char *why, uint
 static enum status stop_at_once(struct master *master, const char *why, uint64_t now_us,
                                 struct error *err)
 {
-    const struct wire_message message = {.kind = WIRE_CANCEL};
+    const struct wire_message message = {.kind = WIRE_CANCEL, .as.cancel.is_for_all = true};
     if (master->paused_us != 0) {
         return conclude_at_once(master, why, now_us, err);
     }

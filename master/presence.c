@@ -231,17 +231,24 @@ bool presence_is_complete(const struct presence *presence)
     return presence->missing_count == 0;
 }
 
-void presence_note_running(struct presence *presence, uint32_t rank, const struct wire_beat *beat)
+static void add_running(struct rank *self, uint64_t map, uint64_t index)
+{
+    self->running =
+        memory_grow(self->running, self->running_count, &self->running_capacity, sizeof(uint64_t));
+    self->running_maps = memory_grow(self->running_maps, self->running_count,
+                                     &self->running_maps_capacity, sizeof(uint64_t));
+    self->running_maps[self->running_count] = map;
+    self->running[self->running_count++] = index;
+}
+
+void presence_note_running(struct presence *presence, uint32_t rank, const struct wire_beats *beats)
 {
     struct rank *self = &presence->ranks[rank];
     self->running_count = 0;
-    for (size_t i = 0; i < beat->running_count; i++) {
-        self->running = memory_grow(self->running, self->running_count, &self->running_capacity,
-                                    sizeof(*self->running));
-        self->running_maps = memory_grow(self->running_maps, self->running_count,
-                                         &self->running_maps_capacity, sizeof(*self->running_maps));
-        self->running_maps[self->running_count] = beat->running[i].map;
-        self->running[self->running_count++] = beat->running[i].index;
+    for (size_t i = 0; i < beats->count; i++) {
+        for (size_t k = 0; k < beats->beats[i].running_count; k++) {
+            add_running(self, beats->beats[i].map, beats->beats[i].running[k].index);
+        }
     }
 }
 

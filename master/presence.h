@@ -78,7 +78,8 @@ bool presence_hears(const struct presence *presence, uint32_t rank);
 bool presence_is_complete(const struct presence *presence);
 
 /* What its slots were in when it last told; of one map: the indices, ascending. */
-void presence_note_running(struct presence *presence, uint32_t rank, const struct wire_beat *beat);
+void presence_note_running(struct presence *presence, uint32_t rank,
+                           const struct wire_beats *beats);
 const uint64_t *presence_running(const struct presence *presence, uint32_t rank, uint64_t map,
                                  size_t *count_out);
 /* That attempt has ended there, and another of this instance may be on its way to it. */

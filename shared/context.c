@@ -100,13 +100,17 @@ void mf_log(mf_context *ctx, const char *format, ...)
 
 const char *mf_workdir(mf_context *ctx)
 {
-    char name[64] = "setup";
+    char name[96] = "setup";
+    char map[32] = "";
     struct error err;
     if (ctx->has_workdir) {
         return ctx->workdir;
     }
+    if (ctx->map > 0) {
+        (void)snprintf(map, sizeof(map), "map-%" PRIu64 "-", ctx->map);
+    }
     if (ctx->input != NULL) {
-        (void)snprintf(name, sizeof(name), "%" PRIu64 "-%" PRIu64, ctx->index, ctx->attempt);
+        (void)snprintf(name, sizeof(name), "%s%" PRIu64 "-%" PRIu64, map, ctx->index, ctx->attempt);
     }
     const char *folder =
         ctx->input != NULL && ctx->kept_workdirs != NULL ? ctx->kept_workdirs : ctx->workdirs;

@@ -28,6 +28,7 @@ struct key_maker;
 struct mf_context {
     /* of the map */
     const char *task;
+    uint64_t map;                   /* number of it within the run */
     struct environment environment; /* what it says of map, rank and slot */
     uint64_t seed;                  /* of the run */
     struct key_maker *keys;         /* where outputs are kept, seeds come from keys; else NULL */

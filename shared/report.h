@@ -41,6 +41,7 @@ struct report_failure {
 };
 
 struct report {
+    uint64_t map; /* on the wire */
     uint64_t lease;
     const struct report_batch *batches;
     size_t batch_count;

@@ -1,24 +1,31 @@
 /* wire.h - the messages between master and workers.
  *
  *     master                                worker
- *        --- START: job, task, options --->   loads the job
+ *        --- START: job, the run -------->    loads the job
  *        <-- FETCH: from where -----------   it lacks the job, and rank 0 sends it
  *        --- LIBRARY: bytes of the job ---->  asks for more, until it has all
  *        <-- READY: what it offers, or why not
+ *        --- MAP: number, task, options -->   may get units of it from here on
  *        --- UNIT: lease, spans, inputs --->  runs it; any number of units ahead
  *        <-- REPORT: lease, batches --------  as batches end
  *        <-- BEAT: what each slot is in ----  at a steady pace
  *        --- RECALL: lease, how many ------>
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
  *        --- END: lease, index ----------->  ends that attempt: it is aborted, in a REPORT
- *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts: reports, and
- *                                             RETURNED for each lease; may come again, sooner
+ *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts, of one map or
+ *                                             of all: reports, and RETURNED for each lease; may
+ * come again, sooner
+ *        --- DROP: map ------------------->   the map is over: forgets it
  *        --- PULSE: how long quiet? ------->  rank 0 lives, and has nothing else to say
- *        --- REJOIN: number --------------->  was taken for lost: forgets everything, and is READY
- *                                             again, in the life of that number
+ *        --- REJOIN: number --------------->  was taken for lost: forgets everything, its maps too,
+ *                                             which come again, and is READY again, in the life of
+ *                                             that number
  *        --- STOP: will all leave cleanly? ->  leaves
  *        <-- BYE: why ----------------------  the last message; without a STOP it leaves by itself,
  *                                             and waits for one
+ *
+ * A map is known by its number within the run, and a lease by its number within the map. The map
+ * that is the whole run comes with START.
  *
  * Each message is a msgpack array whose first item is its kind. START begins with the version of
  * all this, and READY with it, the program and the host, so that ranks of different programs refuse
@@ -45,7 +52,7 @@
 #include "shared/span.h"
 
 #ifndef WIRE_VERSION /* another in a test */
-#define WIRE_VERSION 5
+#define WIRE_VERSION 6
 #endif
 #define WIRE_DIGEST_SIZE 16
 
@@ -64,7 +71,9 @@ enum wire_kind {
     WIRE_PULSE,
     WIRE_REJOIN,
     WIRE_FETCH,
-    WIRE_LIBRARY
+    WIRE_LIBRARY,
+    WIRE_MAP,
+    WIRE_DROP
 };
 
 /* Is this kind sent by the master, to a worker? */
@@ -72,31 +81,39 @@ static inline bool wire_is_for_worker(enum wire_kind kind)
 {
     return kind == WIRE_START || kind == WIRE_UNIT || kind == WIRE_RECALL || kind == WIRE_CANCEL ||
            kind == WIRE_STOP || kind == WIRE_END || kind == WIRE_PULSE || kind == WIRE_REJOIN ||
-           kind == WIRE_LIBRARY;
+           kind == WIRE_LIBRARY || kind == WIRE_MAP || kind == WIRE_DROP;
 }
 
 /* Texts of a decoded message are NUL-terminated, in the arena. */
+struct wire_map {
+    uint64_t number; /* within its run */
+    const char *task;
+    uint64_t size; /* instances */
+    /* Of the task and the map; but for grace, time limit, lost-after, capture and the largest
+     * output, which are those of START. */
+    struct map_options options;
+    struct formula formula;
+    const uint8_t *key_base; /* of keys (key.h), from which seeds come where outputs are kept */
+    size_t key_base_size;    /* bytes; 0: seeds come from indices */
+};
+
 struct wire_start {
     uint64_t version;                     /* WIRE_VERSION */
     const char *program;                  /* version of mapfleet */
     const char *job_path;                 /* absolute; "" where the job is built into the program */
     uint8_t job_digest[WIRE_DIGEST_SIZE]; /* of the library's bytes */
-    const char *task;
-    uint64_t map;      /* number of the map in its run */
-    uint64_t map_size; /* instances */
-    struct map_options options;
-    struct formula formula;
-    const char *run_dir;    /* absolute */
-    const char *launch_dir; /* absolute */
+    struct map_options options;           /* of the run */
+    const char *run_dir;                  /* absolute */
+    const char *launch_dir;               /* absolute */
     uint64_t report_interval_us;
     uint64_t slots;         /* that the user asked for; 0: by the machine */
     bool has_gpus_per_rank; /* the user said how many: */
     uint64_t gpus_per_rank;
-    bool is_isolated;        /* attempts run in executors, not in the rank */
-    bool keeps_workdirs;     /* of attempts */
-    const uint8_t *key_base; /* of keys (key.h), from which seeds come where outputs are kept */
-    size_t key_base_size;    /* bytes; 0: seeds come from indices */
-    const char *ship_token;  /* names the place for a job that is sent; "": it is not */
+    bool is_isolated;       /* attempts run in executors, not in the rank */
+    bool keeps_workdirs;    /* of attempts */
+    const char *ship_token; /* names the place for a job that is sent; "": it is not */
+    bool has_map;           /* the run is one map: */
+    struct wire_map map;
 };
 
 struct wire_ready {
@@ -105,7 +122,8 @@ struct wire_ready {
     const char *host;
     uint64_t process;
     struct resources offered;
-    uint64_t slots;        /* attempts that it holds at once; 0: it is too small for one */
+    uint64_t slots;        /* attempts that it holds at once, of START's map where it has one, else
+                              of one core each; 0: it is too small for one */
     const char *refusal;   /* why the worker cannot work; "" when it can */
     bool is_setup_failure; /* the job's setup failed there: the rank is left out, not the run */
     uint64_t life;         /* the number of the last REJOIN; 0: there was none */
@@ -136,36 +154,51 @@ struct wire_unit {
 
 /* What one slot is in. */
 struct wire_running {
-    uint64_t map;
     uint64_t index;
     uint64_t attempt;
     uint64_t elapsed_us;
 };
 
+/* Of one map. */
 struct wire_beat {
+    uint64_t map;
     uint64_t finished;                  /* instances that have ended in batches that have not */
-    const struct wire_running *running; /* sorted by map and index */
+    const struct wire_running *running; /* sorted by index */
     size_t running_count;
 };
 
+/* Maps of which nothing runs are not in it. */
+struct wire_beats {
+    const struct wire_beat *beats; /* sorted by map */
+    size_t count;
+};
+
 struct wire_recall {
+    uint64_t map;
     uint64_t lease;
     uint64_t count;
 };
 
 /* How attempts that run are ended. */
 struct wire_cancel {
+    bool is_for_all;    /* maps */
+    uint64_t map;       /* else: of this one */
     uint64_t run_on_us; /* what ends by itself within this still counts; then comes SIGTERM */
     uint64_t grace_us;  /* from there to SIGKILL; both 0: SIGKILL at once */
 };
 
 struct wire_end {
+    uint64_t map;
     uint64_t lease;
     uint64_t index;
 };
 
 struct wire_pulse {
     uint64_t quiet_us; /* the sender may be silent for so long from now on; 0: as always */
+};
+
+struct wire_drop {
+    uint64_t map;
 };
 
 struct wire_rejoin {
@@ -182,6 +215,7 @@ struct wire_bye {
 };
 
 struct wire_returned {
+    uint64_t map;
     uint64_t lease;
     const struct span *spans;
     size_t span_count;
@@ -196,11 +230,13 @@ struct wire_message {
         struct wire_library library;
         struct wire_unit unit;
         struct report report;
-        struct wire_beat beat;
+        struct wire_beats beats;
         struct wire_recall recall;
         struct wire_cancel cancel;
         struct wire_end end;
         struct wire_pulse pulse;
+        struct wire_map map;
+        struct wire_drop drop;
         struct wire_rejoin rejoin;
         struct wire_stop stop;
         struct wire_bye bye;
@@ -208,9 +244,10 @@ struct wire_message {
     } as;
 };
 
-/* A report that is put together as batches end, all of one lease. All zero but for the lease is an
- * empty one. */
+/* A report that is put together as batches end, all of one lease. All zero but for map and lease is
+ * an empty one. */
 struct wire_report_parts {
+    uint64_t map;
     uint64_t lease;
     struct buffer message; /* its head, and the batches; empty where there is none */
     size_t count_at;       /* in it, of the number of batches */

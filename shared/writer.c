@@ -400,8 +400,12 @@ static const char *publish(struct writer *writer, const char *source, const char
     }
     char ending[ENDING_SIZE_MAX + 1];
     ending_of(path, ending);
-    char published[96];
-    (void)snprintf(published, sizeof(published), "files/%06" PRIu64 "-%" PRIu64 "-%zu%s",
+    char published[128];
+    char map[32] = "";
+    if (writer->attempt.map > 0) {
+        (void)snprintf(map, sizeof(map), "map-%" PRIu64 "-", writer->attempt.map);
+    }
+    (void)snprintf(published, sizeof(published), "files/%s%06" PRIu64 "-%" PRIu64 "-%zu%s", map,
                    writer->attempt.index, writer->attempt.attempt, writer->file_count + 1, ending);
     char *source_copy = strdup(source);
     char *published_copy = strdup(published);

@@ -37,6 +37,7 @@ struct writer_level {
 struct writer_attempt {
     uint64_t index;
     uint64_t attempt;
+    uint64_t map;           /* number of it within the run */
     const char *workdir;    /* NULL: none was made, so that no file can be put */
     const char *launch_dir; /* relative paths of mf_put_path() start here */
 };

@@ -59,7 +59,7 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
     channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
                     channel->outputs_size + channel->frame_size + pages(KEPT_AREA_SIZE) +
-                    CHANNEL_INPUTS_SIZE_MAX;
+                    CHANNEL_MAP_SIZE_MAX + CHANNEL_INPUTS_SIZE_MAX;
 }
 
 static enum status map(struct channel *channel, struct error *err)
@@ -76,7 +76,8 @@ static enum status map(struct channel *channel, struct error *err)
     channel->outputs = channel->failures + CHANNEL_FAILURES_SIZE_MAX;
     channel->frame = channel->outputs + channel->outputs_size;
     channel->kept = channel->frame + channel->frame_size;
-    channel->inputs = channel->kept + pages(KEPT_AREA_SIZE);
+    channel->map = channel->kept + pages(KEPT_AREA_SIZE);
+    channel->inputs = channel->map + CHANNEL_MAP_SIZE_MAX;
     return STATUS_OK;
 }
 
@@ -168,6 +169,19 @@ void channel_destroy(struct channel *channel)
 
 /* ---- The rank's side --------------------------------------------------------------------------
  */
+
+void channel_put_map(struct channel *channel, uint64_t map, const uint8_t *bytes, size_t size)
+{
+    struct channel_control *control = channel->control;
+    assert(size <= CHANNEL_MAP_SIZE_MAX);
+    if (channel->has_map && control->map == map) {
+        return;
+    }
+    memcpy(channel->map, bytes, size);
+    control->map = map;
+    control->map_size = size;
+    channel->has_map = true;
+}
 
 void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
                        uint64_t instance_count, const uint8_t *inputs, size_t inputs_size)

@@ -45,6 +45,7 @@
 #define CHANNEL_INPUTS_SIZE_MAX ((size_t)5 << 30) /* of address space: one packed input fits */
 #define CHANNEL_FAILURES_SIZE_MAX ((size_t)96 << 20)
 #define CHANNEL_TEXT_SIZE_MAX 4096u
+#define CHANNEL_MAP_SIZE_MAX ((size_t)1 << 20) /* of the message that defines a map */
 /* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
 #define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
 /* The same for what is kept of what attempts print. */
@@ -63,7 +64,9 @@ struct channel_control {
     uint32_t span_count;
     uint64_t instance_count;
     uint64_t inputs_size;
-    uint64_t mem; /* bytes that an attempt of the batch may hold; 0: no bound */
+    uint64_t mem;      /* bytes that an attempt of the batch may hold; 0: no bound */
+    uint64_t map;      /* number of the map of which the batch is */
+    uint64_t map_size; /* bytes of what defines it */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     _Atomic int64_t limit;      /* instances below it may be started; CHANNEL_CUTTING */
     uint32_t is_fenced;         /* executors have to make their barriers themselves */
@@ -97,7 +100,9 @@ struct channel {
     uint8_t *frame;
     size_t frame_size; /* of the area */
     uint8_t *kept;     /* what attempts have printed */
+    uint8_t *map;      /* what defines the map of the batch */
     uint8_t *inputs;
+    bool has_map;   /* the rank's side: one was put */
     bool is_fenced; /* the executor's side: no barrier of the rank's reaches this process */
 };
 
@@ -111,6 +116,9 @@ void channel_destroy(struct channel *channel);
 
 /* ---- The rank's side ---- */
 
+/* The next batches are of this map: its number, and what defines it, at most CHANNEL_MAP_SIZE_MAX
+ * bytes. Where it is the same as that of the last ones, nothing is copied. */
+void channel_put_map(struct channel *channel, uint64_t map, const uint8_t *bytes, size_t size);
 void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
                        uint64_t instance_count, const uint8_t *inputs, size_t inputs_size);
 /* Has the batch ended that was put last? */

@@ -28,7 +28,7 @@ enum status executor_set_up(const struct job *job, const struct runner_options *
 {
     struct writer *writer = NULL;
     *state_out = NULL;
-    const struct environment environment = runner_environment(options);
+    const struct environment environment = runner_environment(options, options->map_size);
     environment_set_process(&environment);
     if (job->setup == NULL) {
         return STATUS_OK;
@@ -92,7 +92,7 @@ static enum status open_streams(struct runner_options *options, const int *fds,
     const int streams[STDIO_STREAM_COUNT] = {fds[EXECUTOR_STDOUT], fds[EXECUTOR_STDERR]};
     /* By lines, so that what was printed before a crash is not lost with the buffer. */
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    if (capture_is_kept(options->map.capture)) {
+    if (capture_is_kept(options->capture)) {
         options->printed = printed;
         return printed_open(printed, streams, &options->channel->control->printed_lock, err);
     }
@@ -115,33 +115,94 @@ static enum status open_channels(struct channel channels[CHANNELS_OF_EXECUTOR], 
                : status;
 }
 
-/* The rank puts batches into the channels in turns, and may have put the next before one ends. */
-static void run_batches(struct runner *runner, struct channel channels[CHANNELS_OF_EXECUTOR],
-                        const int *fds)
+/* What runs, as START said; forked executors find it here. */
+struct prepared {
+    struct arena arena;
+    struct wire_message start;
+    uint32_t rank;
+    struct job_place *place; /* for a job that is sent; NULL: none is */
+    struct job *job;
+};
+
+/* The map that the runner has turned to. */
+struct map_at_hand {
+    bool is_any;
+    uint64_t number;
+    struct arena arena;
+};
+
+/* The batch in the channel may be of another map than the one before it. What defines a map is read
+ * out of the shared memory once, and that an attempt has written over it costs this process. */
+static enum status turn_to_map(const struct job *job, struct runner *runner,
+                               struct map_at_hand *at_hand, const struct channel *channel)
 {
+    const uint64_t number = channel->control->map;
+    struct wire_message message;
+    struct runner_map map;
+    struct error err;
+    if (at_hand->is_any && at_hand->number == number) {
+        return STATUS_OK;
+    }
+    const size_t size = (size_t)channel->control->map_size;
+    at_hand->is_any = false;
+    arena_reset(&at_hand->arena);
+    uint8_t *bytes = size <= CHANNEL_MAP_SIZE_MAX ? arena_take(&at_hand->arena, size + 1) : NULL;
+    if (bytes == NULL) {
+        return STATUS_PROTOCOL;
+    }
+    memcpy(bytes, channel->map, size);
+    enum status status = wire_decode(bytes, size, &at_hand->arena, &message, &err);
+    if (status == STATUS_OK && message.kind != WIRE_MAP) {
+        status = STATUS_PROTOCOL;
+    }
+    if (status == STATUS_OK) {
+        status = executor_map(job, &message.as.map, &map, &err);
+    }
+    if (status == STATUS_OK) {
+        status = runner_turn_to(runner, &map);
+    }
+    at_hand->is_any = status == STATUS_OK;
+    at_hand->number = number;
+    return status;
+}
+
+/* The rank puts batches into the channels in turns, and may have put the next before one ends. */
+static enum status run_batches(const struct job *job, struct runner *runner,
+                               struct channel channels[CHANNELS_OF_EXECUTOR], const int *fds)
+{
+    struct map_at_hand at_hand = {.is_any = false};
+    enum status status = STATUS_OK;
     size_t at = 0;
-    while (!runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
+    while (status == STATUS_OK && !runner_is_spent(runner) && wait_for_bell(fds[EXECUTOR_BELL]) &&
            !channel_is_closed(&channels[0])) {
         while (!runner_is_spent(runner) && !channel_has_ended(&channels[at])) {
             runner_use(runner, &channels[at]);
+            status = turn_to_map(job, runner, &at_hand, &channels[at]);
+            if (status != STATUS_OK) {
+                break;
+            }
             runner_run(runner);
             executor_ring(fds[EXECUTOR_RANK_BELL]);
             at = (at + 1) % CHANNELS_OF_EXECUTOR;
         }
     }
+    arena_free(&at_hand.arena);
+    return status;
 }
 
-static int run(const struct job *job, struct runner_options options, const int *fds)
+static int run(const struct prepared *prepared, struct runner_options options, const int *fds)
 {
+    const struct job *job = prepared->job;
     struct channel channels[CHANNELS_OF_EXECUTOR];
     struct channel *const channel = &channels[0]; /* for what is said once */
     struct printed printed;
     struct runner *runner = NULL;
     struct error err = {""};
-    if (open_channels(channels, fds, options.map.output_size_max, &err) != STATUS_OK) {
+    if (open_channels(channels, fds, options.output_size_max, &err) != STATUS_OK) {
         return EXIT_FAILURE;
     }
     options.channel = channel;
+    options.cpus = channel->control->place.cpus;
     slot_place_take(&channel->control->place);
     if (open_streams(&options, fds, &printed, &err) != STATUS_OK ||
         executor_set_up(job, &options, &options.state, &err) != STATUS_OK ||
@@ -152,13 +213,13 @@ static int run(const struct job *job, struct runner_options options, const int *
     }
     say_setup(channel, CHANNEL_READY, "");
     executor_ring(fds[EXECUTOR_RANK_BELL]);
-    run_batches(runner, channels, fds);
+    const enum status status = run_batches(job, runner, channels, fds);
     runner_destroy(runner);
     if (job->teardown != NULL) {
         job->teardown(options.state);
     }
     (void)fflush(stdout); /* the process ends without looking after it */
-    return EXIT_SUCCESS;
+    return status == STATUS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- Loading ----------------------------------------------------------------------------------
@@ -179,20 +240,20 @@ static enum status go_to_launch_dir(const struct wire_start *start, struct error
                            start->launch_dir, strerror(errno));
 }
 
-static enum status find_task(const struct job *job, const struct wire_start *start,
-                             const struct task **task_out, struct error *err)
+static enum status check_job(const struct job *job, const struct wire_start *start,
+                             struct error *err)
 {
     if (memcmp(job->digest, start->job_digest, JOB_DIGEST_SIZE) != 0) {
         return *job->path == '\0'
                    ? error_set(err, STATUS_NO_JOB, "the program differs from that of rank 0")
                    : error_set(err, STATUS_NO_JOB, "job %s differs from that of rank 0", job->path);
     }
-    *task_out = job_task(job, start->task, err);
-    return *task_out != NULL ? STATUS_OK : STATUS_NOT_FOUND;
+    return !start->has_map || job_task(job, start->map.task, err) != NULL ? STATUS_OK
+                                                                          : STATUS_NOT_FOUND;
 }
 
 enum status executor_load(const struct wire_start *start, const char *library, struct job **job_out,
-                          const struct task **task_out, struct error *err)
+                          struct error *err)
 {
     struct job *job = NULL;
     const char *path = *library != '\0' ? library : start->job_path;
@@ -203,12 +264,29 @@ enum status executor_load(const struct wire_start *start, const char *library, s
     if (status != STATUS_OK) {
         return status;
     }
-    status = find_task(job, start, task_out, err);
+    status = check_job(job, start, err);
     if (status != STATUS_OK) {
         job_destroy(job);
         return status;
     }
     *job_out = job;
+    return STATUS_OK;
+}
+
+enum status executor_map(const struct job *job, const struct wire_map *map,
+                         struct runner_map *map_out, struct error *err)
+{
+    const struct task *task = job_task(job, map->task, err);
+    if (task == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    *map_out = (struct runner_map){.number = map->number,
+                                   .task = task,
+                                   .options = map->options,
+                                   .formula = map->formula,
+                                   .size = map->size,
+                                   .key_base = map->key_base,
+                                   .key_base_size = map->key_base_size};
     return STATUS_OK;
 }
 
@@ -242,18 +320,15 @@ void executor_remove_workdirs(void)
 }
 
 struct runner_options executor_runner_options(const struct wire_start *start,
-                                              const struct task *task, struct executor_place place)
+                                              struct executor_place place)
 {
     choose_workdirs();
     workdir_of_slot(workdirs.rank, place.slot, workdirs.slot);
     workdir_remove(workdirs.slot); /* what an executor that died has left there */
     return (struct runner_options){
-        .task = task,
-        .map = start->options,
-        .formula = start->formula,
-        .map_size = start->map_size,
-        .key_base = start->key_base,
-        .key_base_size = start->key_base_size,
+        .output_size_max = start->options.output_size_max,
+        .capture = start->options.capture,
+        .map_size = start->has_map ? start->map.size : 0,
         .run_dir = start->run_dir,
         .launch_dir = start->launch_dir,
         .workdirs = workdirs.slot,
@@ -285,16 +360,6 @@ enum status executor_prepare(struct zygote *zygote, uint32_t rank, const struct 
 
 /* ---- In the zygote ----------------------------------------------------------------------------
  */
-
-/* What runs, as START said; forked executors find it here. */
-struct prepared {
-    struct arena arena;
-    struct wire_message start;
-    uint32_t rank;
-    struct job_place *place; /* for a job that is sent; NULL: none is */
-    struct job *job;
-    const struct task *task;
-};
 
 static enum status write_all(int fd, const struct buffer *bytes, struct error *err)
 {
@@ -355,10 +420,10 @@ static enum status load(struct prepared *prepared, const struct wire_start *star
                         const char *library, struct error *err)
 {
     if (prepared->job == NULL || strcmp(prepared->job->path, start->job_path) != 0) {
-        return executor_load(start, library, &prepared->job, &prepared->task, err);
+        return executor_load(start, library, &prepared->job, err);
     }
     const enum status status = go_to_launch_dir(start, err);
-    return status == STATUS_OK ? find_task(prepared->job, start, &prepared->task, err) : status;
+    return status == STATUS_OK ? check_job(prepared->job, start, err) : status;
 }
 
 static enum status prepare(void *context, const void *request, size_t size, struct error *err)
@@ -386,14 +451,13 @@ static enum status prepare(void *context, const void *request, size_t size, stru
 static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
-    if (fd_count != EXECUTOR_FD_COUNT || prepared->task == NULL) {
+    if (fd_count != EXECUTOR_FD_COUNT || prepared->job == NULL) {
         return EXIT_FAILURE;
     }
-    const struct runner_options options =
-        executor_runner_options(&prepared->start.as.start, prepared->task,
-                                (struct executor_place){.rank = prepared->rank, .slot = slot});
+    const struct runner_options options = executor_runner_options(
+        &prepared->start.as.start, (struct executor_place){.rank = prepared->rank, .slot = slot});
     outside_signal_open();
-    return run(prepared->job, options, fds);
+    return run(prepared, options, fds);
 }
 
 static void leave(void *context)

@@ -30,12 +30,16 @@ enum executor_fd {
 MUST_CHECK enum status executor_set_up(const struct job *job, const struct runner_options *options,
                                        void **state_out, struct error *err);
 
-/* Go to the launch directory, load the job that START names, and find its task. `library` is where
- * the job lies here; "": where it lies for rank 0. NO_JOB where it doesn't, or another does; a host
- * without the launch directory is refused, too. The job is the caller's. */
+/* Go to the launch directory, load the job that START names, and see that it has the task of
+ * START's map. `library` is where the job lies here; "": where it lies for rank 0. NO_JOB where it
+ * doesn't, or another does; a host without the launch directory is refused, too. The job is the
+ * caller's. */
 MUST_CHECK enum status executor_load(const struct wire_start *start, const char *library,
-                                     struct job **job_out, const struct task **task_out,
-                                     struct error *err);
+                                     struct job **job_out, struct error *err);
+
+/* A map, as a runner has to know it. NOT_FOUND where the job has no such task. */
+MUST_CHECK enum status executor_map(const struct job *job, const struct wire_map *map,
+                                    struct runner_map *map_out, struct error *err);
 
 /* The rank whose attempts these are, and its slot of them, from 1. */
 struct executor_place {
@@ -43,10 +47,10 @@ struct executor_place {
     uint32_t slot;
 };
 
-/* What START says of how the task runs; channel and state are the caller's to fill in. Working
+/* What START says of how tasks run; cpus, channel and state are the caller's to fill in. Working
  * directories have this process's folder for the slot, which is emptied. */
 struct runner_options executor_runner_options(const struct wire_start *start,
-                                              const struct task *task, struct executor_place place);
+                                              struct executor_place place);
 
 /* The rank's side of PREPARE: have the zygote load what START, encoded here, names; `library` as
  * for executor_load(), of a job that was sent. */

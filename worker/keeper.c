@@ -21,8 +21,8 @@
 struct keeper {
     char *folder;
     uint32_t rank;
-    uint64_t map;
-    int file; /* -1: not created yet */
+    uint64_t map; /* of what is not written yet */
+    int file;     /* -1: not created yet */
     off_t good_size;
     bool is_warned;
     struct stdio_entry *entries; /* not written yet, */
@@ -32,13 +32,12 @@ struct keeper {
     struct buffer record;
 };
 
-struct keeper *keeper_create(const char *run_dir, uint32_t rank, uint64_t map)
+struct keeper *keeper_create(const char *run_dir, uint32_t rank)
 {
     struct keeper *keeper = memory_take(1, sizeof(*keeper));
     char folder[PATH_MAX];
     (void)snprintf(folder, sizeof(folder), "%s/" STDIO_RECORD_FOLDER, run_dir);
-    *keeper =
-        (struct keeper){.folder = memory_copy_text(folder), .rank = rank, .map = map, .file = -1};
+    *keeper = (struct keeper){.folder = memory_copy_text(folder), .rank = rank, .file = -1};
     return keeper;
 }
 
@@ -133,9 +132,14 @@ static bool append(struct keeper *keeper, const struct buffer *record)
 
 /* ---- Keeping -------------------------------------------------------------------------------- */
 
-void keeper_add(struct keeper *keeper, const struct stdio_entry *entry, const uint8_t *text)
+void keeper_add(struct keeper *keeper, uint64_t map, const struct stdio_entry *entry,
+                const uint8_t *text)
 {
     const uint64_t size = entry->sizes[STDIO_OUT] + entry->sizes[STDIO_ERR];
+    if (map != keeper->map) {
+        keeper_flush(keeper); /* a record is of one map */
+        keeper->map = map;
+    }
     if (buffer_append(&keeper->text, text, (size_t)size) != STATUS_OK) {
         warn(keeper, "no memory");
         return;

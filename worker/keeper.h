@@ -19,12 +19,13 @@
 
 struct keeper; /* fields: keeper.c */
 
-struct keeper *keeper_create(const char *run_dir, uint32_t rank, uint64_t map);
+struct keeper *keeper_create(const char *run_dir, uint32_t rank);
 void keeper_destroy(struct keeper *keeper); /* flushes. NULL is allowed */
 
-/* `text` holds standard output, then standard error, of the sizes that the entry says. It is
- * copied. */
-void keeper_add(struct keeper *keeper, const struct stdio_entry *entry, const uint8_t *text);
+/* Of an attempt of this map: `text` holds standard output, then standard error, of the sizes that
+ * the entry says. It is copied. */
+void keeper_add(struct keeper *keeper, uint64_t map, const struct stdio_entry *entry,
+                const uint8_t *text);
 void keeper_flush(struct keeper *keeper);
 
 #endif

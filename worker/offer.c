@@ -3,6 +3,7 @@
 #include "shared/extremes.h"
 
 #include "worker/host_memory.h"
+#include "worker/slot_place.h"
 
 static uint64_t memory_of_rank(const struct transport *transport, uint64_t cpus)
 {
@@ -26,10 +27,16 @@ static enum status check_devices(const struct offer *offer, struct error *err)
     return STATUS_OK;
 }
 
+/* A run of several maps has room for as many attempts of one core as there are cores. */
+static struct resources asked_first(const struct wire_start *start)
+{
+    return start->has_map ? resources_asked(&start->map.options) : (struct resources){.cpus = 1};
+}
+
 enum status offer_make(const struct transport *transport, const struct wire_start *start,
                        bool is_isolated, struct offer *offer_out, struct error *err)
 {
-    struct offer offer = {.is_isolated = is_isolated, .asked = resources_asked(&start->options)};
+    struct offer offer = {.is_isolated = is_isolated, .asked = asked_first(start)};
     const struct devices_options options = {.host = transport_shares(transport).host,
                                             .rank_count = transport_size(transport),
                                             .has_count = start->has_gpus_per_rank,
@@ -43,8 +50,7 @@ enum status offer_make(const struct transport *transport, const struct wire_star
     const uint64_t cpus = start->slots > 0 ? start->slots : offer.cores.count;
     offer.all = (struct resources){
         .cpus = cpus, .mem = memory_of_rank(transport, cpus), .gpus = offer.devices.count};
-    offer.slot_count =
-        (uint32_t)resources_fit(offer.all, offer.asked, is_isolated ? UINT32_MAX : 1);
+    offer.slot_count = offer_fit(&offer, offer.asked);
     status = check_devices(&offer, err);
     if (status != STATUS_OK) {
         offer_free(&offer);
@@ -61,27 +67,7 @@ void offer_free(struct offer *offer)
     *offer = (struct offer){0};
 }
 
-/* A rank that was told to use fewer cores than it has leaves the choice to the kernel: another run
- * on this host would otherwise be bound to the same first ones. */
-static bool is_binding(const struct offer *offer)
+uint32_t offer_fit(const struct offer *offer, struct resources asked)
 {
-    return offer->is_isolated && offer->asked.cpus > 0 && offer->all.cpus == offer->cores.own_count;
-}
-
-void offer_place(const struct offer *offer, uint32_t slot, struct slot_place *place_out)
-{
-    const struct resources *asked = &offer->asked;
-    *place_out = (struct slot_place){.slot = slot};
-    place_out->is_bound = is_binding(offer);
-    CPU_ZERO(&place_out->cpu_set);
-    for (uint64_t i = 0; i < asked->cpus && place_out->is_bound; i++) {
-        CPU_OR(&place_out->cpu_set, &place_out->cpu_set, &offer->cores.own[slot * asked->cpus + i]);
-    }
-    if (asked->gpus > 0) {
-        const enum status status =
-            devices_list(&offer->devices, (size_t)(slot * asked->gpus), (size_t)asked->gpus,
-                         place_out->devices, sizeof(place_out->devices));
-        place_out->is_in_cuda = status == STATUS_OK && offer->devices.is_in_cuda;
-        place_out->is_in_rocr = status == STATUS_OK && offer->devices.is_in_rocr;
-    }
+    return (uint32_t)resources_fit(offer->all, asked, offer->is_isolated ? UINT32_MAX : 1);
 }

@@ -4,6 +4,10 @@
  *              ^                 |                  |                    |
  *              +--- executor ended, for whatever reason; what it had finished counts ---+
  *
+ * An executor runs attempts of any map that ask for as many cores and devices as it has. In a run
+ * of one map there is one for each slot from the start. In others they are made as they are asked
+ * for (pool_make_room()), and idle ones of another kind make way (RETIRING).
+ *
  * Each slot has an executor of its own, forked by the zygote. When one dies inside a batch, what it
  * had finished counts, the instance that it was in costs one attempt, and the rest of the batch is
  * given back. Without a zygote there is one slot, and its batch runs in the rank itself, within
@@ -12,9 +16,9 @@
  * A busy slot may be given a second batch ahead, so that its executor goes on without waiting for
  * the rank. What ends an attempt, or takes back what has not started, ends or takes that first.
  *
- * Cores and devices belong to a slot, and its executor has them for life. Memory belongs to a
- * batch: what the busy slots' attempts may hold is never more, together, than the rank offers. A
- * batch that has grown past what is left waits with the caller (pool_has_room()).
+ * Cores and devices belong to an executor for life (places.h). What the busy slots' attempts ask
+ * for is never more, together, than the rank offers: cores, devices, and memory, which belongs to a
+ * batch. One that has grown past what is left waits with the caller (pool_has_room()).
  *
  * Ownership: a batch is copied. A result is the pool's, and valid until the next call.
  * Threads:   one. Nothing here waits.
@@ -41,15 +45,24 @@
 struct pool; /* fields: pool.c */
 
 struct pool_options {
-    const struct wire_start *start; /* what runs; outlives the pool */
+    const struct wire_start *start; /* outlives the pool */
     uint32_t rank;                  /* this one */
     struct zygote *zygote;          /* prepared; NULL: run in this process */
     const struct job *job;          /* loaded here; only without a zygote */
-    const struct task *task;        /* of it; only without a zygote */
     const struct offer *offer;      /* of at least one slot, of one without a zygote */
 };
 
+/* A map of which batches are run; the caller's, and there until no slot has one of it. */
+struct pool_map {
+    const struct wire_map *wire;
+    const uint8_t *bytes; /* the message that defines it, at most CHANNEL_MAP_SIZE_MAX */
+    size_t bytes_size;
+    struct runner_map in_rank; /* only without a zygote */
+    uint64_t batch_count;      /* that slots have, as the pool counts */
+};
+
 struct pool_result {
+    struct pool_map *map; /* of which the batch is */
     uint64_t lease;
     struct report_batch batch; /* of what has a result; no instances: there is none */
     const struct report_failure *failures;
@@ -67,8 +80,15 @@ void pool_destroy(struct pool *pool);
 uint32_t pool_slot_count(const struct pool *pool);
 /* Slots that could start a batch at once. */
 uint32_t pool_free_count(const struct pool *pool);
-/* May a batch that has not grown start at once? *growth_max_out: and one that has so many times. */
-bool pool_has_room(const struct pool *pool, uint64_t *growth_max_out);
+/* May a batch of the map that has not grown start at once? *growth_max_out: and one that has so
+ * many times. */
+bool pool_has_room(const struct pool *pool, const struct pool_map *map, uint64_t *growth_max_out);
+/* Where there is room, but no executor for it: make one, for up to so many further batches. What is
+ * being made has its room. */
+MUST_CHECK enum status pool_make_room(struct pool *pool, const struct pool_map *map, uint64_t count,
+                                      uint64_t now_us, struct error *err);
+/* Is an executor for it being made? */
+bool pool_makes_room(const struct pool *pool, const struct pool_map *map);
 bool pool_is_idle(const struct pool *pool); /* no slot is busy */
 
 /* Has any setup succeeded? */
@@ -81,13 +101,14 @@ const char *pool_setup_error(const struct pool *pool);
 uint64_t pool_batch_count_max(struct pool *pool);
 
 /* Start a batch for which there is room in a free slot. */
-void pool_start(struct pool *pool, uint64_t lease, const struct batch *batch, uint64_t now_us);
+void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const struct batch *batch,
+                uint64_t now_us);
 
 /* The same for a second batch in a busy slot: is there room, and start it there. There is none
  * where attempts have a limit of memory. */
-bool pool_has_room_ahead(const struct pool *pool);
-void pool_start_ahead(struct pool *pool, uint64_t lease, const struct batch *batch,
-                      uint64_t now_us);
+bool pool_has_room_ahead(const struct pool *pool, const struct pool_map *map);
+void pool_start_ahead(struct pool *pool, struct pool_map *map, uint64_t lease,
+                      const struct batch *batch, uint64_t now_us);
 
 /* See what executors have done, end attempts that are past their time, and give a batch that has
  * ended. */
@@ -102,25 +123,35 @@ void pool_flush(struct pool *pool);
  * long: it is the result's rest. False where none has any. */
 MUST_CHECK bool pool_trim(struct pool *pool, uint64_t now_us, struct pool_result *result_out);
 
-/* Instances that have ended in batches that have not: about. */
-uint64_t pool_finished(const struct pool *pool);
+/* Instances of the map that have ended in batches that have not: about. */
+uint64_t pool_finished(const struct pool *pool, const struct pool_map *map);
 
-/* Start no further instance of the batches that run, and end the attempts in them; what is ended so
- * is aborted. Again, to end them sooner. In the rank itself nothing can be ended. */
-MUST_CHECK enum status pool_cancel(struct pool *pool, const struct wire_cancel *how,
-                                   uint64_t now_us, struct error *err);
+/* Of this map, or of all (NULL): start no further instance of the batches that run, and end the
+ * attempts in them; what is ended so is aborted. Again, to end them sooner. In the rank itself
+ * nothing can be ended. */
+MUST_CHECK enum status pool_cancel(struct pool *pool, const struct pool_map *map,
+                                   const struct wire_cancel *how, uint64_t now_us,
+                                   struct error *err);
 
 /* End the attempt of one instance, if it runs; its result says aborted. What stands behind it in
  * its batch goes back. */
-MUST_CHECK enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t now_us,
-                                struct error *err);
+MUST_CHECK enum status pool_end(struct pool *pool, const struct pool_map *map, uint64_t lease,
+                                uint64_t index, uint64_t now_us, struct error *err);
 
 /* Has an attempt begun in a slot since it was last asked? And is one about to, so that it is worth
  * asking again in a moment? Together one look a batch. */
 bool pool_has_begun(struct pool *pool, bool *is_about_to_out);
 
+struct pool_running {
+    const struct pool_map *map;
+    struct wire_running running;
+};
+
 /* Which instance each slot is in, if any; gives how many, at most pool_slot_count(). Not sorted. */
-size_t pool_running(const struct pool *pool, uint64_t now_us, struct wire_running *running_out);
+size_t pool_running(const struct pool *pool, uint64_t now_us, struct pool_running *running_out);
+
+/* A map of which no slot has a batch is about to go. */
+void pool_forget(struct pool *pool, const struct pool_map *map);
 
 /* Nothing more will come: executors run the job's teardown and leave. pool_collect() is called
  * until pool_is_closed(), or for as long as the caller has patience. */

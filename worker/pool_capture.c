@@ -19,7 +19,7 @@ enum status pool_capture_open(struct pool *pool, struct error *err)
     if (!capture_is_kept(start->options.capture)) {
         return relay_open(&pool->relay, start->options.capture == MAP_CAPTURE_DISCARD, err);
     }
-    pool->keeper = keeper_create(start->run_dir, pool->options.rank, start->map);
+    pool->keeper = keeper_create(start->run_dir, pool->options.rank);
     pool->words.text = memory_take(STDIO_STREAM_COUNT, CAPTURE_SIZE_MAX);
     return STATUS_OK;
 }
@@ -69,7 +69,7 @@ static void take_one(void *context, const struct channel_kept *kept)
         .sizes = {kept->sizes[STDIO_OUT], kept->sizes[STDIO_ERR]},
         .left_out = {kept->left_out[STDIO_OUT], kept->left_out[STDIO_ERR]},
     };
-    keeper_add(taking->pool->keeper, &entry, kept->text);
+    keeper_add(taking->pool->keeper, taking->batch->map->wire->number, &entry, kept->text);
 }
 
 enum status pool_take_kept(struct pool *pool, const struct slot_batch *batch, uint64_t count)
@@ -146,13 +146,14 @@ size_t pool_take_words(struct pool *pool, struct slot *slot, const struct slot_b
                              (size_t)words->sizes[STDIO_ERR]);
 }
 
-void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt)
+void pool_keep_words(struct pool *pool, const struct slot_batch *batch, uint64_t index,
+                     uint64_t attempt)
 {
     struct stdio_entry *words = &pool->words.entry;
     if (pool->keeper != NULL && has_words(pool)) {
         words->index = index;
         words->attempt = attempt;
-        keeper_add(pool->keeper, words, pool->words.text);
+        keeper_add(pool->keeper, batch->map->wire->number, words, pool->words.text);
     }
 }
 

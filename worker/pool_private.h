@@ -1,7 +1,8 @@
 /* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, executors,
- * batches), pool_result.c (what a batch came to), pool_room.c (is there memory for one more?),
- * pool_trim.c (what goes back of a batch that takes long), pool_watch.c (what ends attempts: time,
- * memory, the map's end) and pool_capture.c (what they print).
+ * batches), pool_executors.c (their processes), pool_result.c (what a batch came to), pool_room.c
+ * (is there room for one more?), pool_trim.c (what goes back of a batch that takes long),
+ * pool_watch.c (what ends attempts: time, memory, the map's end) and pool_capture.c (what they
+ * print).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -18,12 +19,14 @@
 #include "shared/stdio_record.h"
 #include "worker/channel.h"
 #include "worker/keeper.h"
+#include "worker/places.h"
 #include "worker/pool.h"
 #include "worker/relay.h"
 #include "worker/runner.h"
 
-/* DEAD: its executor has ended, and results of its batches are still to be given. */
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_DEAD };
+/* DEAD: its executor has ended, and results of its batches are still to be given. RETIRING: its
+ * executor was told to leave. */
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_DEAD, SLOT_RETIRING };
 
 /* Why we end an attempt. */
 enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END };
@@ -31,6 +34,7 @@ enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END };
 /* A channel, and the batch that was put into it. */
 struct slot_batch {
     struct channel channel;
+    struct pool_map *map;
     uint64_t lease;
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     size_t span_count;
@@ -47,6 +51,7 @@ struct slot_batch {
 
 struct slot {
     enum slot_state state;
+    struct resources asked;          /* by attempts that it runs: cores and devices */
     uint64_t executor;               /* number of it; 0: none */
     pid_t pid;                       /* of it; 0: not told yet */
     int wait_status;                 /* of it, where DEAD */
@@ -67,7 +72,8 @@ struct slot {
     uint64_t kill_us; /* where doomed: when it gets its SIGKILL */
     uint64_t cancel_grace_us;
     bool is_kill_sent;
-    bool is_charged; /* where DEAD: what its executor died of */
+    bool is_charged;    /* where DEAD: what its executor died of */
+    uint64_t retire_us; /* where RETIRING: when it is killed */
 };
 
 /* Of a slot that has any: the first of its batches, and the last, which may be the same. */
@@ -97,6 +103,7 @@ static inline struct channel_control *slot_control(const struct slot *slot)
 struct pool {
     struct pool_options options;
     struct slot *slots;
+    struct places places;
     uint64_t executor_count_ever;
     uint64_t created_us;
     uint64_t suspicion;
@@ -111,6 +118,7 @@ struct pool {
     unsigned setup_failures; /* in a row */
     /* Without a zygote: */
     struct runner *runner;
+    const struct pool_map *map_in_rank; /* that it has turned to */
     void *state;
     /* The result that was given last: */
     struct report_failure *failures;
@@ -147,7 +155,8 @@ size_t pool_take_words(struct pool *pool, struct slot *slot, const struct slot_b
  */
 size_t pool_take_setup_words(struct pool *pool, struct slot *slot);
 /* They are those of this attempt: keep them. */
-void pool_keep_words(struct pool *pool, uint64_t index, uint64_t attempt);
+void pool_keep_words(struct pool *pool, const struct slot_batch *batch, uint64_t index,
+                     uint64_t attempt);
 /* Give back memory where attempts have printed much. */
 void pool_bound_printed(struct pool *pool, uint64_t now_us);
 /* When to do so; UINT64_MAX: never. */
@@ -156,7 +165,29 @@ uint64_t pool_bound_deadline_us(const struct pool *pool);
 /* ---- pool_room.c ---- */
 
 /* Bytes that an attempt of a batch may hold that has grown so many times; 0: no bound. */
-uint64_t pool_mem(const struct pool *pool, uint64_t growth);
+uint64_t pool_mem(const struct pool *pool, const struct pool_map *map, uint64_t growth);
+/* Does the slot's executor have the cores and devices that attempts of the map ask for? */
+bool pool_is_for(const struct pool *pool, const struct slot *slot, const struct pool_map *map);
+/* Is as much left of what the rank offers? */
+bool pool_fits(const struct pool *pool, const struct pool_map *map);
+
+/* ---- pool_executors.c ---- */
+
+uint32_t pool_count_in(const struct pool *pool, enum slot_state state);
+void pool_close_slot(struct pool *pool, struct slot *slot);
+/* NOT_FOUND where other executors have its cores or devices. */
+MUST_CHECK enum status pool_fork(struct pool *pool, struct slot *slot, struct resources asked,
+                                 struct error *err);
+/* The executors that are there from the start. */
+MUST_CHECK enum status pool_fill_slots(struct pool *pool, struct error *err);
+/* Are executors tried one at a time? A setup that fails shall not fail once a slot. */
+bool pool_is_careful(const struct pool *pool);
+/* An idle executor leaves. */
+void pool_retire(struct slot *slot, uint64_t now_us);
+MUST_CHECK enum status pool_mind_retiring(struct pool *pool, struct slot *slot, uint64_t now_us,
+                                          struct error *err);
+void pool_look_at_setup(struct pool *pool, struct slot *slot);
+MUST_CHECK enum status pool_take_events(struct pool *pool, struct error *err);
 
 /* ---- pool_watch.c ---- */
 

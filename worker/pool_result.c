@@ -79,6 +79,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
                        uint64_t count, uint64_t now_us, struct pool_result *result)
 {
     const struct slot_batch *batch = slot_first(slot);
+    result->map = batch->map;
     result->lease = batch->lease;
     result->batch = (struct report_batch){
         .spans = pool->result_spans,
@@ -126,7 +127,7 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
         pool->failures[0].attempt = pool->result_spans[0].attempt;
         result->failures = pool->failures;
         result->failure_count = 1;
-        pool_keep_words(pool, pool->failures[0].index, pool->failures[0].attempt);
+        pool_keep_words(pool, batch, pool->failures[0].index, pool->failures[0].attempt);
         result->rest_count += pool_slice(batch, culprit + 1, batch->instance_count,
                                          pool->rest_spans + result->rest_count);
     }
@@ -135,6 +136,7 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
 /* The next one has been running since about now. */
 static void slot_drop_first(struct slot *slot, uint64_t now_us)
 {
+    slot_first(slot)->map->batch_count--;
     slot->batch_count--;
     slot->seen_done = 0;
     slot->seen_us = now_us;
@@ -267,7 +269,7 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
         failure.index = culprit.start;
         failure.attempt = culprit.attempt;
         add_failure(pool, &failure);
-        pool_keep_words(pool, culprit.start, culprit.attempt);
+        pool_keep_words(pool, batch, culprit.start, culprit.attempt);
         result->failures = pool->failures;
         result->failure_count = pool->failure_count;
         pool->bits[done / 8] &= (uint8_t) ~(1u << done % 8);
@@ -281,5 +283,6 @@ void pool_take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
 {
     take_dead(pool, slot, now_us, result);
     keep_texts(pool);
+    slot_first(slot)->map->batch_count--;
     slot->batch_count--;
 }

@@ -38,6 +38,7 @@ static bool trim(struct pool *pool, struct slot_batch *batch, struct pool_result
     kept = kept < batch->instance_count ? kept : batch->instance_count;
     batch->is_trimmed = true;
     pool_start_result(pool, result);
+    result->map = batch->map;
     result->lease = batch->lease;
     result->goes_on = true;
     result->rest = pool->rest_spans;

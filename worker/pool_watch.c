@@ -124,9 +124,9 @@ static void see_attempt(struct slot *slot, struct slot_batch *batch, uint64_t no
 static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now_us,
                               struct error *err)
 {
-    const struct map_options *map = &pool->options.start->options;
-    const uint64_t timeout_us = map->timeout_ns / 1000;
     struct slot_batch *batch = slot_running(slot);
+    const uint64_t timeout_us = batch->map->wire->options.timeout_ns / 1000;
+    const uint64_t grace_us = pool->options.start->options.grace_ns / 1000;
     if (slot->doom != DOOM_NONE) {
         const bool is_over = now_us >= slot->kill_us || channel_has_ended(&slot->doomed->channel);
         return is_over && !slot->is_kill_sent ? pool_kill(pool, slot, err) : STATUS_OK;
@@ -140,8 +140,7 @@ static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now
     }
     see_attempt(slot, batch, now_us);
     return now_us - slot->seen_us >= timeout_us
-               ? doom_gently(pool, slot, batch, DOOM_TIMEOUT, later(now_us, map->grace_ns / 1000),
-                             err)
+               ? doom_gently(pool, slot, batch, DOOM_TIMEOUT, later(now_us, grace_us), err)
                : STATUS_OK;
 }
 
@@ -179,13 +178,19 @@ static enum status cancel_slot(struct pool *pool, struct slot *slot, const struc
     return pool_watch(pool, slot, now_us, err);
 }
 
-enum status pool_cancel(struct pool *pool, const struct wire_cancel *how, uint64_t now_us,
-                        struct error *err)
+enum status pool_cancel(struct pool *pool, const struct pool_map *map,
+                        const struct wire_cancel *how, uint64_t now_us, struct error *err)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < pool->options.offer->slot_count && status == STATUS_OK; i++) {
-        if (pool->options.zygote != NULL && pool->slots[i].state == SLOT_BUSY) {
-            status = cancel_slot(pool, &pool->slots[i], how, now_us, err);
+        struct slot *slot = &pool->slots[i];
+        if (pool->options.zygote == NULL || slot->state != SLOT_BUSY) {
+            continue;
+        }
+        if (map == NULL || slot_running(slot)->map == map) {
+            status = cancel_slot(pool, slot, how, now_us, err);
+        } else if (slot_last(slot)->map == map) {
+            (void)hold_back_next(slot, slot_running(slot));
         }
     }
     return status;
@@ -220,8 +225,8 @@ static enum status end_in_batch(struct pool *pool, struct slot *slot, struct slo
     return doom_gently(pool, slot, batch, DOOM_END, now_us, err);
 }
 
-enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t now_us,
-                     struct error *err)
+enum status pool_end(struct pool *pool, const struct pool_map *map, uint64_t lease, uint64_t index,
+                     uint64_t now_us, struct error *err)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < pool->options.offer->slot_count && pool->options.zygote != NULL; i++) {
@@ -231,7 +236,7 @@ enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t
             const bool is_held =
                 slot->state == SLOT_BUSY &&
                 (slot->batch_count == SLOT_BATCH_COUNT || batch == slot_last(slot));
-            if (is_held && batch->lease == lease && slot->doom == DOOM_NONE) {
+            if (is_held && batch->map == map && batch->lease == lease && slot->doom == DOOM_NONE) {
                 status = end_in_batch(pool, slot, batch, index, now_us, err);
             }
         }
@@ -241,15 +246,19 @@ enum status pool_end(struct pool *pool, uint64_t lease, uint64_t index, uint64_t
 
 uint64_t pool_deadline_us(const struct pool *pool)
 {
-    const struct map_options *map = &pool->options.start->options;
     uint64_t deadline_us = UINT64_MAX;
     bool is_watched = false;
     for (uint32_t i = 0; i < pool->options.offer->slot_count; i++) {
-        const struct slot *slot = &pool->slots[i];
+        struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_RETIRING && !slot->is_kill_sent && slot->retire_us < deadline_us) {
+            deadline_us = slot->retire_us;
+        }
         if (slot->state != SLOT_BUSY) {
             continue;
         }
-        is_watched = is_watched || slot->doom != DOOM_NONE || map->timeout_ns > 0;
+        is_watched = is_watched || slot->doom != DOOM_NONE ||
+                     slot_first(slot)->map->wire->options.timeout_ns > 0 ||
+                     slot_last(slot)->map->wire->options.timeout_ns > 0;
         if (slot->doom == DOOM_NONE && slot->term_us < deadline_us) {
             deadline_us = slot->term_us;
         }

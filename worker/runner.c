@@ -27,6 +27,7 @@
 
 struct runner {
     struct runner_options options;
+    struct runner_map map; /* of the batch */
     struct mf_context context;
     struct writer *writer; /* into the channel's outputs */
     struct arena values;   /* of one input */
@@ -57,20 +58,18 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, on_fork);
 }
 
-struct environment runner_environment(const struct runner_options *options)
+struct environment runner_environment(const struct runner_options *options, uint64_t map_size)
 {
-    return (struct environment){.map_size = options->map_size,
+    return (struct environment){.map_size = map_size,
                                 .run_dir = options->run_dir,
                                 .rank = options->rank,
                                 .slot = options->slot,
-                                .cpus = options->map.cpus};
+                                .cpus = options->cpus};
 }
 
 void runner_fill_context(const struct runner_options *options, struct mf_context *context)
 {
-    context->task = options->task->name;
-    context->environment = runner_environment(options);
-    context->seed = options->map.seed;
+    context->environment = runner_environment(options, options->map_size);
     context->launch_dir = options->launch_dir;
     context->workdirs = options->workdirs;
     context->kept_workdirs = options->kept_workdirs;
@@ -87,30 +86,46 @@ enum status runner_create(const struct runner_options *options, struct runner **
     }
     runner->options = *options;
     const enum status status =
-        writer_create_in_place((size_t)options->map.output_size_max, options->channel->outputs,
+        writer_create_in_place((size_t)options->output_size_max, options->channel->outputs,
                                options->channel->outputs_size, &runner->writer);
     if (status != STATUS_OK) {
         runner_destroy(runner);
         return status;
     }
-    if (options->key_base_size > 0) {
-        const struct key_options keys = {.base = options->key_base,
-                                         .base_size = options->key_base_size,
-                                         .input = options->task->input,
-                                         .ignore = options->task->cache_ignore};
-        const enum status made = key_maker_create(&keys, &runner->context.keys);
-        if (made != STATUS_OK) {
-            runner_destroy(runner);
-            return made;
-        }
-    }
     runner->writer->attempt.launch_dir = options->launch_dir;
     runner_fill_context(options, &runner->context);
     runner->context.writer = runner->writer;
     runner->base = limits_own(getpid());
-    runner->output_kind = type_kind(options->task->output);
-    runner->is_weighed = options->map.mem > 0 && options->channel->fd >= 0;
     *runner_out = runner;
+    return STATUS_OK;
+}
+
+enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
+{
+    const bool is_other_size = map->size != runner->context.environment.map_size;
+    const struct key_options keys = {.base = map->key_base,
+                                     .base_size = map->key_base_size,
+                                     .input = map->task->input,
+                                     .ignore = map->task->cache_ignore};
+    key_maker_destroy(runner->context.keys);
+    runner->context.keys = NULL;
+    if (map->key_base_size > 0) {
+        const enum status status = key_maker_create(&keys, &runner->context.keys);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    runner->map = *map;
+    runner->context.task = map->task->name;
+    runner->context.map = map->number;
+    runner->context.seed = map->options.seed;
+    runner->context.environment = runner_environment(&runner->options, map->size);
+    runner->writer->attempt.map = map->number;
+    runner->output_kind = type_kind(map->task->output);
+    runner->is_weighed = map->options.mem > 0 && runner->options.channel->fd >= 0;
+    if (is_other_size) {
+        environment_set_process(&runner->context.environment);
+    }
     return STATUS_OK;
 }
 
@@ -148,7 +163,7 @@ static enum status finish_output(struct runner *runner, struct error *err)
         return status;
     }
     arena_reset(&runner->checks);
-    status = type_check_packed(runner->options.task->output, writer->data + writer->value_start,
+    status = type_check_packed(runner->map.task->output, writer->data + writer->value_start,
                                writer_size(writer) - writer->value_start, &runner->checks, err);
     if (status == STATUS_OK && writer->file_count > 0) {
         status = publish_files(runner->options.run_dir, writer->files, writer->file_count, err);
@@ -204,7 +219,7 @@ static void keep_succeeded(struct runner *runner, uint64_t at)
     size_t sizes[STDIO_STREAM_COUNT];
     uint64_t left_out[STDIO_STREAM_COUNT];
     runner->looked = at + 1;
-    if (runner->options.map.capture != MAP_CAPTURE_ALL || room == NULL) {
+    if (runner->options.capture != MAP_CAPTURE_ALL || room == NULL) {
         printed_drop(runner->options.printed);
         return;
     }
@@ -292,7 +307,7 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
     }
     runner->weighed_us = now_us;
     const uint64_t held = limits_own(getpid());
-    const uint64_t least = runner->options.map.mem; /* the next may not have grown */
+    const uint64_t least = runner->map.options.mem; /* the next may not have grown */
     const uint64_t room = least > runner->base ? least - runner->base : 0;
     if (held > runner->base + room / 4) {
         (void)malloc_trim(0);
@@ -358,7 +373,7 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
     mf_context *ctx = &runner->context;
     context_begin(ctx, place.index, place.attempt, input);
     writer_begin(runner->writer);
-    const mf_status returned = runner->options.task->fn(ctx, input, &runner->writer->face);
+    const mf_status returned = runner->map.task->fn(ctx, input, &runner->writer->face);
     if (is_copy) {
         _exit(EXIT_SUCCESS);
     }
@@ -419,8 +434,8 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
                               mf_value *value_out, struct error *err)
 {
     size_t used;
-    if (runner->options.formula.kind != FORMULA_NONE) {
-        *value_out = formula_value(&runner->options.formula, index);
+    if (runner->map.formula.kind != FORMULA_NONE) {
+        *value_out = formula_value(&runner->map.formula, index);
         return STATUS_OK;
     }
     arena_reset(&runner->values);

@@ -1,6 +1,7 @@
 /* runner.h - runs the instances of a batch, one after the other, in this process.
  *
- *     runner_create --> runner_use, runner_run for each batch --> runner_destroy
+ *     runner_create --> runner_turn_to for each map, runner_use, runner_run for each batch
+ *                   --> runner_destroy
  *
  * A channel holds the batch and takes the results (channel.h): outputs are packed into it as they
  * are made, a bit says success, and at the end they are compressed to one LZ4 frame.
@@ -28,13 +29,22 @@
 
 struct runner; /* fields: runner.c */
 
-struct runner_options {
+/* What is of one map. The texts outlive its batches. */
+struct runner_map {
+    uint64_t number;
     const struct task *task;
-    struct map_options map; /* seed, largest output, memory */
-    struct formula formula; /* of the inputs; FORMULA_NONE where batches carry them */
-    uint64_t map_size;
-    const uint8_t *key_base; /* of START */
+    struct map_options options; /* seed, memory */
+    struct formula formula;     /* of the inputs; FORMULA_NONE where batches carry them */
+    uint64_t size;
+    const uint8_t *key_base; /* as MAP said */
     size_t key_base_size;
+};
+
+struct runner_options {
+    uint64_t output_size_max; /* bytes of one output */
+    enum map_capture capture;
+    uint64_t cpus;     /* of an attempt */
+    uint64_t map_size; /* that a setup is told */
     const char *run_dir;
     const char *launch_dir;
     const char *workdirs;      /* folder of working directories */
@@ -51,8 +61,12 @@ MUST_CHECK enum status runner_create(const struct runner_options *options,
                                      struct runner **runner_out);
 void runner_destroy(struct runner *runner); /* NULL is allowed */
 
-/* What these options say of the process, and of the context of every attempt and of a setup. */
-struct environment runner_environment(const struct runner_options *options);
+/* The next batches are of this map. On failure, which is one of memory, none may be run. */
+MUST_CHECK enum status runner_turn_to(struct runner *runner, const struct runner_map *map);
+
+/* What these options say of the process, and of the context of every attempt and of a setup, in a
+ * map of that size. */
+struct environment runner_environment(const struct runner_options *options, uint64_t map_size);
 void runner_fill_context(const struct runner_options *options, struct mf_context *context);
 
 /* The next batch is in this channel. */

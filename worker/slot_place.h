@@ -13,6 +13,7 @@
 
 struct slot_place {
     uint32_t slot; /* of the rank, from 0 */
+    uint64_t cpus; /* cores that its attempts ask for, each */
     bool is_bound; /* to `cpu_set`; else it runs where its rank may */
     cpu_set_t cpu_set;
     /* Names of the devices that an attempt has, by commas, and the variables that tell them. Both

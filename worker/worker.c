@@ -21,7 +21,6 @@ enum status worker_create(struct transport *transport, struct zygote *zygote,
     }
     worker->transport = transport;
     worker->zygote = zygote;
-    worker->batch_grown = 1;
     *worker_out = worker;
     return STATUS_OK;
 }
@@ -44,11 +43,11 @@ void worker_destroy(struct worker *worker)
         return;
     }
     pool_destroy(worker->pool);
+    worker_destroy_maps(worker);
     say_kept(worker);
     offer_free(&worker->offer);
     job_destroy(worker->job);
     job_place_destroy(worker->place);
-    unit_queue_free(&worker->queue);
     for (size_t i = 0; i < worker->report_capacity; i++) {
         wire_report_free(&worker->reports[i]);
     }
@@ -68,7 +67,12 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_UNIT:
         return worker_on_unit(worker, &message->as.unit, err);
     case WIRE_RECALL:
-        return worker_give_back(worker, message->as.recall.lease, message->as.recall.count, err);
+        return worker_on_recall(worker, &message->as.recall, err);
+    case WIRE_MAP:
+        return worker_on_map(worker, &message->as.map, err);
+    case WIRE_DROP:
+        worker_on_drop(worker, &message->as.drop);
+        return STATUS_OK;
     case WIRE_END:
         return worker_on_end(worker, &message->as.end, now_us, err);
     case WIRE_CANCEL:
@@ -177,7 +181,7 @@ size_t worker_descriptors(const struct worker *worker, struct pollfd fds_out[POO
 
 bool worker_is_fed(const struct worker *worker)
 {
-    return worker->state == WORKER_READY && worker->queue.count > 0 &&
+    return worker->state == WORKER_READY && worker_queued(worker) > 0 &&
            pool_free_count(worker->pool) == 0 &&
            transport_pending(worker->transport, MASTER_RANK) == 0;
 }

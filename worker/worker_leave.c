@@ -6,17 +6,30 @@
 
 #define RETURNED_SPAN_COUNT_MAX 1024
 
-enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t count,
+/* There is always an answer, be the map known or not. */
+enum status worker_on_recall(struct worker *worker, const struct wire_recall *recall,
                              struct error *err)
 {
     struct span spans[RETURNED_SPAN_COUNT_MAX];
-    const size_t span_count =
-        unit_queue_give_back(&worker->queue, lease, count, spans, RETURNED_SPAN_COUNT_MAX);
+    struct worker_map *map = worker_map_of(worker, recall->map);
+    const size_t span_count = map != NULL
+                                  ? unit_queue_give_back(&map->queue, recall->lease, recall->count,
+                                                         spans, RETURNED_SPAN_COUNT_MAX)
+                                  : 0;
     const struct wire_message message = {
         .kind = WIRE_RETURNED,
-        .as.returned = {.lease = lease, .spans = spans, .span_count = span_count},
+        .as.returned = {.map = recall->map,
+                        .lease = recall->lease,
+                        .spans = spans,
+                        .span_count = span_count},
     };
     return worker_send(worker, &message, err);
+}
+
+static enum status give_back(struct worker *worker, uint64_t map, uint64_t lease, struct error *err)
+{
+    const struct wire_recall all = {.map = map, .lease = lease, .count = UINT64_MAX};
+    return worker_on_recall(worker, &all, err);
 }
 
 /* Another attempt of this instance has its result. What of the unit has not started goes back too:
@@ -24,20 +37,32 @@ enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t cou
 enum status worker_on_end(struct worker *worker, const struct wire_end *end, uint64_t now_us,
                           struct error *err)
 {
-    const enum status status = worker_give_back(worker, end->lease, UINT64_MAX, err);
-    return status == STATUS_OK && worker->pool != NULL
-               ? pool_end(worker->pool, end->lease, end->index, now_us, err)
+    const struct worker_map *map = worker_map_of(worker, end->map);
+    const enum status status = give_back(worker, end->map, end->lease, err);
+    return status == STATUS_OK && worker->pool != NULL && map != NULL
+               ? pool_end(worker->pool, &map->pooled, end->lease, end->index, now_us, err)
                : status;
+}
+
+static enum status give_map_back(struct worker *worker, const struct worker_map *map,
+                                 struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (const struct unit *unit = map->queue.first; unit != NULL && status == STATUS_OK;
+         unit = unit->next) {
+        while (unit->first_span < unit->span_count && status == STATUS_OK) {
+            status = give_back(worker, map->pooled.wire->number, unit->lease, err);
+        }
+    }
+    return status;
 }
 
 enum status worker_give_all_back(struct worker *worker, struct error *err)
 {
     enum status status = STATUS_OK;
-    for (const struct unit *unit = worker->queue.first; unit != NULL && status == STATUS_OK;
-         unit = unit->next) {
-        while (unit->first_span < unit->span_count && status == STATUS_OK) {
-            status = worker_give_back(worker, unit->lease, UINT64_MAX, err);
-        }
+    for (const struct worker_map *map = worker->maps; map != NULL && status == STATUS_OK;
+         map = map->next) {
+        status = give_map_back(worker, map, err);
     }
     return status;
 }
@@ -46,16 +71,21 @@ enum status worker_give_all_back(struct worker *worker, struct error *err)
 enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *how, uint64_t now_us,
                              struct error *err)
 {
-    enum status status = worker_give_all_back(worker, err);
+    const struct worker_map *map = how->is_for_all ? NULL : worker_map_of(worker, how->map);
+    if (!how->is_for_all && map == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        map == NULL ? worker_give_all_back(worker, err) : give_map_back(worker, map, err);
     if (status == STATUS_OK && worker->pool != NULL) {
-        status = pool_cancel(worker->pool, how, now_us, err);
+        status = pool_cancel(worker->pool, map != NULL ? &map->pooled : NULL, how, now_us, err);
     }
     return status == STATUS_OK ? worker_send_reports(worker, now_us, err) : status;
 }
 
 enum status worker_end_attempts(struct worker *worker, uint64_t now_us, struct error *err)
 {
-    const struct wire_cancel at_once = {.run_on_us = 0};
+    const struct wire_cancel at_once = {.is_for_all = true};
     return worker->state == WORKER_READY ? worker_on_cancel(worker, &at_once, now_us, err)
                                          : STATUS_OK;
 }
@@ -93,7 +123,7 @@ enum status worker_leave_for_setup(struct worker *worker, uint64_t now_us, struc
 {
     log_warning("rank %" PRIu32 " leaves the run: %s", transport_rank(worker->transport),
                 pool_setup_error(worker->pool));
-    const struct wire_cancel at_once = {.run_on_us = 0};
+    const struct wire_cancel at_once = {.is_for_all = true};
     const enum status status = worker_on_cancel(worker, &at_once, now_us, err);
     return status == STATUS_OK ? worker_say_bye(worker, "", WORKER_OUT, err) : status;
 }

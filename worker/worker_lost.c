@@ -126,17 +126,17 @@ void worker_mind_master(struct worker *worker, uint64_t now_us, bool *did_someth
 
 static void forget(struct worker *worker)
 {
-    unit_queue_free(&worker->queue);
     for (size_t i = 0; i < worker->report_count; i++) {
         wire_report_free(&worker->reports[i]);
     }
     worker->report_count = 0;
+    worker_drop_maps(worker);
 }
 
 enum status worker_on_rejoin(struct worker *worker, const struct wire_rejoin *rejoin,
                              uint64_t now_us, struct error *err)
 {
-    const struct wire_cancel at_once = {.run_on_us = 0};
+    const struct wire_cancel at_once = {.is_for_all = true};
     worker->life = rejoin->life;
     if (worker->state == WORKER_PREPARING) {
         return worker_fetch_again(worker, err); /* it will be ready in this life */
@@ -146,7 +146,7 @@ enum status worker_on_rejoin(struct worker *worker, const struct wire_rejoin *re
     }
     worker->state = WORKER_RESETTING;
     forget(worker);
-    return pool_cancel(worker->pool, &at_once, now_us, err);
+    return pool_cancel(worker->pool, NULL, &at_once, now_us, err);
 }
 
 enum status worker_reset_turn(struct worker *worker, uint64_t now_us, bool *did_something,
@@ -163,6 +163,7 @@ enum status worker_reset_turn(struct worker *worker, uint64_t now_us, bool *did_
         return status;
     }
     *did_something = true;
+    worker_forget_maps(worker);
     worker->state = WORKER_READY;
     worker->reported_us = now_us;
     return worker_send_ready(worker, "", false, err);

@@ -3,6 +3,7 @@
  *     worker.c         life; messages in, turns
  *     worker_start.c   START, READY: the job is loaded, and a first executor set up
  *     worker_fetch.c   a job that is not here is sent by rank 0
+ *     worker_maps.c    the maps of the run: what defines them, and whose turn it is
  *     worker_run.c     batches out of units, and their results
  *     worker_report.c  what is sent to the master
  *     worker_leave.c   ending attempts, and leaving
@@ -41,6 +42,23 @@ enum worker_state {
 /* A job that is sent: looked for in its place, until a rank of the node has brought it there. */
 enum fetch_state { FETCH_NONE, FETCH_LOOKING, FETCH_BRINGING, FETCH_DONE };
 
+/* One map, from MAP to DROP. */
+struct worker_map {
+    struct arena arena; /* of `message` */
+    struct wire_message message;
+    struct buffer bytes; /* the same, encoded */
+    struct pool_map pooled;
+    struct unit_queue queue;
+    uint32_t fit;            /* attempts of it that this rank holds at once */
+    double instance_us;      /* moving mean of an instance's duration; 0: none seen */
+    uint64_t batch_grown;    /* instances that a batch may have by now */
+    bool is_steady;          /* the last batch came to its end, whole */
+    uint64_t waits_since_us; /* it was its turn, and there was no room; 0: it does not wait */
+    uint64_t round;          /* of worker_next_map(), in which it last had its turn */
+    bool is_dropped;         /* its batches are waited for, and count no more */
+    struct worker_map *next; /* a younger one */
+};
+
 struct worker {
     struct transport *transport;
     struct zygote *zygote; /* the caller's; NULL: none */
@@ -56,13 +74,11 @@ struct worker {
     uint64_t fetch_us;         /* when some of them last came, or it was last seen to come */
     uint64_t look_us;          /* when to look for it again */
     struct job *job;           /* where attempts run in the rank itself */
-    const struct task *task;   /* of it */
     struct offer offer;        /* since START */
     struct pool *pool;
-    struct unit_queue queue;
-    double instance_us;                /* moving mean of an instance's duration; 0: none seen */
-    uint64_t batch_grown;              /* instances that a batch may have by now */
-    bool is_steady;                    /* the last batch came to its end, whole */
+    struct worker_map *maps; /* by age */
+    uint64_t round;          /* of worker_next_map(), and maps looked at in it */
+    uint32_t looked_at;
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;
     size_t report_capacity;
@@ -93,7 +109,7 @@ MUST_CHECK enum status worker_send(struct worker *worker, const struct wire_mess
 MUST_CHECK enum status worker_send_ready(struct worker *worker, const char *refusal,
                                          bool is_setup_failure, struct error *err);
 /* The report of a lease, to which batches are added until it is sent. */
-struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t lease);
+struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t map, uint64_t lease);
 /* Are results that gather to leave now? And how long from one report to the next? */
 bool worker_is_report_due(const struct worker *worker, uint64_t now_us);
 uint64_t worker_report_pause_us(const struct worker *worker);
@@ -128,6 +144,32 @@ MUST_CHECK enum status worker_on_library(struct worker *worker, const struct wir
 /* Ask once more: what was asked for may not have been heard. */
 MUST_CHECK enum status worker_fetch_again(struct worker *worker, struct error *err);
 
+/* ---- worker_maps.c ---- */
+
+MUST_CHECK enum status worker_add_map(struct worker *worker, const struct wire_map *from,
+                                      struct error *err);
+MUST_CHECK enum status worker_on_map(struct worker *worker, const struct wire_map *map,
+                                     struct error *err);
+/* The job is loaded here: those that came before it are found in it. */
+MUST_CHECK enum status worker_load_maps(struct worker *worker, struct error *err);
+void worker_on_drop(struct worker *worker, const struct wire_drop *dropped);
+/* All of them, as by DROP. */
+void worker_drop_maps(struct worker *worker);
+/* Free those that were dropped, as far as no slot has a batch of them. */
+void worker_forget_maps(struct worker *worker);
+/* When the pool is gone. */
+void worker_destroy_maps(struct worker *worker);
+/* NULL where there is none of that number. */
+struct worker_map *worker_map_of(const struct worker *worker, uint64_t number);
+/* Instances of all maps that have not started. */
+uint64_t worker_queued(const struct worker *worker);
+/* Do starts of any map have to lie apart? */
+bool worker_has_delay(const struct worker *worker);
+/* A round: whose turn it is to start something (NULL: nobody has anything), and, where there is no
+ * room for that one, whose next. */
+struct worker_map *worker_next_map(struct worker *worker, const struct worker_map *before,
+                                   uint64_t now_us);
+
 /* ---- worker_run.c ---- */
 
 MUST_CHECK enum status worker_on_unit(struct worker *worker, const struct wire_unit *unit,
@@ -137,7 +179,7 @@ MUST_CHECK enum status worker_ready_turn(struct worker *worker, uint64_t now_us,
 
 /* ---- worker_leave.c ---- */
 
-MUST_CHECK enum status worker_give_back(struct worker *worker, uint64_t lease, uint64_t count,
+MUST_CHECK enum status worker_on_recall(struct worker *worker, const struct wire_recall *recall,
                                         struct error *err);
 /* All that has not started. */
 MUST_CHECK enum status worker_give_all_back(struct worker *worker, struct error *err);

@@ -54,10 +54,10 @@ enum status worker_refuse(struct worker *worker, const char *reason, struct erro
 /* ---- Reports ----------------------------------------------------------------------------------
  */
 
-struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t lease)
+struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t map, uint64_t lease)
 {
     for (size_t i = 0; i < worker->report_count; i++) {
-        if (worker->reports[i].lease == lease) {
+        if (worker->reports[i].map == map && worker->reports[i].lease == lease) {
             return &worker->reports[i];
         }
     }
@@ -69,6 +69,7 @@ struct wire_report_parts *worker_report_of(struct worker *worker, uint64_t lease
                (worker->report_capacity - capacity) * sizeof(*worker->reports));
     }
     struct wire_report_parts *parts = &worker->reports[worker->report_count++];
+    parts->map = map;
     parts->lease = lease;
     return parts;
 }
@@ -82,18 +83,31 @@ static size_t reports_size(const struct worker *worker)
     return size;
 }
 
-/* From one report to the next. Where the master's next unit is all that could keep the slots busy,
- * results leave soon: at once where every slot is idle, else after a small part of what an instance
- * takes, so that a node of many slots does not send a message for each. */
-uint64_t worker_report_pause_us(const struct worker *worker)
+/* From one report of a map to the next. Where the master's next unit is all that could keep the
+ * slots busy, results leave soon: at once where every slot is idle, else after a small part of what
+ * an instance takes, so that a node of many slots does not send a message for each. */
+static uint64_t pause_us(const struct worker *worker, const struct worker_map *map)
 {
     const uint64_t interval_us = worker->start.as.start.report_interval_us;
-    if (worker->queue.count > 0) {
+    if (map->queue.count > 0) {
         return interval_us;
     }
-    return pool_is_idle(worker->pool)
+    return map->pooled.batch_count == 0
                ? 0
-               : smaller((uint64_t)(worker->instance_us / HASTE_DIVISOR), interval_us / 4);
+               : smaller((uint64_t)(map->instance_us / HASTE_DIVISOR), interval_us / 4);
+}
+
+/* That of the map which has most haste; all leave together. */
+uint64_t worker_report_pause_us(const struct worker *worker)
+{
+    uint64_t shortest_us = worker->start.as.start.report_interval_us;
+    for (size_t i = 0; i < worker->report_count && shortest_us > 0; i++) {
+        const struct worker_map *map = worker_map_of(worker, worker->reports[i].map);
+        if (map != NULL && (i == 0 || worker->reports[i - 1].map != worker->reports[i].map)) {
+            shortest_us = smaller(shortest_us, pause_us(worker, map));
+        }
+    }
+    return shortest_us;
 }
 
 /* Results leave when their time has come, and when they are many. */
@@ -135,27 +149,60 @@ enum status worker_send_reports(struct worker *worker, uint64_t now_us, struct e
 /* ---- Beats ------------------------------------------------------------------------------------
  */
 
-static int by_index(const void *a, const void *b)
+static int by_map_and_index(const void *a, const void *b)
 {
-    const struct wire_running *left = a;
-    const struct wire_running *right = b;
-    return left->index < right->index ? -1 : left->index > right->index ? 1 : 0;
+    const struct pool_running *left = a;
+    const struct pool_running *right = b;
+    const uint64_t maps[] = {left->map->wire->number, right->map->wire->number};
+    if (maps[0] != maps[1]) {
+        return maps[0] < maps[1] ? -1 : 1;
+    }
+    return left->running.index < right->running.index   ? -1
+           : left->running.index > right->running.index ? 1
+                                                        : 0;
+}
+
+/* What runs, and the beats of the maps of which something does. Both are as long as there are
+ * slots. */
+struct beats {
+    struct wire_running *running;
+    struct wire_beat *beats;
+    size_t count;
+};
+
+static void add_running(struct worker *worker, struct beats *beats,
+                        const struct pool_running *found, size_t at)
+{
+    beats->running[at] = found->running;
+    if (beats->count > 0 && beats->beats[beats->count - 1].map == found->map->wire->number) {
+        beats->beats[beats->count - 1].running_count++;
+        return;
+    }
+    beats->beats[beats->count++] =
+        (struct wire_beat){.map = found->map->wire->number,
+                           .finished = pool_finished(worker->pool, found->map),
+                           .running = &beats->running[at],
+                           .running_count = 1};
 }
 
 enum status worker_send_beat(struct worker *worker, uint64_t now_us, struct error *err)
 {
     const bool is_working = worker->state == WORKER_READY;
     const uint32_t slots = is_working ? pool_slot_count(worker->pool) : 0;
-    struct wire_running *running = memory_take(slots + 1, sizeof(*running));
-    struct wire_message message = {.kind = WIRE_BEAT};
-    if (is_working) {
-        message.as.beat.running_count = pool_running(worker->pool, now_us, running);
-        message.as.beat.finished = pool_finished(worker->pool);
+    struct pool_running *found = memory_take(slots + 1, sizeof(*found));
+    struct beats beats = {.running = memory_take(slots + 1, sizeof(*beats.running)),
+                          .beats = memory_take(slots + 1, sizeof(*beats.beats))};
+    const size_t count = is_working ? pool_running(worker->pool, now_us, found) : 0;
+    qsort(found, count, sizeof(*found), by_map_and_index);
+    for (size_t i = 0; i < count; i++) {
+        add_running(worker, &beats, &found[i], i);
     }
-    message.as.beat.running = running;
-    qsort(running, message.as.beat.running_count, sizeof(*running), by_index);
+    const struct wire_message message = {.kind = WIRE_BEAT,
+                                         .as.beats = {.beats = beats.beats, .count = beats.count}};
     worker->beat_us = now_us;
     const enum status status = worker_send(worker, &message, err);
-    free(running);
+    free(beats.running);
+    free(beats.beats);
+    free(found);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "worker/worker_private.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -19,69 +20,108 @@
 /* A unit that cannot be taken in would never end: the rank does, and says why. */
 enum status worker_on_unit(struct worker *worker, const struct wire_unit *unit, struct error *err)
 {
-    const struct wire_start *start = &worker->start.as.start;
+    struct worker_map *map = worker_map_of(worker, unit->map);
     if (worker->state == WORKER_OUT) {
         return STATUS_OK; /* it was under way when this rank left; rank 0 has it back by the BYE */
     }
-    if (worker->state != WORKER_READY || unit->map != start->map) {
-        log_warning("unit ignored reason=not_started lease=%" PRIu64, unit->lease);
+    if (worker->state != WORKER_READY || map == NULL) {
+        log_warning("unit ignored reason=%s map=%" PRIu64 " lease=%" PRIu64,
+                    map == NULL ? "unknown_map" : "not_started", unit->map, unit->lease);
         return STATUS_OK;
     }
-    return unit_queue_add(&worker->queue, unit, start->formula.kind != FORMULA_NONE, err);
+    return unit_queue_add(&map->queue, unit, map->pooled.wire->formula.kind != FORMULA_NONE, err);
 }
 
 /* Some milliseconds of work, and not more than a slot's share of what there is. */
-static uint64_t batch_count(struct worker *worker)
+static uint64_t batch_count(struct worker *worker, const struct worker_map *map)
 {
-    const uint64_t slots = pool_slot_count(worker->pool);
-    const uint64_t share = (worker->queue.count + slots - 1) / slots;
-    if (worker->instance_us <= 0) {
+    const uint64_t slots = map->fit;
+    const uint64_t share = (map->queue.count + slots - 1) / slots;
+    if (map->instance_us <= 0) {
         return 1;
     }
-    const double goal = BATCH_GOAL_US / worker->instance_us;
+    const double goal = BATCH_GOAL_US / map->instance_us;
     uint64_t count = goal >= BATCH_COUNT_MAX ? BATCH_COUNT_MAX : (uint64_t)goal;
-    count = smaller(smaller(count, worker->batch_grown), share);
+    count = smaller(smaller(count, map->batch_grown), share);
     count = smaller(count, pool_batch_count_max(worker->pool));
     return count > 0 ? count : 1;
 }
 
-static void observe(struct worker *worker, const struct report_batch *batch)
+static void observe(struct worker_map *map, const struct report_batch *batch)
 {
     const double instance_us = ((double)batch->elapsed_us + 0.5) / (double)batch->instance_count;
-    worker->instance_us =
-        worker->instance_us <= 0
+    map->instance_us =
+        map->instance_us <= 0
             ? instance_us
-            : worker->instance_us + DURATION_NEWEST_WEIGHT * (instance_us - worker->instance_us);
-    if (worker->batch_grown < BATCH_COUNT_MAX) {
-        worker->batch_grown = batch->instance_count * BATCH_GROWTH_MAX;
+            : map->instance_us + DURATION_NEWEST_WEIGHT * (instance_us - map->instance_us);
+    if (map->batch_grown < BATCH_COUNT_MAX) {
+        map->batch_grown = batch->instance_count * BATCH_GROWTH_MAX;
     }
 }
 
-typedef void start_function(struct pool *pool, uint64_t lease, const struct batch *batch,
-                            uint64_t now_us);
+typedef void start_function(struct pool *pool, struct pool_map *map, uint64_t lease,
+                            const struct batch *batch, uint64_t now_us);
 
 /* *is_started_out: is there one? */
-static enum status start_batch(struct worker *worker, uint64_t growth_max, start_function *start,
-                               uint64_t now_us, bool *is_started_out, struct error *err)
+static enum status start_batch(struct worker *worker, struct worker_map *map, uint64_t growth_max,
+                               start_function *start, uint64_t now_us, bool *is_started_out,
+                               struct error *err)
 {
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     struct batch batch;
     uint64_t lease;
-    const enum status status = unit_queue_carve(&worker->queue, growth_max, batch_count(worker),
+    const enum status status = unit_queue_carve(&map->queue, growth_max, batch_count(worker, map),
                                                 spans, CHANNEL_SPAN_COUNT_MAX, &batch, &lease, err);
     *is_started_out = status == STATUS_OK;
     if (status == STATUS_OK) {
-        start(worker->pool, lease, &batch, now_us);
+        start(worker->pool, &map->pooled, lease, &batch, now_us);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* Does the next batch go to a busy slot? While so little is left that slots would go without, what
  * is left stays here, for whichever is free first. */
-static bool is_ahead_due(const struct worker *worker)
+static bool is_ahead_due(const struct worker *worker, const struct worker_map *map)
 {
-    return worker->is_steady && worker->instance_us <= AHEAD_INSTANCE_US_MAX &&
-           worker->queue.count > pool_slot_count(worker->pool) && pool_has_room_ahead(worker->pool);
+    return map->is_steady && map->instance_us <= AHEAD_INSTANCE_US_MAX &&
+           map->queue.count > map->fit && pool_has_room_ahead(worker->pool, &map->pooled);
+}
+
+/* One batch of the map, if there is room for it. Else room is made, where only an executor for it
+ * is missing. */
+static enum status start_one(struct worker *worker, struct worker_map *map, uint64_t now_us,
+                             bool *is_started_out, struct error *err)
+{
+    uint64_t growth_max;
+    enum status status = STATUS_OK;
+    *is_started_out = false;
+    if (pool_has_room(worker->pool, &map->pooled, &growth_max)) {
+        status = start_batch(worker, map, growth_max, pool_start, now_us, is_started_out, err);
+    } else if (is_ahead_due(worker, map)) {
+        status =
+            start_batch(worker, map, UINT64_MAX, pool_start_ahead, now_us, is_started_out, err);
+    }
+    if (status == STATUS_OK && !*is_started_out) {
+        status = pool_make_room(worker->pool, &map->pooled, map->queue.count, now_us, err);
+    }
+    map->waits_since_us = *is_started_out           ? 0
+                          : map->waits_since_us > 0 ? map->waits_since_us
+                                                    : now_us;
+    return status;
+}
+
+/* One batch, of the map whose turn it is, or of the next one for which there is room. */
+static enum status start_next(struct worker *worker, uint64_t now_us, bool *is_started_out,
+                              struct error *err)
+{
+    enum status status = STATUS_OK;
+    *is_started_out = false;
+    struct worker_map *map = worker_next_map(worker, NULL, now_us);
+    while (map != NULL && status == STATUS_OK) {
+        status = start_one(worker, map, now_us, is_started_out, err);
+        map = *is_started_out ? NULL : worker_next_map(worker, map, now_us);
+    }
+    return status;
 }
 
 static enum status start_batches(struct worker *worker, uint64_t now_us, bool *did_something,
@@ -89,15 +129,9 @@ static enum status start_batches(struct worker *worker, uint64_t now_us, bool *d
 {
     enum status status = STATUS_OK;
     bool is_started = true;
-    while (status == STATUS_OK && is_started &&
+    while (is_started && status == STATUS_OK &&
            transport_pending(worker->transport, MASTER_RANK) < PENDING_SIZE_MAX) {
-        uint64_t growth_max;
-        is_started = false;
-        if (pool_has_room(worker->pool, &growth_max)) {
-            status = start_batch(worker, growth_max, pool_start, now_us, &is_started, err);
-        } else if (is_ahead_due(worker)) {
-            status = start_batch(worker, UINT64_MAX, pool_start_ahead, now_us, &is_started, err);
-        }
+        status = start_next(worker, now_us, &is_started, err);
         *did_something = *did_something || is_started;
     }
     return status;
@@ -106,18 +140,35 @@ static enum status start_batches(struct worker *worker, uint64_t now_us, bool *d
 /* Could more be started than is there to start? */
 static bool is_out_of_work(const struct worker *worker)
 {
-    uint64_t growth_max;
-    return pool_has_room(worker->pool, &growth_max) && !unit_queue_has(&worker->queue, growth_max);
+    bool has_room = false;
+    for (const struct worker_map *map = worker->maps; map != NULL; map = map->next) {
+        uint64_t growth_max;
+        if (map->is_dropped || !pool_has_room(worker->pool, &map->pooled, &growth_max)) {
+            continue;
+        }
+        if (unit_queue_has(&map->queue, growth_max)) {
+            return false;
+        }
+        has_room = true;
+    }
+    return has_room;
+}
+
+static struct worker_map *map_of(const struct pool_result *ended)
+{
+    return (struct worker_map *)((uint8_t *)ended->map - offsetof(struct worker_map, pooled));
 }
 
 static enum status return_rest(struct worker *worker, const struct pool_result *ended,
                                struct error *err)
 {
     const struct wire_message message = {.kind = WIRE_RETURNED,
-                                         .as.returned = {.lease = ended->lease,
+                                         .as.returned = {.map = ended->map->wire->number,
+                                                         .lease = ended->lease,
                                                          .spans = ended->rest,
                                                          .span_count = ended->rest_count}};
-    return ended->rest_count > 0 ? worker_send(worker, &message, err) : STATUS_OK;
+    return ended->rest_count > 0 && !map_of(ended)->is_dropped ? worker_send(worker, &message, err)
+                                                               : STATUS_OK;
 }
 
 static bool is_any_unkept(const struct pool_result *ended)
@@ -133,12 +184,13 @@ static bool is_any_unkept(const struct pool_result *ended)
 static enum status take_result(struct worker *worker, const struct pool_result *ended,
                                uint64_t now_us, struct error *err)
 {
-    worker->is_steady = ended->rest_count == 0;
+    struct worker_map *map = map_of(ended);
+    map->is_steady = ended->rest_count == 0;
     enum status status = STATUS_OK;
-    if (ended->batch.instance_count > 0) {
-        observe(worker, &ended->batch);
-        status = wire_report_add(worker_report_of(worker, ended->lease), &ended->batch,
-                                 ended->failures, ended->failure_count);
+    if (ended->batch.instance_count > 0 && !map->is_dropped) {
+        observe(map, &ended->batch);
+        status = wire_report_add(worker_report_of(worker, map->pooled.wire->number, ended->lease),
+                                 &ended->batch, ended->failures, ended->failure_count);
         if (status != STATUS_OK) {
             return error_set(err, status, "no memory for a batch's results");
         }
@@ -170,14 +222,17 @@ static enum status collect(struct worker *worker, uint64_t now_us, bool *did_som
             break; /* messages are looked at between batches */
         }
     }
-    unit_queue_drop_started(&worker->queue);
+    for (struct worker_map *map = worker->maps; map != NULL; map = map->next) {
+        unit_queue_drop_started(&map->queue);
+    }
+    worker_forget_maps(worker);
     return status;
 }
 
 /* Where starts must lie apart, the master hears of each; else of the first. */
 static enum status tell_beginnings(struct worker *worker, uint64_t now_us, struct error *err)
 {
-    const bool is_each = worker->start.as.start.options.delay_ns > 0;
+    const bool is_each = worker_has_delay(worker);
     if (worker->is_begin_told && !is_each) {
         return STATUS_OK;
     }

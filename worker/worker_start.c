@@ -26,10 +26,13 @@ static enum status make_pool(struct worker *worker, bool is_isolated, struct err
         .rank = transport_rank(worker->transport),
         .zygote = is_isolated ? worker->zygote : NULL,
         .job = worker->job,
-        .task = worker->task,
         .offer = &worker->offer,
     };
-    return pool_create(&options, &worker->pool, err);
+    enum status status = pool_create(&options, &worker->pool, err);
+    if (status == STATUS_OK && options.start->has_map) {
+        status = worker_add_map(worker, &options.start->map, err);
+    }
+    return status == STATUS_OK ? worker_load_maps(worker, err) : status;
 }
 
 static bool is_isolated(const struct worker *worker)
@@ -45,8 +48,7 @@ enum status worker_load_job(struct worker *worker, const char *library, uint64_t
         return executor_prepare(worker->zygote, transport_rank(worker->transport),
                                 &worker->start_bytes, library, err);
     }
-    const enum status status =
-        executor_load(&worker->start.as.start, library, &worker->job, &worker->task, err);
+    const enum status status = executor_load(&worker->start.as.start, library, &worker->job, err);
     return status == STATUS_OK ? make_pool(worker, false, err) : status;
 }
 

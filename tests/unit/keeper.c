@@ -43,7 +43,7 @@ static void add(struct keeper *keeper, uint64_t index, const char *out, const ch
     const struct stdio_entry entry = {
         .index = index, .attempt = 1, .sizes = {strlen(out), strlen(err)}};
     (void)snprintf(text, sizeof(text), "%s%s", out, err);
-    keeper_add(keeper, &entry, (const uint8_t *)text);
+    keeper_add(keeper, 0, &entry, (const uint8_t *)text);
 }
 
 /* The plain text of a file's first record, and the number of records. */
@@ -78,7 +78,7 @@ static size_t read_file(const char *name, struct buffer *text)
 
 Test(keeper, nothing_kept_makes_no_file)
 {
-    struct keeper *keeper = keeper_create(folder, 12, 0);
+    struct keeper *keeper = keeper_create(folder, 12);
     struct stat about;
     keeper_flush(keeper);
     keeper_destroy(keeper);
@@ -88,7 +88,7 @@ Test(keeper, nothing_kept_makes_no_file)
 
 Test(keeper, many_outputs_share_a_record)
 {
-    struct keeper *keeper = keeper_create(folder, 12, 0);
+    struct keeper *keeper = keeper_create(folder, 12);
     struct buffer text = {0};
     for (uint64_t i = 0; i < 100; i++) {
         add(keeper, i, "o", "e");
@@ -108,7 +108,7 @@ Test(keeper, each_session_has_a_file_of_its_own)
 {
     struct buffer text = {0};
     for (int i = 0; i < 3; i++) {
-        struct keeper *keeper = keeper_create(folder, 12, 0);
+        struct keeper *keeper = keeper_create(folder, 12);
         add(keeper, 0, i == 0 ? "first" : i == 1 ? "second" : "third", "");
         keeper_destroy(keeper);
     }
@@ -121,13 +121,13 @@ Test(keeper, each_session_has_a_file_of_its_own)
 
 Test(keeper, much_text_is_written_before_it_is_asked_for)
 {
-    struct keeper *keeper = keeper_create(folder, 12, 0);
+    struct keeper *keeper = keeper_create(folder, 12);
     const struct stdio_entry entry = {.sizes = {1 << 20, 1 << 20}};
     uint8_t *text = calloc(2, 1 << 20);
     struct stat about;
-    keeper_add(keeper, &entry, text);
+    keeper_add(keeper, 0, &entry, text);
     cr_expect(ne(int, stat(path_of("000012-0.lz4"), &about), 0));
-    keeper_add(keeper, &entry, text);
+    keeper_add(keeper, 0, &entry, text);
     cr_expect(eq(int, stat(path_of("000012-0.lz4"), &about), 0));
     keeper_destroy(keeper);
     free(text);
@@ -154,7 +154,7 @@ static size_t count_lines_of(void (*act)(void))
 
 static void keep_nowhere(void)
 {
-    struct keeper *keeper = keeper_create("/nowhere/at/all", 12, 0);
+    struct keeper *keeper = keeper_create("/nowhere/at/all", 12);
     for (uint64_t i = 0; i < 5; i++) {
         add(keeper, i, "x", "");
         keeper_flush(keeper);
@@ -170,7 +170,7 @@ Test(keeper, a_folder_that_cannot_be_made_costs_one_warning)
 /* Past the limit nothing can be written, as on a full disk; then there is room again. */
 static void keep_on_a_full_disk(void)
 {
-    struct keeper *keeper = keeper_create(folder, 12, 0);
+    struct keeper *keeper = keeper_create(folder, 12);
     struct rlimit limit;
     char noise[200];
     for (size_t i = 0; i < sizeof(noise) - 1; i++) {

@@ -372,8 +372,8 @@ Test(master_cache, a_failure_that_is_reported_is_no_longer_what_its_rank_is_in)
     const struct wire_running running = {.index = 0};
     size_t count = 0;
     begin(&f, 1);
-    presence_note_running(f.master.presence, 0,
-                          &(struct wire_beat){.running = &running, .running_count = 1});
+    const struct wire_beat beat = {.running = &running, .running_count = 1};
+    presence_note_running(f.master.presence, 0, &(struct wire_beats){.beats = &beat, .count = 1});
     fail(&f, f.leases[0], 0, 0, FAILURE_ERROR, false);
     (void)presence_running(f.master.presence, 0, 0, &count);
     cr_expect(eq(sz, count, 0));

@@ -85,19 +85,19 @@ Test(pool, what_a_batch_is_in_is_told)
 {
     struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
     struct buffer inputs = misbehaving(10, 4, "hang");
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     wait_for_free(bench, 1);
     cr_expect(eq(sz, pool_running(bench->pool, clock_us(), &running), 0));
     start(bench, 100, 10, &inputs);
     const uint64_t end_us = clock_us() + WAIT_US;
-    while (running.index != 104 && clock_us() < end_us) {
+    while (running.running.index != 104 && clock_us() < end_us) {
         cr_assert(not(collect(bench, 0)));
         cr_assert(le(sz, pool_running(bench->pool, clock_us(), &running), 1));
         usleep(1000);
     }
-    cr_expect(eq(u64, running.index, 104));
+    cr_expect(eq(u64, running.running.index, 104));
 
-    cr_expect(eq(u64, pool_finished(bench->pool), 4));
+    cr_expect(eq(u64, pool_finished(bench->pool, &bench->map), 4));
     cancel(bench, 0, GRACE_US);
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
@@ -110,11 +110,11 @@ Test(pool, what_a_slow_instance_holds_up_goes_back_at_once)
     struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
     struct buffer inputs = misbehaving(10, 4, "hang");
     struct pool_result trimmed;
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     wait_for_free(bench, 1);
     start(bench, 100, 10, &inputs);
     const uint64_t end_us = clock_us() + WAIT_US;
-    while (running.index != 104 && clock_us() < end_us) {
+    while (running.running.index != 104 && clock_us() < end_us) {
         (void)pool_running(bench->pool, clock_us(), &running);
         usleep(1000);
     }
@@ -258,11 +258,11 @@ Test(pool, a_batch_of_which_nothing_is_left_to_start_wakes_nobody_to_trim_it)
 {
     struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 2);
     struct buffer inputs = misbehaving(5, 4, "hang");
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     const uint64_t end_us = clock_us() + WAIT_US;
     wait_for_free(bench, 2);
     start(bench, 100, 5, &inputs);
-    while (running.index != 104) {
+    while (running.running.index != 104) {
         cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
         (void)pool_running(bench->pool, clock_us(), &running);
         usleep(1000);
@@ -277,20 +277,21 @@ Test(pool, the_attempt_at_one_index_can_be_ended)
 {
     struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
     struct buffer inputs = misbehaving(10, 4, "hang");
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     struct error err = {""};
     wait_for_free(bench, 1);
     start(bench, 100, 10, &inputs);
     const uint64_t end_us = clock_us() + WAIT_US;
-    while (running.index != 104 && clock_us() < end_us) {
+    while (running.running.index != 104 && clock_us() < end_us) {
         (void)pool_running(bench->pool, clock_us(), &running);
         usleep(1000);
     }
-    cr_assert(eq(u64, running.index, 104));
-    cr_assert(eq(int, pool_end(bench->pool, LEASE + 1, 104, clock_us(), &err), STATUS_OK));
-    cr_assert(eq(int, pool_end(bench->pool, LEASE, 103, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(u64, running.running.index, 104));
+    cr_assert(
+        eq(int, pool_end(bench->pool, &bench->map, LEASE + 1, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 103, clock_us(), &err), STATUS_OK));
     cr_expect(not(collect(bench, 0)), "neither is what runs");
-    cr_assert(eq(int, pool_end(bench->pool, LEASE, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 104, clock_us(), &err), STATUS_OK));
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
     buffer_free(&inputs);
@@ -421,7 +422,7 @@ static void start_grown(struct bench *bench, uint64_t index, uint64_t growth, co
                                 .growth = growth,
                                 .inputs = inputs.data,
                                 .inputs_size = inputs.size};
-    pool_start(bench->pool, LEASE, &batch, clock_us());
+    pool_start(bench->pool, &bench->map, LEASE, &batch, clock_us());
     buffer_free(&inputs);
 }
 
@@ -429,8 +430,8 @@ static struct bench *create_growing(uint32_t slot_count, uint64_t offered)
 {
     struct bench *bench =
         create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, slot_count);
-    bench->start.options.mem = 100 * MIB;
-    bench->start.options.mem_growth = 2;
+    bench->start.map.options.mem = 100 * MIB;
+    bench->start.map.options.mem_growth = 2;
     bench->offer.all.mem = offered;
     wait_for_free(bench, slot_count);
     return bench;
@@ -440,23 +441,24 @@ Test(pool, what_has_grown_takes_more_of_the_rank_and_what_fits_beside_it_may_sta
 {
     uint64_t growth_max = 0;
     struct bench *bench = create_growing(4, 500 * MIB);
-    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_assert(pool_has_room(bench->pool, &bench->map, &growth_max));
     cr_expect(eq(u64, growth_max, UINT64_MAX), "alone it may have all that there is");
     start_grown(bench, 0, 0, "hang");
-    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_assert(pool_has_room(bench->pool, &bench->map, &growth_max));
     cr_expect(eq(u64, growth_max, 2), "400 MiB are left");
     start_grown(bench, 1, 1, "hang");
-    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_assert(pool_has_room(bench->pool, &bench->map, &growth_max));
     cr_expect(eq(u64, growth_max, 1), "200 MiB are left");
     start_grown(bench, 2, 1, "hang");
     cr_expect(eq(u32, pool_free_count(bench->pool), 1));
-    cr_expect(not(pool_has_room(bench->pool, &growth_max)), "a slot is free, but no memory");
+    cr_expect(not(pool_has_room(bench->pool, &bench->map, &growth_max)),
+              "a slot is free, but no memory");
     cancel(bench, 0, GRACE_US);
     for (int i = 0; i < 3; i++) {
         next_result(bench);
     }
     wait_for_free(bench, 4);
-    cr_assert(pool_has_room(bench->pool, &growth_max));
+    cr_assert(pool_has_room(bench->pool, &bench->map, &growth_max));
     cr_expect(eq(u64, growth_max, UINT64_MAX), "what has ended holds nothing");
     destroy(bench);
 }

@@ -28,8 +28,8 @@ static void start_ahead(struct bench *bench)
                                 .instance_count = 10,
                                 .inputs = inputs.data,
                                 .inputs_size = inputs.size};
-    cr_assert(pool_has_room_ahead(bench->pool));
-    pool_start_ahead(bench->pool, LEASE_AHEAD, &batch, clock_us());
+    cr_assert(pool_has_room_ahead(bench->pool, &bench->map));
+    pool_start_ahead(bench->pool, &bench->map, LEASE_AHEAD, &batch, clock_us());
     buffer_free(&inputs); /* it was copied */
 }
 
@@ -39,7 +39,8 @@ static struct bench *create_two(const char *how, uint64_t timeout_ns)
     struct bench *bench = create_misbehaving(timeout_ns);
     struct buffer inputs = misbehaving(10, 4, how);
     wait_for_free(bench, 1);
-    cr_expect(not(pool_has_room_ahead(bench->pool)), "a free slot needs no batch ahead");
+    cr_expect(not(pool_has_room_ahead(bench->pool, &bench->map)),
+              "a free slot needs no batch ahead");
     start(bench, 100, 10, &inputs);
     start_ahead(bench);
     buffer_free(&inputs);
@@ -59,9 +60,9 @@ static void expect_all_given_back(const struct pool_result *result)
 /* Until the executor is in number 4, without the rank. */
 static void wait_without_the_rank(struct bench *bench)
 {
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     const uint64_t end_us = clock_us() + WAIT_US;
-    while (running.index != 104) {
+    while (running.running.index != 104) {
         cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
         (void)pool_running(bench->pool, clock_us(), &running);
         usleep(1000);
@@ -73,7 +74,7 @@ Test(pool_ahead, an_executor_goes_on_to_it_without_the_rank)
     struct bench *bench = create_two("", 0);
     struct slot *slot = &bench->pool->slots[0];
     const uint64_t end_us = clock_us() + WAIT_US;
-    cr_expect(not(pool_has_room_ahead(bench->pool)), "there is one already");
+    cr_expect(not(pool_has_room_ahead(bench->pool, &bench->map)), "there is one already");
     while (!channel_has_ended(&slot_last(slot)->channel)) {
         cr_assert(lt(u64, clock_us(), end_us), "it waits for the rank");
         usleep(1000);
@@ -100,7 +101,7 @@ Test(pool_ahead, batches_come_back_in_order_for_as_long_as_there_are_any)
     for (uint64_t i = 1; i <= 50; i++) {
         const struct span span = {.start = 10 * i, .count = 10};
         const struct batch batch = {.spans = &span, .span_count = 1, .instance_count = 10};
-        pool_start_ahead(bench->pool, LEASE, &batch, clock_us());
+        pool_start_ahead(bench->pool, &bench->map, LEASE, &batch, clock_us());
         next_result(bench);
         expect_whole(bench, 10);
         cr_expect(eq(u64, bench->result.batch.spans[0].start, 10 * (i - 1)));
@@ -170,7 +171,7 @@ Test(pool_ahead, it_goes_back_first_where_an_instance_is_slow)
     cr_assert(eq(sz, trimmed.rest_count, 1));
     cr_expect(eq(u64, trimmed.rest[0].start, 105));
     cr_expect(not(pool_trim(bench->pool, UINT64_MAX, &trimmed)), "there is no more to take");
-    cr_expect(not(pool_has_room_ahead(bench->pool)), "and no place behind a slow one");
+    cr_expect(not(pool_has_room_ahead(bench->pool, &bench->map)), "and no place behind a slow one");
     destroy(bench);
 }
 
@@ -193,11 +194,12 @@ Test(pool_ahead, an_instance_of_it_that_is_to_end_goes_back_and_nothing_is_ended
     struct pool_result trimmed;
     struct error err = {""};
     wait_without_the_rank(bench);
-    cr_assert(eq(int, pool_end(bench->pool, LEASE_AHEAD, 200, clock_us(), &err), STATUS_OK));
+    cr_assert(
+        eq(int, pool_end(bench->pool, &bench->map, LEASE_AHEAD, 200, clock_us(), &err), STATUS_OK));
     cr_expect(not(collect(bench, 0)), "what runs runs on");
     cr_assert(pool_trim(bench->pool, UINT64_MAX, &trimmed));
     expect_all_given_back(&trimmed);
-    cr_assert(eq(int, pool_end(bench->pool, LEASE, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 104, clock_us(), &err), STATUS_OK));
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
     destroy(bench);
@@ -210,10 +212,10 @@ Test(pool_ahead, there_is_none_where_attempts_have_a_limit_of_memory)
     struct buffer inputs = misbehaving(10, 4, "hang");
     wait_for_free(bench, 1);
     start(bench, 100, 10, &inputs);
-    cr_expect(pool_has_room_ahead(bench->pool));
-    bench->start.options.mem = (uint64_t)1 << 30;
-    cr_expect(not(pool_has_room_ahead(bench->pool)));
-    bench->start.options.mem = 0;
+    cr_expect(pool_has_room_ahead(bench->pool, &bench->map));
+    bench->start.map.options.mem = (uint64_t)1 << 30;
+    cr_expect(not(pool_has_room_ahead(bench->pool, &bench->map)));
+    bench->start.map.options.mem = 0;
     buffer_free(&inputs);
     destroy(bench);
 }
@@ -234,12 +236,12 @@ static struct bench *create_gone_on(uint64_t timeout_ns)
                                 .instance_count = 10,
                                 .inputs = ahead.data,
                                 .inputs_size = ahead.size};
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     const uint64_t end_us = clock_us() + WAIT_US;
     wait_for_free(bench, 1);
     start(bench, 100, 10, &inputs);
-    pool_start_ahead(bench->pool, LEASE_AHEAD, &batch, clock_us());
-    while (running.index != 200) {
+    pool_start_ahead(bench->pool, &bench->map, LEASE_AHEAD, &batch, clock_us());
+    while (running.running.index != 200) {
         cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
         (void)pool_running(bench->pool, clock_us(), &running);
         usleep(1000);
@@ -261,7 +263,8 @@ Test(pool_ahead, its_time_does_not_count_from_when_the_batch_before_it_began)
     struct bench *bench = create_gone_on(300 * UINT64_C(1000000));
     const struct wire_cancel late = {.run_on_us = WAIT_US, .grace_us = GRACE_US};
     struct error err = {""};
-    cr_assert(eq(int, pool_cancel(bench->pool, &late, clock_us() + 1000000, &err), STATUS_OK));
+    cr_assert(
+        eq(int, pool_cancel(bench->pool, NULL, &late, clock_us() + 1000000, &err), STATUS_OK));
     cr_expect(eq(int, bench->pool->slots[0].doom, DOOM_NONE));
     expect_first_whole(bench);
     destroy(bench);

@@ -103,6 +103,7 @@ static enum status prepare_nothing(void *context, const void *request, size_t si
 struct bench {
     struct zygote *zygote;
     struct wire_start start;
+    struct pool_map map;
     struct offer offer;
     struct pool *pool;
     uint64_t seen; /* instances that have a result, or went back */
@@ -127,17 +128,22 @@ static void create(struct bench *bench, struct lie *lie)
     struct error err = {""};
     const struct zygote_duties duties = {
         .prepare = prepare_nothing, .run = tell_lies, .context = lie};
-    *bench = (struct bench){.start = {.task = "task",
-                                      .map_size = 1000,
-                                      .run_dir = "/nowhere",
-                                      .launch_dir = "/",
-                                      .formula = {.kind = FORMULA_RANGE, .step = 1, .count = 1000},
-                                      .options = {.output_size_max = OUTPUT_SIZE_MAX, .cpus = 1},
-                                      .is_isolated = true},
-                            .offer = {.all = {.cpus = 1, .mem = UINT64_MAX},
-                                      .asked = {.cpus = 1},
-                                      .slot_count = 1,
-                                      .is_isolated = true}};
+    *bench = (struct bench){
+        .start = {.run_dir = "/nowhere",
+                  .launch_dir = "/",
+                  .options = {.output_size_max = OUTPUT_SIZE_MAX, .cpus = 1},
+                  .is_isolated = true,
+                  .has_map = true,
+                  .map = {.task = "task",
+                          .size = 1000,
+                          .options = {.cpus = 1},
+                          .formula = {.kind = FORMULA_RANGE, .step = 1, .count = 1000}}},
+        .offer = {.all = {.cpus = 1, .mem = UINT64_MAX},
+                  .asked = {.cpus = 1},
+                  .slot_count = 1,
+                  .is_isolated = true}};
+    bench->map = (struct pool_map){
+        .wire = &bench->start.map, .bytes = (const uint8_t *)"map", .bytes_size = 3};
     cr_assert(eq(int, zygote_create(&duties, &bench->zygote, &err), STATUS_OK), "%s", err.text);
     prepare(bench);
     const struct pool_options options = {
@@ -159,7 +165,7 @@ static void turn(struct bench *bench)
         cr_assert(le(u64, result.batch.success_count, result.batch.instance_count));
         cr_assert(le(u64, result.batch.instance_count, INSTANCE_COUNT));
     }
-    struct wire_running running;
+    struct pool_running running;
     (void)pool_running(bench->pool, clock_us(), &running);
     (void)pool_has_begun(bench->pool, &is_result);
 }
@@ -177,7 +183,7 @@ static void run_one(struct lie lie)
         turn(&bench);
         usleep(200);
     }
-    pool_start(bench.pool, 42, &batch, clock_us());
+    pool_start(bench.pool, &bench.map, 42, &batch, clock_us());
     for (int i = 0; i < 10 && !bench.has_ended; i++) {
         turn(&bench);
         usleep(1000);
@@ -187,7 +193,7 @@ static void run_one(struct lie lie)
         bench.seen += span_list_count(trimmed.rest, trimmed.rest_count);
     }
     const struct wire_cancel at_once = {.run_on_us = 0};
-    cr_assert(eq(int, pool_cancel(bench.pool, &at_once, clock_us(), &err), STATUS_OK), "%s",
+    cr_assert(eq(int, pool_cancel(bench.pool, NULL, &at_once, clock_us(), &err), STATUS_OK), "%s",
               err.text);
     while (!bench.has_ended) {
         cr_assert(lt(u64, clock_us(), end_us), "%s, value %u: no end", fields[lie.field].name,

@@ -32,6 +32,8 @@ struct bench {
     struct zygote *zygote;
     struct job *job;
     struct wire_start start;
+    struct buffer bytes; /* what defines the map */
+    struct pool_map map;
     struct offer offer;
     struct pool *pool;
     struct pool_result result;
@@ -64,17 +66,31 @@ UNUSED static void fill_start(struct bench *bench, const char *task, struct form
                                        .ship_token = "",
                                        .program = "test",
                                        .job_path = bench->job->path,
-                                       .task = task,
-                                       .map_size = 1000000,
                                        .options = found->options,
-                                       .formula = formula,
                                        .run_dir = "/nowhere",
                                        .launch_dir = "/",
-                                       .is_isolated = true};
+                                       .is_isolated = true,
+                                       .has_map = true};
     memcpy(bench->start.job_digest, bench->job->digest, JOB_DIGEST_SIZE);
     bench->start.options.output_size_max = OUTPUT_SIZE_MAX;
     bench->start.options.timeout_ns = timeout_ns;
     bench->start.options.grace_ns = GRACE_US * 1000;
+    bench->start.map = (struct wire_map){
+        .task = task, .size = 1000000, .options = bench->start.options, .formula = formula};
+}
+
+/* After which the map's options may still be changed. */
+UNUSED static void define_map(struct bench *bench)
+{
+    struct error err = {""};
+    const struct wire_message message = {.kind = WIRE_MAP, .as.map = bench->start.map};
+    buffer_clear(&bench->bytes);
+    cr_assert(eq(int, wire_encode(&message, &bench->bytes), STATUS_OK));
+    bench->map = (struct pool_map){
+        .wire = &bench->start.map, .bytes = bench->bytes.data, .bytes_size = bench->bytes.size};
+    cr_assert(
+        eq(int, executor_map(bench->job, &bench->start.map, &bench->map.in_rank, &err), STATUS_OK),
+        "%s", err.text);
 }
 
 UNUSED static struct zygote_event prepare(struct bench *bench)
@@ -108,9 +124,8 @@ UNUSED static void create_pool(struct bench *bench, uint32_t slot_count)
         .start = &bench->start, .zygote = bench->zygote, .offer = &bench->offer};
     if (bench->zygote == NULL) {
         options.job = bench->job;
-        options.task = job_task(bench->job, bench->start.task, &err);
-        cr_assert(ne(ptr, (void *)(uintptr_t)options.task, NULL));
     }
+    define_map(bench);
     cr_assert(eq(int, pool_create(&options, &bench->pool, &err), STATUS_OK), "%s", err.text);
 }
 
@@ -141,6 +156,7 @@ UNUSED static void destroy(struct bench *bench)
     pool_destroy(bench->pool);
     zygote_destroy(bench->zygote);
     job_destroy(bench->job);
+    buffer_free(&bench->bytes);
     free(bench);
 }
 
@@ -225,22 +241,23 @@ UNUSED static void start(struct bench *bench, uint64_t first, uint64_t count,
                                 .instance_count = count,
                                 .inputs = inputs == NULL ? NULL : inputs->data,
                                 .inputs_size = inputs == NULL ? 0 : inputs->size};
-    pool_start(bench->pool, LEASE, &batch, clock_us());
+    pool_start(bench->pool, &bench->map, LEASE, &batch, clock_us());
 }
 
 UNUSED static void cancel(struct bench *bench, uint64_t run_on_us, uint64_t grace_us)
 {
     struct error err = {""};
     const struct wire_cancel how = {.run_on_us = run_on_us, .grace_us = grace_us};
-    cr_assert(eq(int, pool_cancel(bench->pool, &how, clock_us(), &err), STATUS_OK), "%s", err.text);
+    cr_assert(eq(int, pool_cancel(bench->pool, NULL, &how, clock_us(), &err), STATUS_OK), "%s",
+              err.text);
 }
 
 /* Until the batch of ten has come to number 4. */
 UNUSED static void wait_for_4(struct bench *bench)
 {
-    struct wire_running running = {.index = 0};
+    struct pool_running running = {.map = NULL};
     const uint64_t end_us = clock_us() + WAIT_US;
-    while (running.index != 104) {
+    while (running.running.index != 104) {
         cr_assert(lt(u64, clock_us(), end_us), "it never came to it");
         cr_assert(not(collect(bench, 0)));
         (void)pool_running(bench->pool, clock_us(), &running);

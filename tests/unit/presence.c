@@ -204,27 +204,33 @@ Test(presence, what_a_rank_was_in_is_what_its_last_beat_said)
     struct fixture f = fixture_of(SILENCE);
     const struct wire_running running[] = {{.index = 3}, {.index = 7}};
     const struct wire_running later[] = {{.index = 9}};
+    const struct wire_beat first = {.running = running, .running_count = 2};
     size_t count = 1;
     (void)presence_running(f.presence, 1, 0, &count);
     cr_expect(eq(sz, count, 0));
-    presence_note_running(f.presence, 1,
-                          &(struct wire_beat){.running = running, .running_count = 2});
+    presence_note_running(f.presence, 1, &(struct wire_beats){.beats = &first, .count = 1});
     cr_expect(eq(u64, presence_running(f.presence, 1, 0, &count)[1], 7));
     cr_expect(eq(sz, count, 2));
-    presence_note_running(f.presence, 1, &(struct wire_beat){.running = later, .running_count = 1});
+    const struct wire_beat second[] = {{.map = 0, .running = later, .running_count = 1},
+                                       {.map = 4, .running = running, .running_count = 2}};
+    presence_note_running(f.presence, 1, &(struct wire_beats){.beats = second, .count = 2});
     cr_expect(eq(u64, presence_running(f.presence, 1, 0, &count)[0], 9));
     cr_expect(eq(sz, count, 1));
+    cr_expect(eq(u64, presence_running(f.presence, 1, 4, &count)[1], 7));
+    cr_expect(eq(sz, count, 2));
+    (void)presence_running(f.presence, 1, 3, &count);
+    cr_expect(eq(sz, count, 0), "of each map for itself");
     presence_destroy(f.presence);
 }
 
 Test(presence, an_attempt_that_has_ended_since_its_last_beat_is_none_that_it_is_in)
 {
     struct fixture f = fixture_of(SILENCE);
-    const struct wire_running running[] = {
-        {.index = 3}, {.index = 7}, {.index = 9}, {.map = 1, .index = 3}};
+    const struct wire_running running[] = {{.index = 3}, {.index = 7}, {.index = 9}};
+    const struct wire_beat beats[] = {{.map = 0, .running = running, .running_count = 3},
+                                      {.map = 1, .running = running, .running_count = 1}};
     size_t count = 0;
-    presence_note_running(f.presence, 1,
-                          &(struct wire_beat){.running = running, .running_count = 4});
+    presence_note_running(f.presence, 1, &(struct wire_beats){.beats = beats, .count = 2});
     presence_note_ended(f.presence, 2, 0, 3);
     presence_note_ended(f.presence, 1, 0, 4);
     presence_note_ended(f.presence, 1, 0, 7);

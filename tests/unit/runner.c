@@ -65,13 +65,17 @@ static struct bench *create_bounded(mf_task_function *fn, const char *output,
     struct error err = {""};
     cr_assert(eq(int, channel_create(&bench->channel, OUTPUT_SIZE_MAX, is_shared, &err), STATUS_OK),
               "%s", err.text);
-    const struct runner_options options = {
+    const struct runner_map map = {
         .task = &bench->task,
-        .map = {.seed = 1, .output_size_max = OUTPUT_SIZE_MAX},
+        .options = {.seed = 1},
         .formula = formula,
-        .map_size = 1000000,
+        .size = 1000000,
         .key_base = key_base,
         .key_base_size = key_base_size,
+    };
+    const struct runner_options options = {
+        .output_size_max = OUTPUT_SIZE_MAX,
+        .map_size = 1000000,
         .run_dir = "/nowhere",
         .launch_dir = "/",
         .batch_us_max = batch_us_max,
@@ -79,6 +83,7 @@ static struct bench *create_bounded(mf_task_function *fn, const char *output,
         .channel = &bench->channel,
     };
     cr_assert(eq(int, runner_create(&options, &bench->runner), STATUS_OK));
+    cr_assert(eq(int, runner_turn_to(bench->runner, &map), STATUS_OK));
     return bench;
 }
 

@@ -48,10 +48,14 @@ static void create(mf_task_function *fn, enum map_capture capture)
     cr_assert(eq(int, capture_open(fds, &err), STATUS_OK));
     cr_assert(eq(int, printed_open(&bench.printed, fds, &bench.channel.control->printed_lock, &err),
                  STATUS_OK));
-    const struct runner_options options = {
+    const struct runner_map map = {
         .task = &bench.task,
-        .map = {.output_size_max = OUTPUT_SIZE_MAX, .capture = capture},
         .formula = {.kind = FORMULA_RANGE, .step = 1, .count = 1000},
+        .size = 1000,
+    };
+    const struct runner_options options = {
+        .output_size_max = OUTPUT_SIZE_MAX,
+        .capture = capture,
         .map_size = 1000,
         .run_dir = "/nowhere",
         .launch_dir = "/",
@@ -60,6 +64,7 @@ static void create(mf_task_function *fn, enum map_capture capture)
         .batch_us_max = UINT64_MAX,
     };
     cr_assert(eq(int, runner_create(&options, &bench.runner), STATUS_OK));
+    cr_assert(eq(int, runner_turn_to(bench.runner, &map), STATUS_OK));
 }
 
 static void destroy(void)

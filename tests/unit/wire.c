@@ -59,56 +59,57 @@ static const struct report_failure failures[] = {
 };
 
 static const struct wire_running running[] = {
-    {.map = 1, .index = 5, .attempt = 0, .elapsed_us = 100},
-    {.map = 1, .index = UINT64_MAX, .attempt = 3, .elapsed_us = 0},
+    {.index = 5, .attempt = 0, .elapsed_us = 100},
+    {.index = UINT64_MAX, .attempt = 3, .elapsed_us = 0},
 };
+
+static const struct wire_beat beats[] = {
+    {.map = 1, .finished = 77, .running = running, .running_count = 2},
+    {.map = UINT64_MAX, .running = running, .running_count = 1},
+};
+
+/* Each field another value. */
+#define OPTIONS                                                                                    \
+    {                                                                                              \
+        .retries = 1, .system_retries = 2, .retry_delay_ns = 3, .timeout_ns = 4, .mem = 5,         \
+        .mem_growth = 1.5, .speculate = true, .cpus = 6, .gpus = 7, .concurrency = 8,              \
+        .delay_ns = 9, .grace_ns = 15, .time_limit_ns = 16, .lost_after_ns = 17, .unit_size = 10,  \
+        .seed = UINT64_MAX, .output_size_max = 12, .policy = POLICY_ENOUGH,                        \
+        .capture = MAP_CAPTURE_DISCARD, .criterion = {                                             \
+            .kind = CRITERION_MIN_RATIO,                                                           \
+            .ratio = "0.07",                                                                       \
+            .count = 14                                                                            \
+        }                                                                                          \
+    }
+#define A_MAP                                                                                      \
+    {                                                                                              \
+        .number = 3, .task = "square", .size = INT64_MAX, .options = OPTIONS,                      \
+        .formula = {.kind = FORMULA_RANGE,                                                         \
+                    .start = INT64_MIN,                                                            \
+                    .step = -3,                                                                    \
+                    .count = 15,                                                                   \
+                    .is_float = true},                                                             \
+        .key_base = bytes, .key_base_size = 3                                                      \
+    }
 
 static const struct wire_message messages[] = {
     {.kind = WIRE_START,
-     .as.start =
-         {.version = WIRE_VERSION,
-          .program = "0.1.0",
-          .job_path = "/jobs/é.so",
-          .job_digest = {1, 2, 3, 0, 255},
-          .task = "square",
-          .map = 3,
-          .map_size = INT64_MAX,
-          .options = {.retries = 1,
-                      .system_retries = 2,
-                      .retry_delay_ns = 3,
-                      .timeout_ns = 4,
-                      .mem = 5,
-                      .mem_growth = 1.5,
-                      .speculate = true,
-                      .cpus = 6,
-                      .gpus = 7,
-                      .concurrency = 8,
-                      .delay_ns = 9,
-                      .grace_ns = 15,
-                      .time_limit_ns = 16,
-                      .lost_after_ns = 17,
-                      .unit_size = 10,
-                      .seed = UINT64_MAX,
-                      .output_size_max = 12,
-                      .policy = POLICY_ENOUGH,
-                      .capture = MAP_CAPTURE_DISCARD,
-                      .criterion = {.kind = CRITERION_MIN_RATIO, .ratio = "0.07", .count = 14}},
-          .formula = {.kind = FORMULA_RANGE,
-                      .start = INT64_MIN,
-                      .step = -3,
-                      .count = 15,
-                      .is_float = true},
-          .run_dir = "/run",
-          .launch_dir = "/",
-          .report_interval_us = 100000,
-          .slots = 16,
-          .has_gpus_per_rank = true,
-          .gpus_per_rank = 4,
-          .is_isolated = true,
-          .keeps_workdirs = true,
-          .key_base = bytes,
-          .key_base_size = 3,
-          .ship_token = "0123"}},
+     .as.start = {.version = WIRE_VERSION,
+                  .program = "0.1.0",
+                  .job_path = "/jobs/é.so",
+                  .job_digest = {1, 2, 3, 0, 255},
+                  .options = OPTIONS,
+                  .run_dir = "/run",
+                  .launch_dir = "/",
+                  .report_interval_us = 100000,
+                  .slots = 16,
+                  .has_gpus_per_rank = true,
+                  .gpus_per_rank = 4,
+                  .is_isolated = true,
+                  .keeps_workdirs = true,
+                  .ship_token = "0123",
+                  .has_map = true,
+                  .map = A_MAP}},
     {.kind = WIRE_READY,
      .as.ready = {.version = WIRE_VERSION,
                   .program = "0.1.0",
@@ -127,22 +128,26 @@ static const struct wire_message messages[] = {
                  .packed_size = 5000,
                  .skip = 11}},
     {.kind = WIRE_REPORT,
-     .as.report = {.lease = 9,
+     .as.report = {.map = 6,
+                   .lease = 9,
                    .batches = batches,
                    .batch_count = 2,
                    .failures = failures,
                    .failure_count = 2}},
-    {.kind = WIRE_BEAT, .as.beat = {.finished = 77, .running = running, .running_count = 2}},
-    {.kind = WIRE_RECALL, .as.recall = {.lease = 10, .count = 1000}},
-    {.kind = WIRE_RETURNED, .as.returned = {.lease = 10, .spans = spans, .span_count = 3}},
-    {.kind = WIRE_CANCEL, .as.cancel = {.run_on_us = 10000000, .grace_us = UINT64_MAX}},
+    {.kind = WIRE_BEAT, .as.beats = {.beats = beats, .count = 2}},
+    {.kind = WIRE_RECALL, .as.recall = {.map = 4, .lease = 10, .count = 1000}},
+    {.kind = WIRE_RETURNED,
+     .as.returned = {.map = 5, .lease = 10, .spans = spans, .span_count = 3}},
+    {.kind = WIRE_CANCEL, .as.cancel = {.map = 8, .run_on_us = 10000000, .grace_us = UINT64_MAX}},
     {.kind = WIRE_STOP, .as.stop = {.is_clean = true}},
     {.kind = WIRE_BYE, .as.bye = {.reason = "no zygote"}},
-    {.kind = WIRE_END, .as.end = {.lease = 10, .index = 12345}},
+    {.kind = WIRE_END, .as.end = {.map = 9, .lease = 10, .index = 12345}},
     {.kind = WIRE_PULSE, .as.pulse = {.quiet_us = 600}},
     {.kind = WIRE_REJOIN, .as.rejoin = {.life = 7}},
     {.kind = WIRE_FETCH, .as.fetch = {.offset = UINT64_C(1) << 33}},
     {.kind = WIRE_LIBRARY, .as.library = {.offset = 3, .total_size = 8, .bytes = bytes, .size = 5}},
+    {.kind = WIRE_MAP, .as.map = A_MAP},
+    {.kind = WIRE_DROP, .as.drop = {.map = 11}},
 };
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(*messages))
 
@@ -233,8 +238,8 @@ static void expect_text(const char *text, const char *expected)
 Test(wire, start_keeps_every_option)
 {
     struct decoded d = decoded(WIRE_START);
-    const struct map_options *a = &d.message.as.start.options;
-    const struct map_options *b = &messages[0].as.start.options;
+    const struct map_options *a = &d.message.as.start.map.options;
+    const struct map_options *b = &messages[0].as.start.map.options;
     EXPECT_FIELD(u64, a, b, retries);
     EXPECT_FIELD(u64, a, b, system_retries);
     EXPECT_FIELD(u64, a, b, retry_delay_ns);
@@ -268,14 +273,6 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     expect_text(a->program, b->program);
     expect_text(a->job_path, b->job_path);
     cr_expect(eq(int, memcmp(a->job_digest, b->job_digest, WIRE_DIGEST_SIZE), 0));
-    expect_text(a->task, b->task);
-    EXPECT_FIELD(u64, a, b, map);
-    EXPECT_FIELD(u64, a, b, map_size);
-    EXPECT_FIELD(int, a, b, formula.kind);
-    EXPECT_FIELD(i64, a, b, formula.start);
-    EXPECT_FIELD(i64, a, b, formula.step);
-    EXPECT_FIELD(u64, a, b, formula.count);
-    EXPECT_FIELD(int, a, b, formula.is_float);
     expect_text(a->run_dir, b->run_dir);
     expect_text(a->launch_dir, b->launch_dir);
     EXPECT_FIELD(u64, a, b, report_interval_us);
@@ -284,10 +281,100 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     EXPECT_FIELD(int, a, b, keeps_workdirs);
     cr_expect(a->has_gpus_per_rank);
     EXPECT_FIELD(u64, a, b, gpus_per_rank);
-    cr_assert(eq(sz, a->key_base_size, b->key_base_size));
-    cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
+    cr_expect(a->has_map);
     expect_text(a->ship_token, b->ship_token);
     decoded_free(&d);
+}
+
+static void expect_map(const struct wire_map *a, const struct wire_map *b)
+{
+    EXPECT_FIELD(u64, a, b, number);
+    expect_text(a->task, b->task);
+    EXPECT_FIELD(u64, a, b, size);
+    EXPECT_FIELD(u64, a, b, options.mem);
+    EXPECT_FIELD(int, a, b, formula.kind);
+    EXPECT_FIELD(i64, a, b, formula.start);
+    EXPECT_FIELD(i64, a, b, formula.step);
+    EXPECT_FIELD(u64, a, b, formula.count);
+    EXPECT_FIELD(int, a, b, formula.is_float);
+    cr_assert(eq(sz, a->key_base_size, b->key_base_size));
+    cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
+}
+
+Test(wire, a_map_is_the_same_within_start_and_by_itself)
+{
+    struct decoded start = decoded(WIRE_START);
+    struct decoded map = decoded(WIRE_MAP);
+    expect_map(&start.message.as.start.map, &messages[0].as.start.map);
+    expect_map(&map.message.as.map, &messages[0].as.start.map);
+    decoded_free(&start);
+    decoded_free(&map);
+}
+
+Test(wire, a_run_of_several_maps_starts_without_one)
+{
+    struct arena arena = {0};
+    struct wire_message message = messages[0];
+    message.as.start.has_map = false;
+    struct buffer buffer = encoded(&message);
+    cr_assert(eq(int, wire_decode(buffer.data, buffer.size, &arena, &message, NULL), STATUS_OK));
+    cr_expect(not(message.as.start.has_map));
+    expect_text(message.as.start.launch_dir, "/");
+    buffer_free(&buffer);
+    arena_free(&arena);
+}
+
+Test(wire, what_is_said_of_a_lease_or_an_attempt_names_its_map)
+{
+    static const enum wire_kind kinds[] = {WIRE_UNIT,     WIRE_REPORT, WIRE_RECALL,
+                                           WIRE_RETURNED, WIRE_END,    WIRE_DROP};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        struct decoded d = decoded(kinds[i]);
+        const uint64_t maps[] = {
+            [WIRE_UNIT] = d.message.as.unit.map,         [WIRE_REPORT] = d.message.as.report.map,
+            [WIRE_RECALL] = d.message.as.recall.map,     [WIRE_END] = d.message.as.end.map,
+            [WIRE_RETURNED] = d.message.as.returned.map, [WIRE_DROP] = d.message.as.drop.map};
+        static const uint64_t expected[] = {[WIRE_UNIT] = 1, [WIRE_REPORT] = 6,   [WIRE_RECALL] = 4,
+                                            [WIRE_END] = 9,  [WIRE_RETURNED] = 5, [WIRE_DROP] = 11};
+        cr_expect(eq(u64, maps[kinds[i]], expected[kinds[i]]));
+        decoded_free(&d);
+    }
+}
+
+Test(wire, an_order_to_end_attempts_is_of_one_map_or_of_all)
+{
+    struct arena arena = {0};
+    struct wire_message message = {.kind = WIRE_CANCEL,
+                                   .as.cancel = {.is_for_all = true, .run_on_us = 3}};
+    struct buffer buffer = encoded(&message);
+    cr_assert(eq(int, wire_decode(buffer.data, buffer.size, &arena, &message, NULL), STATUS_OK));
+    cr_expect(message.as.cancel.is_for_all);
+    cr_expect(eq(u64, message.as.cancel.run_on_us, 3));
+    buffer_free(&buffer);
+    arena_free(&arena);
+    struct decoded d = decoded(WIRE_CANCEL);
+    cr_expect(not(d.message.as.cancel.is_for_all));
+    cr_expect(eq(u64, d.message.as.cancel.map, 8));
+    decoded_free(&d);
+}
+
+Test(wire, a_beat_names_each_map_once_and_in_order)
+{
+    struct decoded d = decoded(WIRE_BEAT);
+    const struct wire_beats *found = &d.message.as.beats;
+    cr_assert(eq(sz, found->count, 2));
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_FIELD(u64, &found->beats[i], &beats[i], map);
+        EXPECT_FIELD(u64, &found->beats[i], &beats[i], finished);
+        EXPECT_FIELD(sz, &found->beats[i], &beats[i], running_count);
+        EXPECT_FIELD(u64, &found->beats[i], &beats[i], running[0].index);
+    }
+    decoded_free(&d);
+    const struct wire_beat twice[] = {beats[0], beats[0]};
+    const struct wire_message wrong = {.kind = WIRE_BEAT, .as.beats = {.beats = twice, .count = 2}};
+    struct buffer buffer = encoded(&wrong);
+    cr_expect(eq(int, decode_only(&buffer), STATUS_PROTOCOL));
+    buffer_free(&buffer);
 }
 
 static void expect_spans(const struct span *a, size_t count, const struct span *b)
@@ -397,9 +484,9 @@ Test(wire, units_answers_and_beats_keep_what_they_name)
     cr_assert(eq(sz, returned.message.as.returned.span_count, 3));
     expect_spans(returned.message.as.returned.spans, 3, spans);
     struct decoded beat = decoded(WIRE_BEAT);
-    cr_assert(eq(sz, beat.message.as.beat.running_count, 2));
-    cr_expect(eq(u64, beat.message.as.beat.running[1].index, UINT64_MAX));
-    cr_expect(eq(u64, beat.message.as.beat.running[0].elapsed_us, 100));
+    cr_assert(eq(sz, beat.message.as.beats.beats[0].running_count, 2));
+    cr_expect(eq(u64, beat.message.as.beats.beats[0].running[1].index, UINT64_MAX));
+    cr_expect(eq(u64, beat.message.as.beats.beats[0].running[0].elapsed_us, 100));
     struct decoded stop = decoded(WIRE_STOP);
     cr_expect(stop.message.as.stop.is_clean);
     struct decoded bye = decoded(WIRE_BYE);
@@ -457,7 +544,7 @@ Test(wire, encoding_appends)
 
 Test(wire, a_report_in_parts_is_the_same_message)
 {
-    struct wire_report_parts parts = {.lease = 9};
+    struct wire_report_parts parts = {.map = 6, .lease = 9};
     struct buffer out = {0};
     struct buffer whole = encoded(&messages[3]);
     for (unsigned round = 0; round < 2; round++) { /* it starts again with none */
@@ -697,7 +784,7 @@ Test(wire, options_that_no_program_of_ours_sends_are_refused)
     start.as.start.options.criterion.kind = (enum criterion_kind)(CRITERION_MAX_FAILURES + 1);
     expect_refused(&start);
     start = messages[0];
-    start.as.start.formula.kind = (enum formula_kind)(FORMULA_RANGE + 1);
+    start.as.start.map.formula.kind = (enum formula_kind)(FORMULA_RANGE + 1);
     expect_refused(&start);
 }
 
@@ -764,16 +851,18 @@ static struct buffer report_with_bits(uint64_t instances, size_t bits_size)
     struct buffer buffer = {0};
     struct pack pack;
     pack_start(&pack, &buffer);
-    pack_array(&pack, 4);
+    pack_array(&pack, 5);
     pack_uint(&pack, WIRE_REPORT);
     pack_uint(&pack, 1);
+    pack_uint(&pack, 1);
     pack_array(&pack, 1);
-    pack_array(&pack, 6);
+    pack_array(&pack, 7);
     pack_spans(&pack, &(struct span){.count = instances}, 1);
     pack_bytes(&pack, zeros, bits_size);
     pack_uint(&pack, 0);
     pack_uint(&pack, 0);
     pack_uint(&pack, 0);
+    pack_bool(&pack, false);
     pack_bytes(&pack, NULL, 0);
     pack_array(&pack, 0);
     cr_assert(eq(int, pack_finish(&pack), STATUS_OK));
