@@ -25,15 +25,16 @@
 #define MESSAGES_A_TURN_MAX 64
 /* timeout(1) and batch systems send a signal twice, to the process and to its group. */
 #define SAME_SIGNAL_US 300000
-#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + 4)
+#define FD_COUNT_MAX (POOL_FD_COUNT_MAX + SESSION_GUEST_FD_COUNT_MAX + 4)
 
 struct session {
     struct transport *transport;
     struct master *master;
     struct worker *worker;
-    struct process_watch *watch; /* of ranks of this host; NULL: none */
-    struct arena arena;          /* of the message in hand */
-    int last_signal;             /* that asked for an end; 0: none has */
+    const struct session_guest *guest; /* NULL: none */
+    struct process_watch *watch;       /* of ranks of this host; NULL: none */
+    struct arena arena;                /* of the message in hand */
+    int last_signal;                   /* that asked for an end; 0: none has */
     uint64_t last_signal_us;
 };
 
@@ -232,6 +233,11 @@ static enum status turn(struct session *session, bool *is_message, bool *did_som
         status = master_turn(session->master, clock_us(), &did_part, err);
         *did_something = *did_something || did_part;
     }
+    if (status == STATUS_OK && session->guest != NULL) {
+        did_part = false;
+        status = session->guest->turn(session->guest->context, clock_us(), &did_part, err);
+        *did_something = *did_something || did_part;
+    }
     if (status == STATUS_OK && session->worker != NULL) {
         struct error reason;
         status = bear(session, worker_turn(session->worker, clock_us(), &did_part, &reason),
@@ -288,6 +294,9 @@ static size_t descriptors(const struct session *session, struct pollfd fds[FD_CO
     if (session->master != NULL) {
         fds[count++] = (struct pollfd){.fd = master_descriptor(session->master), .events = POLLIN};
     }
+    if (session->guest != NULL) {
+        count += session->guest->descriptors(session->guest->context, &fds[count]);
+    }
     return count;
 }
 
@@ -300,7 +309,14 @@ static int exit_status_of(const struct session *session)
 
 int session_run(struct transport *transport, struct master *master, struct worker *worker)
 {
-    struct session session = {.transport = transport, .master = master, .worker = worker};
+    return session_run_with(transport, master, worker, NULL);
+}
+
+int session_run_with(struct transport *transport, struct master *master, struct worker *worker,
+                     const struct session_guest *guest)
+{
+    struct session session = {
+        .transport = transport, .master = master, .worker = worker, .guest = guest};
     struct waiter waiter;
     struct error err;
     enum status status = STATUS_OK;

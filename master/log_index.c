@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "master/file.h"
+#include "master/frame_list.h"
 #include "master/log_reader.h"
 #include "master/run_log.h"
 #include "shared/buffer.h"
@@ -28,32 +29,11 @@ enum { PAIRS = 5, FRAME_ITEMS = 4, SPAN_ITEMS = 2 };
 
 /* ---- Gathering ------------------------------------------------------------------------------ */
 
-/* An index in the making: arrays in buffers, spans in the order of the log. */
+/* An index in the making. */
 struct builder {
-    struct buffer frames;
-    struct buffer spans;
+    struct frame_list list;
     struct log_index *index;
 };
-
-static struct log_index_frame *frames_of(const struct builder *builder)
-{
-    return (struct log_index_frame *)(void *)builder->frames.data;
-}
-
-static struct log_index_span *spans_of(const struct builder *builder)
-{
-    return (struct log_index_span *)(void *)builder->spans.data;
-}
-
-static size_t frame_count(const struct builder *builder)
-{
-    return builder->frames.size / sizeof(struct log_index_frame);
-}
-
-static size_t span_count(const struct builder *builder)
-{
-    return builder->spans.size / sizeof(struct log_index_span);
-}
 
 static MUST_CHECK enum status builder_create(struct builder *builder, struct error *err)
 {
@@ -65,115 +45,20 @@ static MUST_CHECK enum status builder_create(struct builder *builder, struct err
 
 static void builder_free(struct builder *builder)
 {
-    buffer_free(&builder->frames);
-    buffer_free(&builder->spans);
+    frame_list_free(&builder->list);
     log_index_destroy(builder->index);
-}
-
-static MUST_CHECK enum status add_frame(struct builder *builder, struct log_index_frame frame)
-{
-    return buffer_append(&builder->frames, &frame, sizeof(frame));
-}
-
-/* Instances of the newest frame, behind those that it has already; joined to them where they are
- * the next ones. */
-static MUST_CHECK enum status add_span(struct builder *builder, uint64_t start, uint64_t count,
-                                       uint64_t *position)
-{
-    const uint64_t frame = frame_count(builder) - 1;
-    const struct log_index_span span = {start, count, *position, frame};
-    *position += count;
-    if (builder->spans.size > 0) {
-        struct log_index_span *last = &spans_of(builder)[span_count(builder) - 1];
-        if (last->frame == frame && last->start + last->count == start) {
-            last->count += count;
-            return STATUS_OK;
-        }
-    }
-    return buffer_append(&builder->spans, &span, sizeof(span));
-}
-
-static MUST_CHECK enum status add_batch(struct builder *builder, const struct report_batch *batch)
-{
-    enum status status = STATUS_OK;
-    uint64_t position = 0;
-    uint64_t bit = 0;
-    for (size_t i = 0; i < batch->span_count; i++) {
-        const struct span *span = &batch->spans[i];
-        if (batch->success_bits == NULL) {
-            status = add_span(builder, span->start, span->count, &position);
-        }
-        for (uint64_t j = 0; j < span->count && batch->success_bits != NULL; j++, bit++) {
-            if (status == STATUS_OK && report_batch_succeeded(batch, bit)) {
-                status = add_span(builder, span->start + j, 1, &position);
-            }
-        }
-        if (status != STATUS_OK) {
-            break;
-        }
-    }
-    return status;
-}
-
-/* ---- Ordering ------------------------------------------------------------------------------- */
-
-static int compare_spans(const void *left, const void *right, void *context)
-{
-    const struct log_index_span *a = left;
-    const struct log_index_span *b = right;
-    const struct log_index_frame *frames = context;
-    const uint64_t map_a = frames[a->frame].map;
-    const uint64_t map_b = frames[b->frame].map;
-    if (map_a != map_b) {
-        return map_a < map_b ? -1 : 1;
-    }
-    if (a->start != b->start) {
-        return a->start < b->start ? -1 : 1;
-    }
-    return a->frame < b->frame ? -1 : a->frame > b->frame;
-}
-
-/* No instance succeeds twice; should a log say so, the output that stands first is taken, so that a
- * look-up has one answer. */
-static size_t cut_overlaps(struct log_index_span *spans, size_t count,
-                           const struct log_index_frame *frames)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct log_index_span span = spans[i];
-        if (kept > 0 && frames[spans[kept - 1].frame].map == frames[span.frame].map) {
-            const uint64_t next = spans[kept - 1].start + spans[kept - 1].count;
-            const uint64_t cut = next > span.start ? next - span.start : 0;
-            if (cut >= span.count) {
-                continue;
-            }
-            span.start += cut;
-            span.position += cut;
-            span.count -= cut;
-        }
-        spans[kept++] = span;
-    }
-    return kept;
 }
 
 /* Order the spans and move everything out of the builder. */
 static struct log_index *builder_finish(struct builder *builder)
 {
     struct log_index *index = builder->index;
-    struct log_index_frame *frames = frames_of(builder);
-    struct log_index_span *spans = spans_of(builder);
-    const size_t count = span_count(builder);
-    bool is_sorted = true;
-    for (size_t i = 1; i < count && is_sorted; i++) {
-        is_sorted = compare_spans(&spans[i - 1], &spans[i], frames) < 0;
-    }
-    if (!is_sorted) {
-        qsort_r(spans, count, sizeof(*spans), compare_spans, frames);
-    }
-    index->frames = frames;
-    index->frame_count = frame_count(builder);
-    index->spans = spans;
-    index->span_count = cut_overlaps(spans, count, frames);
+    struct frame_list *list = &builder->list;
+    frame_list_sort(list);
+    index->frames = frame_list_frames(list);
+    index->frame_count = frame_list_frame_count(list);
+    index->spans = frame_list_spans(list);
+    index->span_count = frame_list_span_count(list);
     *builder = (struct builder){0};
     return index;
 }
@@ -222,12 +107,13 @@ static MUST_CHECK enum status add_record(struct builder *builder, const struct l
         if (batch->frame_size == 0) {
             continue;
         }
-        status = add_frame(builder, (struct log_index_frame){
-                                        .map = record->map,
-                                        .offset = log_reader_frame_offset(reader, batch->frame),
-                                        .size = batch->frame_size});
+        status = frame_list_add(
+            &builder->list,
+            (struct log_index_frame){.map = record->map,
+                                     .offset = log_reader_frame_offset(reader, batch->frame),
+                                     .size = batch->frame_size});
         if (status == STATUS_OK) {
-            status = add_batch(builder, batch);
+            status = frame_list_add_batch(&builder->list, batch);
         }
     }
     return status;
@@ -323,10 +209,10 @@ static bool digest_log_end(const char *run_dir, uint64_t log_size, XXH128_canoni
 
 static void pack_frame(struct pack *out, const struct builder *builder, size_t frame, size_t *at)
 {
-    const struct log_index_frame *entry = &frames_of(builder)[frame];
-    const struct log_index_span *spans = spans_of(builder);
+    const struct log_index_frame *entry = &frame_list_frames(&builder->list)[frame];
+    const struct log_index_span *spans = frame_list_spans(&builder->list);
     size_t end = *at;
-    while (end < span_count(builder) && spans[end].frame == frame) {
+    while (end < frame_list_span_count(&builder->list) && spans[end].frame == frame) {
         end++;
     }
     pack_array(out, FRAME_ITEMS);
@@ -356,9 +242,9 @@ static MUST_CHECK enum status encode(const struct builder *builder,
     pack_text(&out, "log_end");
     pack_bytes(&out, log_end, DIGEST_SIZE);
     pack_text(&out, "frames");
-    pack_array(&out, frame_count(builder));
+    pack_array(&out, frame_list_frame_count(&builder->list));
     size_t at = 0;
-    for (size_t i = 0; i < frame_count(builder); i++) {
+    for (size_t i = 0; i < frame_list_frame_count(&builder->list); i++) {
         pack_frame(&out, builder, i, &at);
     }
     pack_text(&out, "checksum");

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "master/summary.h"
 #include "shared/extremes.h"
@@ -22,6 +24,38 @@ bool master_is_worker(const struct master *master, uint32_t rank)
     return rank > 0 || master->options.rank_0_works;
 }
 
+/* Of a run that is one map. */
+static enum status create_only_map(struct master *master)
+{
+    const struct master_options *options = &master->options;
+    struct master_map *map = NULL;
+    const struct master_map_options only = {.number = MAP_NUMBER,
+                                            .task = options->run->task,
+                                            .options = &options->run->options,
+                                            .inputs = options->inputs,
+                                            .minimum = options->minimum,
+                                            .cache = options->cache,
+                                            .failures = options->failures};
+    const enum status status = master_map_create(master, &only, &map);
+    if (status == STATUS_OK && options->replay != NULL) {
+        const struct record start = master_start_record(master, map);
+        master_take_up(master, map, options->replay, &start);
+    }
+    if (status == STATUS_OK && options->replay != NULL) {
+        master->wall_ms_before = options->replay->wall_ms;
+    }
+    return status;
+}
+
+static enum status prepare_for_maps(struct master *master)
+{
+    if (master->options.replay != NULL) {
+        master->wall_ms_before = master->options.replay->wall_ms;
+    }
+    master->cache_events = epoll_create1(EPOLL_CLOEXEC);
+    return master->cache_events >= 0 ? STATUS_OK : STATUS_IO;
+}
+
 enum status master_create(const struct master_options *options, struct master **master_out)
 {
     const uint32_t ranks = transport_size(options->transport);
@@ -34,7 +68,7 @@ enum status master_create(const struct master_options *options, struct master **
     master->pause_us_max = UINT64_MAX;
     master->wake_us = UINT64_MAX;
     const struct map_options *map = &options->run->options;
-    master->cancel.grace_us = map->grace_ns / 1000;
+    master->cache_events = -1;
     deadline_init(&master->deadline,
                   &(struct deadline_options){.start_us = options->start_us,
                                              .limit_us = map->time_limit_ns / 1000,
@@ -45,17 +79,19 @@ enum status master_create(const struct master_options *options, struct master **
     master->arrivals = memory_take(ranks, sizeof(*master->arrivals));
     master->slots = memory_take(ranks, sizeof(*master->slots));
     master->fetches = memory_take(ranks, sizeof(*master->fetches));
-    struct master_map *made = NULL;
+    master->offered = memory_take(ranks, sizeof(*master->offered));
     enum status status = presence_create(ranks, map->lost_after_ns / 1000, &master->presence);
     if (status == STATUS_OK) {
-        status = master_map_create(master, &made);
+        status = failures_create(&master->no_failures);
+    }
+    if (status == STATUS_OK) {
+        status = options->inputs != NULL ? create_only_map(master) : prepare_for_maps(master);
     }
     if (status != STATUS_OK) {
         master_destroy(master);
         return status;
     }
     master->lock = options->lock;
-    master_take_up(master, made);
     *master_out = master;
     return STATUS_OK;
 }
@@ -77,6 +113,11 @@ void master_destroy(struct master *master)
     buffer_free(&master->lost);
     free(master->slots);
     free(master->fetches);
+    free(master->offered);
+    failures_destroy(master->no_failures);
+    if (master->cache_events >= 0) {
+        (void)close(master->cache_events);
+    }
     free(master->refusal);
     free(master->setup_failure);
     buffer_free(&master->packed);
@@ -249,24 +290,40 @@ enum status master_take_message(struct master *master, uint32_t rank,
 /* ---- Acting -----------------------------------------------------------------------------------
  */
 
+/* Whose end is the run's, where it is all of it. */
+static enum status conclude_map(struct master *master, struct master_map *map, uint64_t now_us,
+                                struct error *err)
+{
+    struct error reason;
+    if (master_is_one_map(master)) {
+        master_conclude(master, now_us);
+        return STATUS_OK;
+    }
+    return master_map_conclude(master, map, &reason) == STATUS_OK
+               ? STATUS_OK
+               : master_give_up(master, reason.text, now_us, err);
+}
+
 /* Outputs may have come that others are to share, and these are not to end without. */
-static void on_done(struct master *master, struct master_map *map, uint64_t now_us)
+static enum status on_done(struct master *master, struct master_map *map, uint64_t now_us,
+                           struct error *err)
 {
     const uint64_t settle_us = now_us + SETTLE_US_MAX;
     if (!master_cache_is_sharing(map)) {
-        master_conclude(master, now_us);
-        return;
+        return conclude_map(master, map, now_us, err);
     }
     map->is_settling = true;
     map->settle_us =
         master->is_stopped && master->give_up_us < settle_us ? master->give_up_us : settle_us;
+    return STATUS_OK;
 }
 
-static void settle(struct master *master, const struct master_map *map, uint64_t now_us)
+static enum status settle(struct master *master, struct master_map *map, uint64_t now_us,
+                          struct error *err)
 {
-    if (!master_cache_is_sharing(map) || now_us >= map->settle_us) {
-        master_conclude(master, now_us);
-    }
+    return !master_cache_is_sharing(map) || now_us >= map->settle_us
+               ? conclude_map(master, map, now_us, err)
+               : STATUS_OK;
 }
 
 static enum status act(struct master *master, struct master_map *map,
@@ -287,19 +344,18 @@ static enum status act(struct master *master, struct master_map *map,
             (struct wire_end){.map = map->number, .lease = action->lease, .index = action->index};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
-        message.as.cancel = master->cancel;
+        message.as.cancel = map->cancel;
         message.as.cancel.map = map->number;
         return master_send_to_workers(master, &message, err);
     case SCHEDULER_DONE:
-        on_done(master, map, now_us);
-        return STATUS_OK;
+        return on_done(master, map, now_us, err);
     }
     return STATUS_OK;
 }
 
 static uint64_t map_sizes(const struct master *master)
 {
-    uint64_t sum = 0;
+    uint64_t sum = master->past_size;
     for (size_t i = 0; i < master->map_count; i++) {
         sum += inputs_count(master->maps[i]->inputs);
     }
@@ -322,15 +378,15 @@ static enum status act_for(struct master *master, struct master_map *map, uint64
 {
     struct scheduler_action action;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && master->state == MASTER_RUNNING &&
+    while (status == STATUS_OK && master->state == MASTER_RUNNING && map->state == MAP_RUNNING &&
            scheduler_next(map->scheduler, now_us, &action)) {
         *did_something = true;
         status = act(master, map, &action, now_us, err);
     }
-    if (master->state == MASTER_RUNNING && map->is_settling) {
-        settle(master, map, now_us);
-    }
-    return status;
+    return status == STATUS_OK && master->state == MASTER_RUNNING && map->state == MAP_RUNNING &&
+                   map->is_settling
+               ? settle(master, map, now_us, err)
+               : status;
 }
 
 static enum status take_from_caches(struct master *master, bool *did_something, struct error *err)
@@ -356,8 +412,13 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
         master_mind_the_time(master, now_us);
     }
     may_act = may_act && (now_us >= master->hold_us || master->is_stopped);
-    for (size_t i = 0; i < master->map_count && may_act && status == STATUS_OK; i++) {
-        status = act_for(master, master->maps[i], now_us, did_something, err);
+    for (size_t i = 0; i < master->map_count && may_act && status == STATUS_OK;) {
+        struct master_map *map = master->maps[i];
+        status = act_for(master, map, now_us, did_something, err);
+        i += i < master->map_count && master->maps[i] == map ? 1 : 0; /* else it has ended */
+    }
+    if (may_act && status == STATUS_OK && !master_is_one_map(master)) {
+        master_maps_turn(master, now_us, did_something);
     }
     if (master->state == MASTER_RUNNING) {
         print_progress(master, now_us);
@@ -403,7 +464,7 @@ enum status master_turn(struct master *master, uint64_t now_us, bool *did_someth
 
 static uint64_t deadline_of_maps_us(const struct master *master)
 {
-    uint64_t deadline_us = UINT64_MAX;
+    uint64_t deadline_us = master_maps_look_us(master);
     for (size_t i = 0; i < master->map_count; i++) {
         const struct master_map *map = master->maps[i];
         deadline_us = smaller(deadline_us, scheduler_deadline_us(map->scheduler));

@@ -47,15 +47,16 @@ struct master_options {
     struct transport *transport;
     const char *run_dir;         /* absolute; made when every rank is ready */
     struct run_description *run; /* all but state and verdict are filled in */
-    struct inputs *inputs;
-    uint64_t start_us;         /* when the session began, by the clock of now_us */
-    uint64_t minimum;          /* successes that the map needs */
-    bool rank_0_works;         /* beside being the master */
-    bool is_progress_plain;    /* lines on standard error while it runs */
-    struct run_lock *lock;     /* of a run directory that is there already; moved to the master */
-    struct replay *replay;     /* of a run that goes on; what it holds is moved to the master */
-    struct failures *failures; /* what has failed in earlier sessions; moved to the master */
-    bool revives_failed;       /* failed and timed-out instances get fresh budgets */
+    struct inputs *inputs;       /* of the map that is the run; NULL: maps are begun while it runs,
+                                    see master_maps.h */
+    uint64_t start_us;           /* when the session began, by the clock of now_us */
+    uint64_t minimum;            /* successes that the map needs */
+    bool rank_0_works;           /* beside being the master */
+    bool is_progress_plain;      /* lines on standard error while it runs */
+    struct run_lock *lock;       /* of a run directory that is there already; moved to the master */
+    struct replay *replay;       /* of a run that goes on; what it holds is moved to the master */
+    struct failures *failures;   /* what has failed in earlier sessions; moved to the master */
+    bool revives_failed;         /* failed and timed-out instances get fresh budgets */
     enum sync_mode sync;
     uint64_t patience_us; /* how long a run directory that can't be written is waited for */
     uint64_t report_interval_us;

@@ -54,7 +54,7 @@ bool master_cache_start(struct master_map *map)
 /* ---- Events of the cache ----------------------------------------------------------------------
  */
 
-static enum status record(struct master *master, const struct master_map *map,
+static enum status record(struct master *master, struct master_map *map,
                           const struct report *report, const struct record_outcome *outcomes,
                           struct error *err)
 {
@@ -63,7 +63,8 @@ static enum status record(struct master *master, const struct master_map *map,
                                   .time_ms = clock_day_ms(),
                                   .report = *report,
                                   .outcomes = outcomes};
-    return run_log_append(master->log, &cached, err);
+    const enum status status = run_log_append(master->log, &cached, err);
+    return status == STATUS_OK ? master_map_note_frames(master, map, report, err) : status;
 }
 
 static enum status on_hits(struct master *master, struct master_map *map,
@@ -131,7 +132,10 @@ bool master_cache_is_sharing(const struct master_map *map)
 int master_descriptor(const struct master *master)
 {
     const bool is_heard = master->state == MASTER_RUNNING && master->paused_us == 0;
-    const struct master_map *map = master->maps[0];
+    const struct master_map *map = master_is_one_map(master) ? master->maps[0] : NULL;
+    if (map == NULL) {
+        return is_heard ? master->cache_events : -1;
+    }
     return map->cache != NULL && is_heard ? cache_descriptor(map->cache) : -1;
 }
 

@@ -29,9 +29,19 @@ enum status master_end(struct master *master, int exit_status, uint64_t now_us, 
     return status;
 }
 
+/* Of a run that is one map. */
+static const struct master_map *only_map(const struct master *master)
+{
+    return master_is_one_map(master) ? master->maps[0] : NULL;
+}
+
 static bool has_verdict(const struct master *master)
 {
-    return !master->is_stopped || scheduler_has_verdict(master->maps[0]->scheduler);
+    const struct master_map *map = only_map(master);
+    if (map == NULL) {
+        return master->is_finishing && master->finish_status != EXIT_RESUMABLE;
+    }
+    return !master->is_stopped || scheduler_has_verdict(map->scheduler);
 }
 
 /* What a verdict is made from. */
@@ -66,17 +76,34 @@ static void fill_verdict(struct master *master, const struct totals *totals, int
                                                                : RUN_FAILED;
 }
 
+static struct totals totals_of(const struct master *master)
+{
+    const struct master_map *map = only_map(master);
+    if (map == NULL) {
+        return (struct totals){.counts = master->past, .tally = master->past_tally};
+    }
+    return (struct totals){.counts = scheduler_counts(map->scheduler),
+                           .begun = ledger_begun(scheduler_ledger(map->scheduler)),
+                           .tally = map->tally};
+}
+
+static int exit_status_of(const struct master *master)
+{
+    const struct master_map *map = only_map(master);
+    if (!has_verdict(master)) {
+        return EXIT_RESUMABLE;
+    }
+    if (map == NULL) {
+        return master->finish_status;
+    }
+    return scheduler_has_minimum(map->scheduler) ? 0 : EXIT_FAILED;
+}
+
 /* Without a verdict, the totals so far. What is still leased is with ranks that do not answer. */
 void master_conclude(struct master *master, uint64_t now_us)
 {
-    const struct master_map *map = master->maps[0];
-    const struct totals totals = {.counts = scheduler_counts(map->scheduler),
-                                  .begun = ledger_begun(scheduler_ledger(map->scheduler)),
-                                  .tally = map->tally};
-    const int exit_status = !has_verdict(master)                    ? EXIT_RESUMABLE
-                            : scheduler_has_minimum(map->scheduler) ? 0
-                                                                    : EXIT_FAILED;
-    fill_verdict(master, &totals, exit_status, now_us);
+    const struct totals totals = totals_of(master);
+    fill_verdict(master, &totals, exit_status_of(master), now_us);
     master->state = MASTER_CONCLUDING;
     master->wake_us = now_us;
 }
@@ -85,7 +112,7 @@ static MUST_CHECK enum status record_end(struct master *master, struct error *er
 {
     const struct record record = {
         .kind = RECORD_END,
-        .map = master->maps[0]->number,
+        .map = only_map(master) != NULL ? MAP_NUMBER : RECORD_RUN_MAP,
         .time_ms = clock_day_ms(),
         .exit_status = master->options.run->verdict.exit_status,
     };
@@ -105,6 +132,13 @@ static bool is_log_safe(struct master *master, uint64_t now_us)
     log_sync_hurry(master->sync);
     master->wake_us = now_us + LOOK_AGAIN_US;
     return false;
+}
+
+/* Of a run of several maps, who runs it tells of each. */
+static const struct failures *failures_of(const struct master *master)
+{
+    const struct master_map *map = only_map(master);
+    return map != NULL ? map->failures : master->no_failures;
 }
 
 /* NULL where no rank was lost. */
@@ -135,7 +169,7 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
-    summary_print(master->options.run, master->maps[0]->failures, lost_text(master),
+    summary_print(master->options.run, failures_of(master), lost_text(master),
                   master->options.run_dir);
     return status;
 }
@@ -150,10 +184,14 @@ static MUST_CHECK enum status read_totals(const struct master *master, struct to
 {
     struct ledger *ledger = NULL;
     struct replay replay;
-    const struct master_map *map = master->maps[0];
+    const struct master_map *map = only_map(master);
+    if (map == NULL) {
+        *totals_out = totals_of(master);
+        return STATUS_OK;
+    }
     const struct ledger_options options = {.size = inputs_count(map->inputs),
-                                           .retries = map->options->retries,
-                                           .system_retries = map->options->system_retries};
+                                           .retries = map->options.retries,
+                                           .system_retries = map->options.system_retries};
     enum status status =
         replay_log(master->options.run_dir, map->number, options.size, failures, &replay, err);
     if (status != STATUS_OK) {

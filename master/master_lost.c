@@ -292,9 +292,12 @@ void master_take_back(struct master *master, uint32_t rank, const struct wire_re
     }
     master->slots[rank] = (uint32_t)ready->slots;
     master->present_count++;
+    master->offered[rank] = ready->offered;
     for (size_t i = 0; i < master->map_count; i++) {
-        if (master->maps[i]->have_joined) {
-            scheduler_join(master->maps[i]->scheduler, rank, master->slots[rank]);
+        struct master_map *map = master->maps[i];
+        const uint32_t slots = master_map_slots(master, map, rank);
+        if (map->have_joined && slots > 0) {
+            scheduler_join(map->scheduler, rank, slots);
         }
     }
     log_info("%s works again", name);

@@ -9,7 +9,7 @@
 
 static enum status create_scheduler(const struct master *master, struct master_map *map)
 {
-    const struct map_options *asked = map->options;
+    const struct map_options *asked = &map->options;
     const uint64_t size = inputs_count(map->inputs);
     const struct scheduler_options options = {
         .ledger = {.size = size,
@@ -30,26 +30,54 @@ static enum status create_scheduler(const struct master *master, struct master_m
     return scheduler_create(options, &map->scheduler);
 }
 
-static void destroy(struct master_map *map)
+void master_map_destroy(struct master_map *map)
 {
     cache_destroy(map->cache);
     scheduler_destroy(map->scheduler);
     failures_destroy(map->failures);
+    frame_list_free(&map->frames);
     free(map);
 }
 
-/* Failures of earlier sessions are taken over, whatever comes of this. */
-enum status master_map_create(struct master *master, struct master_map **map_out)
+void master_maps_destroy(struct master *master)
 {
-    const struct master_options *options = &master->options;
+    for (size_t i = 0; i < master->map_count; i++) {
+        master_map_destroy(master->maps[i]);
+    }
+    for (size_t i = 0; i < master->ended_count; i++) {
+        master_map_finish_closing(master->ended[i]);
+        master_map_destroy(master->ended[i]);
+    }
+    free(master->maps);
+    free(master->ended);
+}
+
+/* What is of the run is the same for all maps. */
+static struct map_options options_of(const struct master *master, const struct map_options *asked)
+{
+    const struct map_options *run = &master->options.run->options;
+    struct map_options options = *asked;
+    options.grace_ns = run->grace_ns;
+    options.time_limit_ns = run->time_limit_ns;
+    options.lost_after_ns = run->lost_after_ns;
+    options.capture = run->capture;
+    options.output_size_max = run->output_size_max;
+    return options;
+}
+
+enum status master_map_create(struct master *master, const struct master_map_options *options,
+                              struct master_map **map_out)
+{
     struct master_map *map = memory_take(1, sizeof(*map));
-    *map = (struct master_map){.number = MAP_NUMBER,
-                               .task = options->run->task,
-                               .options = &options->run->options,
+    *map = (struct master_map){.number = options->number,
+                               .task = options->task,
+                               .options = options_of(master, options->options),
                                .inputs = options->inputs,
                                .minimum = options->minimum,
                                .cache_options = options->cache,
-                               .failures = options->failures};
+                               .failures = options->failures,
+                               .earlier = options->earlier};
+    map->cancel.grace_us = map->options.grace_ns / 1000;
     enum status status = create_scheduler(master, map);
     if (status == STATUS_OK && map->failures == NULL) {
         status = failures_create(&map->failures);
@@ -58,8 +86,7 @@ enum status master_map_create(struct master *master, struct master_map **map_out
         status = master_cache_create(map);
     }
     if (status != STATUS_OK) {
-        map->failures = options->failures != NULL ? NULL : map->failures;
-        destroy(map);
+        master_map_destroy(map);
         return status;
     }
     master->maps = memory_grow(master->maps, master->map_count, &master->map_capacity,
@@ -67,14 +94,6 @@ enum status master_map_create(struct master *master, struct master_map **map_out
     master->maps[master->map_count++] = map;
     *map_out = map;
     return STATUS_OK;
-}
-
-void master_maps_destroy(struct master *master)
-{
-    for (size_t i = 0; i < master->map_count; i++) {
-        destroy(master->maps[i]);
-    }
-    free(master->maps);
 }
 
 struct master_map *master_map_of(const struct master *master, uint64_t number)
@@ -92,7 +111,7 @@ struct wire_map master_map_wire(const struct master_map *map)
     struct wire_map wire = {.number = map->number,
                             .task = map->task,
                             .size = inputs_count(map->inputs),
-                            .options = *map->options,
+                            .options = map->options,
                             .formula = *inputs_formula(map->inputs)};
     if (map->cache_options != NULL) {
         wire.key_base = map->cache_options->base;
@@ -111,14 +130,26 @@ enum status master_send_map(struct master *master, uint32_t rank, const struct m
 /* ---- While they run ---------------------------------------------------------------------------
  */
 
+/* Of the map that is the run, ranks have told themselves. */
+uint32_t master_map_slots(const struct master *master, const struct master_map *map, uint32_t rank)
+{
+    if (master_is_one_map(master) || master->slots[rank] == 0) {
+        return master->slots[rank];
+    }
+    return (uint32_t)resources_fit(master->offered[rank], resources_asked(&map->options),
+                                   master->options.is_isolated ? UINT32_MAX : 1);
+}
+
 /* Ranks that are too small, or on which the job's setup failed, have no slots, and stay out. */
 void master_map_join(struct master *master, struct master_map *map)
 {
     const uint32_t ranks = transport_size(master->options.transport);
     map->have_joined = true;
     for (uint32_t rank = 0; rank < ranks; rank++) {
-        if (master_is_worker(master, rank) && master->slots[rank] > 0) {
-            scheduler_join(map->scheduler, rank, master->slots[rank]);
+        const uint32_t slots =
+            master_is_worker(master, rank) ? master_map_slots(master, map, rank) : 0;
+        if (slots > 0) {
+            scheduler_join(map->scheduler, rank, slots);
         }
     }
 }
@@ -130,19 +161,31 @@ void master_note_recorded(struct master *master)
     }
 }
 
+static void add_counts(struct ledger_counts *sum, const struct ledger_counts *counts)
+{
+    sum->ready += counts->ready;
+    sum->waiting += counts->waiting;
+    sum->leased += counts->leased;
+    sum->succeeded += counts->succeeded;
+    sum->cached += counts->cached;
+    sum->failed += counts->failed;
+    sum->timed_out += counts->timed_out;
+    sum->aborted += counts->aborted;
+}
+
+void master_add_past(struct master *master, const struct master_map *map)
+{
+    add_counts(&master->past, &map->counts);
+    master->past_size += inputs_count(map->inputs);
+    master->past_tally.attempts += map->tally.attempts;
+    master->past_tally.retries += map->tally.retries;
+}
+
 struct ledger_counts master_recorded(const struct master *master)
 {
-    struct ledger_counts sum = {0};
+    struct ledger_counts sum = master->past;
     for (size_t i = 0; i < master->map_count; i++) {
-        const struct ledger_counts *counts = &master->maps[i]->recorded;
-        sum.ready += counts->ready;
-        sum.waiting += counts->waiting;
-        sum.leased += counts->leased;
-        sum.succeeded += counts->succeeded;
-        sum.cached += counts->cached;
-        sum.failed += counts->failed;
-        sum.timed_out += counts->timed_out;
-        sum.aborted += counts->aborted;
+        add_counts(&sum, &master->maps[i]->recorded);
     }
     return sum;
 }

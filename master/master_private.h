@@ -2,6 +2,7 @@
  *
  *     master.c         life; messages in, turns, units out
  *     master_map.c     life of the maps
+ *     master_maps.c    those that are begun, ended and dropped while the run runs
  *     master_start.c   START, READY, and the making of the run
  *     master_fetch.c   the job, to ranks that lack it
  *     master_report.c  what workers report, into the ledger and the log
@@ -26,8 +27,10 @@
 #include "master/deadline.h"
 #include "master/failures.h"
 #include "master/fleet.h"
+#include "master/frame_list.h"
 #include "master/ledger.h"
 #include "master/master.h"
+#include "master/master_maps.h"
 #include "master/placement.h"
 #include "master/presence.h"
 #include "master/record.h"
@@ -41,7 +44,7 @@
 #define EXIT_REFUSED 2
 #define EXIT_RESUMABLE 75
 #define PROGRESS_FIRST_US 2000000
-#define MAP_NUMBER 0
+#define MAP_NUMBER 0 /* of the map that is the whole run */
 
 enum master_state {
     MASTER_STARTING,
@@ -51,11 +54,16 @@ enum master_state {
     MASTER_OVER
 };
 
+/* RUNNING --done--> CLOSING --its end is written, its cache closed--> OVER --told--> TOLD. A map
+ * that is the whole run stays RUNNING, since its end is the run's. */
+enum master_map_state { MAP_RUNNING, MAP_CLOSING, MAP_OVER, MAP_TOLD };
+
 /* One map of the run. What it points at and does not own outlives it. */
 struct master_map {
+    enum master_map_state state;
     uint64_t number; /* within the run */
     const char *task;
-    const struct map_options *options;
+    struct map_options options;
     struct inputs *inputs;
     uint64_t minimum;                          /* successes that it needs */
     const struct cache_options *cache_options; /* NULL: outputs are not kept */
@@ -67,15 +75,34 @@ struct master_map {
     struct ledger_counts recorded; /* as they were when the record was last written out */
     bool have_joined;              /* the ranks that are there */
     bool is_settling;              /* it is done, but for outputs that the cache shares */
-    uint64_t settle_us; /* where settling: what is not shared by then is not waited for */
+    uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
+    struct wire_cancel cancel; /* how attempts are ended when the map ends */
+    bool is_cancelled;         /* by master_map_cancel() */
+    /* Of a run of several maps: */
+    struct frame_list frames; /* where its outputs are */
+    const struct log_index *earlier;
+    enum master_map_verdict verdict;
+    uint64_t end_mark;           /* its end is written when so much of the log is */
+    struct map_closing *closing; /* its cache is closed beside the loop; NULL: it is not */
+    struct ledger_counts counts; /* when it has ended */
 };
 
 struct master {
     struct master_options options;
     enum master_state state;
-    struct master_map **maps; /* those that run, by number */
+    struct master_map **maps; /* those that run, as they were begun */
     size_t map_count;
     size_t map_capacity;
+    struct master_map **ended; /* as they ended, until they are dropped */
+    size_t ended_count;
+    size_t ended_capacity;
+    struct ledger_counts past; /* of all that have ended */
+    uint64_t past_size;        /* instances of them */
+    struct tally past_tally;
+    struct failures *no_failures; /* where there is no map whose failures could be told */
+    bool is_finishing;            /* by master_finish() */
+    int finish_status;
+    int cache_events; /* an epoll of the maps' caches; -1: there is none */
     struct run_log *log;
     struct log_sync *sync; /* of the log */
     struct run_lock *lock; /* of the run directory */
@@ -91,6 +118,7 @@ struct master {
     bool *is_waited_for; /* by rank: READY while starting, BYE while ending */
     uint32_t waited_count;
     uint32_t *slots;           /* by rank, as READY said; 0: it is not in the run */
+    struct resources *offered; /* by rank, likewise */
     struct presence *presence; /* which of them are there */
     uint64_t *sent_us;         /* by rank: when it was last sent something */
     uint64_t *arrivals;        /* by rank: as last seen (transport_arrivals()) */
@@ -111,9 +139,8 @@ struct master {
     bool is_held;        /* the deadline is near, and nothing has begun yet */
     uint64_t started_us; /* when the first unit could go out */
     uint64_t ending_us;
-    uint64_t leave_us_max;     /* how long the others have to leave, from ending_us on */
-    struct wire_cancel cancel; /* how attempts are ended when the map ends */
-    uint64_t give_up_us;       /* where stopped: who has not answered by then is not waited for */
+    uint64_t leave_us_max; /* how long the others have to leave, from ending_us on */
+    uint64_t give_up_us;   /* where stopped: who has not answered by then is not waited for */
     struct deadline deadline;
     uint64_t progress_us;      /* when the next line of progress is due */
     uint64_t done_before;      /* instances that had ended when this session began */
@@ -145,8 +172,11 @@ void master_heard_from(struct master *master, uint32_t rank);
 
 /* ---- master_map.c ---- */
 
-/* The map that is the run, at the end of master->maps. */
-MUST_CHECK enum status master_map_create(struct master *master, struct master_map **map_out);
+/* At the end of master->maps. Replay and failures are moved to it, whatever comes of this. */
+MUST_CHECK enum status master_map_create(struct master *master,
+                                         const struct master_map_options *options,
+                                         struct master_map **map_out);
+void master_map_destroy(struct master_map *map); /* with its cache */
 /* All of them. */
 void master_maps_destroy(struct master *master);
 /* NULL where no map of that number runs. */
@@ -160,11 +190,39 @@ void master_map_join(struct master *master, struct master_map *map);
 /* Of all maps together, as they were when the record was last written out. */
 struct ledger_counts master_recorded(const struct master *master);
 void master_note_recorded(struct master *master);
+/* One has ended: it counts among those. */
+void master_add_past(struct master *master, const struct master_map *map);
+
+/* Attempts of it that a rank holds at once. */
+uint32_t master_map_slots(const struct master *master, const struct master_map *map, uint32_t rank);
+
+/* ---- master_maps.c ---- */
+
+static inline bool master_is_one_map(const struct master *master)
+{
+    return master->options.inputs != NULL;
+}
+
+/* A cache that was closed beside the loop is. */
+void master_map_finish_closing(struct master_map *map);
+/* It is done, or the run does not wait for it: its end is recorded. */
+MUST_CHECK enum status master_map_conclude(struct master *master, struct master_map *map,
+                                           struct error *err);
+/* The record is written out: tell of those that have ended. Concludes a run that is over. */
+void master_maps_turn(struct master *master, uint64_t now_us, bool *did_something);
+/* Something has been recorded of it: where outputs are. */
+MUST_CHECK enum status master_map_note_frames(struct master *master, struct master_map *map,
+                                              const struct report *report, struct error *err);
+/* When there is something to look at without any event; UINT64_MAX: not. */
+uint64_t master_maps_look_us(const struct master *master);
 
 /* ---- master_start.c ---- */
 
-/* Take up what earlier sessions of the run have left. */
-void master_take_up(struct master *master, struct master_map *map);
+/* Take up what earlier sessions have left of a map, which goes on with this record. */
+void master_take_up(struct master *master, struct master_map *map, struct replay *replay,
+                    const struct record *start);
+/* The session's first record, of this map, or of the run (NULL). */
+struct record master_start_record(const struct master *master, const struct master_map *map);
 
 MUST_CHECK enum status master_on_ready(struct master *master, uint32_t rank,
                                        const struct wire_ready *ready, uint64_t now_us,

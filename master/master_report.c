@@ -149,6 +149,9 @@ enum status master_on_report(struct master *master, struct master_map *map, uint
     };
     enum status status =
         taken.batch_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    if (status == STATUS_OK && taken.batch_count > 0) {
+        status = master_map_note_frames(master, map, &record.report, err);
+    }
     for (size_t i = 0; i < taken.failure_count && status == STATUS_OK; i++) {
         const struct ledger_fate fate = {.is_final = master->outcomes[i].is_final,
                                          .task_failures = master->outcomes[i].task_failures,

@@ -51,7 +51,7 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
     if (master->options.library != NULL) {
         message.as.start.ship_token = master->options.library->token;
     }
-    if (master->map_count > 0) {
+    if (master_is_one_map(master)) {
         message.as.start.has_map = true;
         message.as.start.map = master_map_wire(master->maps[0]);
     }
@@ -69,34 +69,37 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
 /* ---- Starting ---------------------------------------------------------------------------------
  */
 
-static struct record start_record(const struct master *master, const struct master_map *map)
+struct record master_start_record(const struct master *master, const struct master_map *map)
 {
+    const struct map_options *options = map != NULL ? &map->options : &master->options.run->options;
     return (struct record){.kind = RECORD_START,
-                           .map = map->number,
+                           .map = map != NULL ? map->number : RECORD_RUN_MAP,
                            .time_ms = clock_day_ms(),
                            .revives_failed = master->options.revives_failed,
-                           .retries = map->options->retries,
-                           .system_retries = map->options->system_retries};
+                           .retries = options->retries,
+                           .system_retries = options->system_retries};
 }
 
-void master_take_up(struct master *master, struct master_map *map)
+/* Of a run that is one map. */
+static struct master_map *only_map(const struct master *master)
 {
-    struct replay *replay = master->options.replay;
-    const struct record start = start_record(master, map);
-    if (replay != NULL) {
-        history_begin_session(&replay->history, &start);
-        master_cache_skip(map, &replay->history);
-        scheduler_restore(map->scheduler, &replay->history);
-        map->tally = replay->tally;
-        deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
-        master->wall_ms_before = replay->wall_ms;
-    }
+    return master_is_one_map(master) ? master->maps[0] : NULL;
+}
+
+void master_take_up(struct master *master, struct master_map *map, struct replay *replay,
+                    const struct record *start)
+{
+    history_begin_session(&replay->history, start);
+    master_cache_skip(map, &replay->history);
+    scheduler_restore(map->scheduler, &replay->history);
+    map->tally = replay->tally;
+    deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);
 }
 
 /* The session's first record, and the thread that gets the log onto the disk. */
 static enum status begin_session(struct master *master, struct error *err)
 {
-    const struct record record = start_record(master, master->maps[0]);
+    const struct record record = master_start_record(master, only_map(master));
     enum status status =
         log_sync_create(run_log_descriptor(master->log), run_log_written(master->log),
                         master->options.sync, &master->sync, err);
@@ -109,7 +112,8 @@ static enum status begin_session(struct master *master, struct error *err)
 static enum status fill_run(struct master *master, struct error *err)
 {
     const char *run_dir = master->options.run_dir;
-    enum status status = inputs_save(master->maps[0]->inputs, run_dir, err);
+    enum status status =
+        master_is_one_map(master) ? inputs_save(only_map(master)->inputs, run_dir, err) : STATUS_OK;
     if (status == STATUS_OK) {
         status = run_file_write(run_dir, master->options.run, err);
     }
@@ -180,7 +184,7 @@ static enum status continue_run(struct master *master, struct error *err)
 static bool check_placement(const struct master *master, const struct master_map *map,
                             struct error *err)
 {
-    const struct resources asked = resources_asked(map->options);
+    const struct resources asked = resources_asked(&map->options);
     if (map->placement.too_small_count == 0 || inputs_count(map->inputs) == 0) {
         return true;
     }
@@ -222,7 +226,7 @@ static void say_fleet(struct master *master)
 /* Every rank has answered: begin, or leave without a trace. */
 enum status master_begin(struct master *master, uint64_t now_us, struct error *err)
 {
-    struct master_map *map = master->maps[0];
+    struct master_map *map = only_map(master);
     struct error reason;
     if (master->refusal != NULL) {
         log_error("%s", master->refusal);
@@ -236,7 +240,7 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
         log_error("no rank is left to work; nothing was started");
         return master_end(master, EXIT_RESUMABLE, now_us, err);
     }
-    if (!check_placement(master, map, &reason)) {
+    if (map != NULL && !check_placement(master, map, &reason)) {
         log_error("%s", reason.text);
         return master_end(master, EXIT_REFUSED, now_us, err);
     }
@@ -253,7 +257,7 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
         return refuse_folder(master, status, reason.text, now_us, err);
     }
     say_fleet(master);
-    if (!master_cache_start(map)) {
+    if (map != NULL && !master_cache_start(map)) {
         master_map_join(master, map);
     }
     now_us = clock_us(); /* inputs were written and synced meanwhile */
@@ -305,13 +309,14 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
         error_prefix(&text, "rank %" PRIu32 " on %s cannot work: ", rank, ready->host);
         *reason = memory_copy_text(text.text);
     }
-    if (is_able && ready->slots == 0) {
-        struct master_map *map = master->maps[0];
-        placement_note(&map->placement, resources_asked(map->options), ready->offered, rank,
+    struct master_map *map = only_map(master);
+    if (is_able && ready->slots == 0 && map != NULL) {
+        placement_note(&map->placement, resources_asked(&map->options), ready->offered, rank,
                        ready->host);
     }
     fleet_add(&master->fleet, ready->host, is_able ? ready->slots : 0);
     master->slots[rank] = is_able ? (uint32_t)ready->slots : 0;
+    master->offered[rank] = ready->offered;
     master->present_count += master->slots[rank] > 0 ? 1 : 0;
     master_heard_from(master, rank);
     return master->waited_count == 0 ? master_begin(master, now_us, err) : STATUS_OK;

@@ -20,11 +20,11 @@ static uint64_t later(uint64_t now_us, uint64_t by_us)
 static void stop(struct master *master, const struct wire_cancel *how, uint64_t answer_us,
                  uint64_t now_us)
 {
-    master->cancel = *how;
     master->is_stopped = true;
     master->pause_us_max = later(now_us, how->run_on_us);
     master->give_up_us = later(master->pause_us_max, later(how->grace_us, answer_us));
     for (size_t i = 0; i < master->map_count; i++) {
+        master->maps[i]->cancel = *how;
         scheduler_stop(master->maps[i]->scheduler);
     }
 }
@@ -113,12 +113,13 @@ enum status master_interrupt(struct master *master, enum master_urgency urgency,
 enum status master_stop_without_ranks(struct master *master, uint64_t now_us, struct error *err)
 {
     static const char why[] = "no rank is left to work";
+    static const struct wire_cancel nobody;
     if (master->paused_us != 0) {
         return master_give_up(master, why, now_us, err);
     }
     log_error("%s; the run ends and can be resumed", why);
     if (!master->is_stopped) {
-        stop(master, &master->cancel, ANSWER_AT_ONCE_US, now_us);
+        stop(master, &nobody, ANSWER_AT_ONCE_US, now_us);
     }
     return STATUS_OK;
 }
@@ -169,6 +170,18 @@ static uint64_t leased(const struct master *master)
     return sum;
 }
 
+/* A map whose end cannot be recorded has none, and goes on in the next session. */
+static void conclude_unanswered(struct master *master, uint64_t now_us)
+{
+    struct error ignored;
+    while (!master_is_one_map(master) && master->map_count > 0 &&
+           master_map_conclude(master, master->maps[0], &ignored) == STATUS_OK) {
+    }
+    if (master_is_one_map(master) || master->map_count > 0) {
+        master_conclude(master, now_us);
+    }
+}
+
 /* In a pause there is nobody to wait for: that ends by itself, see master_pause_end_us(). */
 void master_mind_the_time(struct master *master, uint64_t now_us)
 {
@@ -176,7 +189,7 @@ void master_mind_the_time(struct master *master, uint64_t now_us)
         mind_deadline(master, now_us);
     } else if (now_us >= master->give_up_us && master->paused_us == 0) {
         tell_unanswered(leased(master));
-        master_conclude(master, now_us);
+        conclude_unanswered(master, now_us);
     }
 }
 

@@ -282,6 +282,11 @@ void presence_note_ended(struct presence *presence, uint32_t rank, uint64_t map,
     }
 }
 
+const char *presence_host(const struct presence *presence, uint32_t rank)
+{
+    return presence->ranks[rank].host != NULL ? presence->ranks[rank].host : "";
+}
+
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host)
 {
     free(presence->ranks[rank].host);

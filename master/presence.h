@@ -86,6 +86,7 @@ const uint64_t *presence_running(const struct presence *presence, uint32_t rank,
 void presence_note_ended(struct presence *presence, uint32_t rank, uint64_t map, uint64_t index);
 /* "rank 3 on node-2", or "rank 3" where its host is not known. Valid until the next call. */
 void presence_note_host(struct presence *presence, uint32_t rank, const char *host);
+const char *presence_host(const struct presence *presence, uint32_t rank); /* "": not known */
 const char *presence_name(struct presence *presence, uint32_t rank);
 
 #endif

@@ -20,20 +20,15 @@
 /* The longest data that offsets within a file can name. */
 #define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
 
-static const char *const kind_names[] = {[RECORD_START] = "start",
-                                         [RECORD_REPORT] = "report",
-                                         [RECORD_END] = "end",
-                                         [RECORD_CACHED] = "cached",
-                                         [RECORD_LOST] = "lost"};
+static const char *const kind_names[] = {
+    [RECORD_START] = "start",   [RECORD_REPORT] = "report", [RECORD_END] = "end",
+    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",     [RECORD_MAP] = "map"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {[RECORD_START] = 8,
-                                       [RECORD_REPORT] = 8,
-                                       [RECORD_END] = 6,
-                                       [RECORD_CACHED] = 8,
-                                       [RECORD_LOST] = 6};
+static const uint32_t pair_counts[] = {[RECORD_START] = 8,  [RECORD_REPORT] = 8, [RECORD_END] = 6,
+                                       [RECORD_CACHED] = 8, [RECORD_LOST] = 6,   [RECORD_MAP] = 11};
 
-enum { KIND_COUNT = RECORD_LOST + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum { KIND_COUNT = RECORD_MAP + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -113,6 +108,22 @@ static void pack_report(struct pack *out, const struct record *record)
     }
 }
 
+static void pack_map_definition(struct pack *out, const struct record *record)
+{
+    pack_text(out, "task");
+    pack_str(out, record->task, record->task_size);
+    pack_text(out, "size");
+    pack_uint(out, record->map_size);
+    pack_text(out, "minimum");
+    pack_uint(out, record->minimum);
+    pack_text(out, "inputs");
+    pack_bytes(out, record->inputs_digest, RECORD_DIGEST_SIZE);
+    pack_text(out, "retries");
+    pack_uint(out, record->retries);
+    pack_text(out, "system_retries");
+    pack_uint(out, record->system_retries);
+}
+
 /* The whole payload, with zeroes for the checksum. */
 static MUST_CHECK enum status pack_payload(const struct record *record, struct buffer *buffer)
 {
@@ -148,6 +159,9 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
     case RECORD_LOST:
         pack_text(&out, "why");
         pack_str(&out, record->why, record->why_size);
+        break;
+    case RECORD_MAP:
+        pack_map_definition(&out, record);
         break;
     }
     pack_text(&out, "checksum");
@@ -419,6 +433,28 @@ static void check_cached(struct parser *parser, const struct record *record)
     }
 }
 
+static void parse_map_definition(struct parser *parser, struct record *record)
+{
+    size_t digest_size = 0;
+    unpack_key(&parser->in, "task");
+    record->task = unpack_str(&parser->in, &record->task_size);
+    unpack_key(&parser->in, "size");
+    record->map_size = unpack_uint_max(&parser->in, INDEX_MAX);
+    unpack_key(&parser->in, "minimum");
+    record->minimum = unpack_uint_max(&parser->in, record->map_size);
+    unpack_key(&parser->in, "inputs");
+    const uint8_t *digest = unpack_bin(&parser->in, &digest_size);
+    if (digest_size == RECORD_DIGEST_SIZE) {
+        memcpy(record->inputs_digest, digest, RECORD_DIGEST_SIZE);
+    } else {
+        unpack_fail(&parser->in);
+    }
+    unpack_key(&parser->in, "retries");
+    record->retries = unpack_uint(&parser->in);
+    unpack_key(&parser->in, "system_retries");
+    record->system_retries = unpack_uint(&parser->in);
+}
+
 static enum record_kind parse_kind(struct parser *parser)
 {
     char name[NAME_SIZE_MAX];
@@ -468,6 +504,9 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
     case RECORD_LOST:
         unpack_key(&parser->in, "why");
         record->why = unpack_str(&parser->in, &record->why_size);
+        break;
+    case RECORD_MAP:
+        parse_map_definition(parser, record);
         break;
     }
     size_t checksum_size = 0;

@@ -26,8 +26,13 @@ enum record_kind {
     RECORD_END,    /* the verdict */
     RECORD_CACHED, /* as a report: outputs that no attempt of the map made, and failures that
                       instances share with an equal one */
-    RECORD_LOST    /* a rank was; what ran on it is in a report of its own */
+    RECORD_LOST,   /* a rank was; what ran on it is in a report of its own */
+    RECORD_MAP     /* of a run of several maps: one was begun, or goes on in a new session */
 };
+
+/* Number of no map: what belongs to a run of several maps as a whole, and its own output. */
+#define RECORD_RUN_MAP UINT64_MAX
+#define RECORD_DIGEST_SIZE 16
 
 /* What a failure of the report did to its instance; parallel to report.failures. */
 struct record_outcome {
@@ -46,14 +51,20 @@ struct record {
     struct report report;                  /* RECORD_REPORT, RECORD_CACHED */
     const struct record_outcome *outcomes; /* one for each failure */
     bool revives_failed; /* RECORD_START: failed and timed-out instances got fresh budgets */
-    /* RECORD_START: the budgets of the session. An instance between attempts that has used more
-     * than these has ended with it, as failed or timed-out by its last attempt. */
+    /* RECORD_START, RECORD_MAP: the budgets of the session. An instance between attempts that has
+     * used more than these has ended with it, as failed or timed-out by its last attempt. */
     uint64_t retries;
     uint64_t system_retries;
     int exit_status; /* RECORD_END: 0 to 255 */
     /* RECORD_LOST: how it was lost, and its host, for people; not NUL-terminated. */
     const char *why;
     size_t why_size;
+    /* RECORD_MAP: what the map is, so that a new session knows it again. */
+    const char *task; /* not NUL-terminated */
+    size_t task_size;
+    uint64_t map_size; /* instances */
+    uint64_t minimum;  /* successes that it needs */
+    uint8_t inputs_digest[RECORD_DIGEST_SIZE];
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

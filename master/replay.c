@@ -126,6 +126,20 @@ static MUST_CHECK enum status take_cached(struct replay *replay, const struct re
     return STATUS_OK;
 }
 
+/* The map goes on in a new session, or begins: with budgets of its own. */
+static MUST_CHECK enum status take_map(struct replay *replay, const struct record *record,
+                                       uint64_t size)
+{
+    if (record->map_size != size) {
+        return STATUS_INVALID;
+    }
+    struct record start = *record;
+    start.revives_failed = replay->is_reviving;
+    replay->has_verdict = false;
+    history_begin_session(&replay->history, &start);
+    return STATUS_OK;
+}
+
 /* ---- Records -------------------------------------------------------------------------------- */
 
 enum status replay_record(struct replay *replay, const struct record *record, uint64_t map,
@@ -134,14 +148,22 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
     switch (record->kind) {
     case RECORD_START:
         replay->session_count++;
-        replay->has_verdict = false;
-        history_begin_session(&replay->history, record);
+        replay->is_reviving = record->revives_failed;
+        replay->has_verdict = replay->has_verdict && record->map != map;
+        if (record->map == map) {
+            history_begin_session(&replay->history, record);
+        }
         return STATUS_OK;
+    case RECORD_MAP:
+        return record->map == map ? take_map(replay, record, size) : STATUS_OK;
     case RECORD_REPORT:
         return record->map == map ? take_report(replay, record, size, failures) : STATUS_OK;
     case RECORD_CACHED:
         return record->map == map ? take_cached(replay, record, size, failures) : STATUS_OK;
     case RECORD_END:
+        if (record->map != map) {
+            return STATUS_OK;
+        }
         replay->has_verdict = record->exit_status == 0 || record->exit_status == 1;
         replay->exit_status = record->exit_status;
         replay->ended_ms = record->time_ms;

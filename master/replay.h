@@ -25,6 +25,7 @@ struct replay {
     struct tally tally;
     uint64_t wall_ms; /* of all sessions together, each up to its last record */
     uint64_t session_count;
+    bool is_reviving; /* the last session gave fresh budgets to what had failed */
     bool has_verdict; /* the last session ended with one */
     int exit_status;  /* of that verdict */
     uint64_t ended_ms;

@@ -169,18 +169,30 @@ bool worker_has_delay(const struct worker *worker)
     return false;
 }
 
+static bool has_waited(const struct worker_map *map, uint64_t now_us)
+{
+    return map->waits_since_us > 0 && now_us - map->waits_since_us >= WAIT_US_MAX;
+}
+
+/* Who has waited for long comes first, of several the one that has for longest. */
+static bool is_before(const struct worker_map *a, const struct worker_map *b, uint64_t now_us)
+{
+    const struct slot_share shares[] = {{.count = a->pooled.batch_count, .fit = a->fit},
+                                        {.count = b->pooled.batch_count, .fit = b->fit}};
+    if (has_waited(a, now_us) || has_waited(b, now_us)) {
+        return has_waited(a, now_us) &&
+               (!has_waited(b, now_us) || a->waits_since_us < b->waits_since_us);
+    }
+    return slot_share_is_less(shares[0], shares[1]);
+}
+
 /* Whose turn is it, of those that have something to start and were not looked at in this round? */
-static struct worker_map *neediest(const struct worker *worker, uint64_t round)
+static struct worker_map *neediest(const struct worker *worker, uint64_t now_us)
 {
     struct worker_map *chosen = NULL;
     for (struct worker_map *map = worker->maps; map != NULL; map = map->next) {
-        const struct slot_share share = {.count = map->pooled.batch_count, .fit = map->fit};
-        if (map->queue.count == 0 || map->round == round) {
-            continue;
-        }
-        if (chosen == NULL ||
-            slot_share_is_less(share, (struct slot_share){.count = chosen->pooled.batch_count,
-                                                          .fit = chosen->fit})) {
+        if (map->queue.count > 0 && map->round != worker->round &&
+            (chosen == NULL || is_before(map, chosen, now_us))) {
             chosen = map;
         }
     }
@@ -195,10 +207,10 @@ struct worker_map *worker_next_map(struct worker *worker, const struct worker_ma
         worker->looked_at = 0;
     } else if (++worker->looked_at >= LOOKED_AT_MAX) {
         return NULL;
-    } else if (before->waits_since_us > 0 && now_us - before->waits_since_us >= WAIT_US_MAX) {
+    } else if (has_waited(before, now_us)) {
         return NULL;
     }
-    struct worker_map *map = neediest(worker, worker->round);
+    struct worker_map *map = neediest(worker, now_us);
     if (map != NULL) {
         map->round = worker->round;
     }

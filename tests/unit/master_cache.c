@@ -157,10 +157,10 @@ static void begin(struct fixture *f, uint64_t retries)
                                       .task = "task",
                                       .run_dir = folder,
                                       .inputs = f->inputs};
-    f->master.options =
-        (struct master_options){.run_dir = folder, .run = &f->run, .rank_0_works = true};
+    f->master.options = (struct master_options){
+        .run_dir = folder, .run = &f->run, .inputs = f->inputs, .rank_0_works = true};
     f->map = (struct master_map){
-        .options = &f->run.options, .inputs = f->inputs, .cache_options = &f->cache};
+        .options = f->run.options, .inputs = f->inputs, .cache_options = &f->cache};
     f->maps[0] = &f->map;
     f->master.maps = f->maps;
     f->master.map_count = 1;
