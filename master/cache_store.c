@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,24 @@
 #define CHECK_TRIES 5
 #define COPY_SIZE ((size_t)64 << 20) /* bytes that are copied in one transaction */
 
+/* LMDB may be opened once in a process, and a run may have a cache for each of several maps: they
+ * share what stands here, which is closed by the last. */
+struct opened {
+    char dir[PATH_MAX];
+    MDB_env *env;
+    MDB_dbi tables[CACHE_TABLE_COUNT];
+    struct cache_stamp *stamp;
+    unsigned user_count;
+    struct opened *next;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    struct opened *first;
+} all_opened = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
 struct cache_store {
+    struct opened *opened; /* NULL: not yet */
     char dir[PATH_MAX];
     char data_path[PATH_MAX + 16];
     char new_path[PATH_MAX + 16]; /* of a data file that is written anew */
@@ -216,6 +234,73 @@ static enum status open_checked(struct cache_store *store, struct error *err)
     return status == STATUS_OK ? open_tables(store, err) : status;
 }
 
+static struct opened *find_opened(const char *dir)
+{
+    struct opened *opened = all_opened.first;
+    while (opened != NULL && strcmp(opened->dir, dir) != 0) {
+        opened = opened->next;
+    }
+    return opened;
+}
+
+/* With the mutex: an other one that wants the same store waits until it is open. */
+static enum status open_first(struct cache_store *store, const struct cache_stamp_options *stamp,
+                              struct error *err)
+{
+    enum status status = cache_stamp_take(stamp, &store->stamp, err);
+    if (status == STATUS_OK) {
+        status = open_checked(store, err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct opened *opened = memory_take(1, sizeof(*opened));
+    (void)snprintf(opened->dir, sizeof(opened->dir), "%s", store->dir);
+    opened->env = store->env;
+    memcpy(opened->tables, store->tables, sizeof(opened->tables));
+    opened->stamp = store->stamp;
+    opened->next = all_opened.first;
+    all_opened.first = opened;
+    store->opened = opened;
+    return STATUS_OK;
+}
+
+static enum status open_shared(struct cache_store *store, const struct cache_stamp_options *stamp,
+                               struct error *err)
+{
+    (void)pthread_mutex_lock(&all_opened.mutex);
+    enum status status = STATUS_OK;
+    struct opened *opened = find_opened(store->dir);
+    if (opened == NULL) {
+        status = open_first(store, stamp, err);
+    } else {
+        store->env = opened->env;
+        memcpy(store->tables, opened->tables, sizeof(store->tables));
+        store->stamp = opened->stamp;
+        store->opened = opened;
+    }
+    if (status == STATUS_OK) {
+        store->opened->user_count++;
+    }
+    (void)pthread_mutex_unlock(&all_opened.mutex);
+    return status;
+}
+
+/* Is it the last one's to close? */
+static bool leave_shared(struct opened *opened)
+{
+    struct opened **at = &all_opened.first;
+    if (--opened->user_count > 0) {
+        return false;
+    }
+    while (*at != opened) {
+        at = &(*at)->next;
+    }
+    *at = opened->next;
+    free(opened);
+    return true;
+}
+
 enum status cache_store_open(const char *dir, const atomic_bool *is_cancelled,
                              struct cache_store **store_out, struct error *err)
 {
@@ -238,10 +323,7 @@ enum status cache_store_open(const char *dir, const atomic_bool *is_cancelled,
         status = make_dir(dir, err);
     }
     if (status == STATUS_OK) {
-        status = cache_stamp_take(&stamp, &store->stamp, err);
-    }
-    if (status == STATUS_OK) {
-        status = open_checked(store, err);
+        status = open_shared(store, &stamp, err);
     }
     if (status != STATUS_OK) {
         cache_store_close(store);
@@ -251,13 +333,17 @@ enum status cache_store_open(const char *dir, const atomic_bool *is_cancelled,
     return STATUS_OK;
 }
 
-static void close_env(struct cache_store *store)
+static void end_transactions(struct cache_store *store)
 {
     cache_store_end_read(store);
     if (store->write != NULL) {
         mdb_txn_abort(store->write);
         store->write = NULL;
     }
+}
+
+static void close_env(struct cache_store *store)
+{
     if (store->env != NULL) {
         mdb_env_close(store->env);
         store->env = NULL;
@@ -269,8 +355,13 @@ void cache_store_close(struct cache_store *store)
     if (store == NULL) {
         return;
     }
-    close_env(store);
-    cache_stamp_release(store->stamp);
+    end_transactions(store);
+    (void)pthread_mutex_lock(&all_opened.mutex);
+    if (store->opened == NULL || leave_shared(store->opened)) {
+        close_env(store);
+        cache_stamp_release(store->stamp);
+    }
+    (void)pthread_mutex_unlock(&all_opened.mutex);
     free(store);
 }
 
@@ -518,7 +609,7 @@ enum status cache_store_compact(struct cache_store *store, bool *is_done_out, st
 {
     assert(store->read == NULL && store->write == NULL);
     *is_done_out = false;
-    if (!cache_stamp_make_exclusive(store->stamp)) {
+    if (store->opened->user_count > 1 || !cache_stamp_make_exclusive(store->stamp)) {
         return STATUS_OK;
     }
     enum status status = write_new(store, err);
@@ -527,6 +618,7 @@ enum status cache_store_compact(struct cache_store *store, bool *is_done_out, st
         return status;
     }
     close_env(store);
+    store->opened->env = NULL;
     if (rename(store->new_path, store->data_path) != 0) {
         return error_set(err, STATUS_IO, "%s: %s", store->data_path, strerror(errno));
     }
@@ -535,5 +627,7 @@ enum status cache_store_compact(struct cache_store *store, bool *is_done_out, st
         return status;
     }
     *is_done_out = true;
-    return open_checked(store, err);
+    status = open_checked(store, err);
+    store->opened->env = store->env;
+    return status;
 }

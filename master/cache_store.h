@@ -12,10 +12,10 @@
  *
  * Ownership: the store owns its files. What get gives is valid until the end of the reading, or the
  *            next change in the same transaction.
- * Threads:   one at a time, which may block: never the master's loop.
- * Failure:   texts name the folder. EXISTS: in use on another host; INVALID: damaged; LIMIT: full;
- *            IO: anything else. After a failed put or commit, what was put since the last commit is
- *            gone.
+ * Threads:   one at a time for each, which may block: never the master's loop. Several of one
+ * folder may be open in a process, each in a thread of its own. Failure:   texts name the folder.
+ * EXISTS: in use on another host; INVALID: damaged; LIMIT: full; IO: anything else. After a failed
+ * put or commit, what was put since the last commit is gone.
  */
 #ifndef MASTER_CACHE_STORE_H
 #define MASTER_CACHE_STORE_H

@@ -114,6 +114,28 @@ Test(cache_store, is_shared_by_processes_of_one_host)
     cache_store_close(store);
 }
 
+Test(cache_store, is_opened_once_for_all_maps_of_a_process)
+{
+    struct cache_store *first = open_store();
+    struct cache_store *second = open_store();
+    put(first, 1, "of the first");
+    OK(cache_store_commit(first, NULL));
+    cr_expect(eq(int, strcmp(get(second, 1), "of the first"), 0));
+    bool is_done;
+    OK(cache_store_compact(second, &is_done, NULL));
+    cr_expect(not(is_done), "the other one is at it");
+    cache_store_close(first);
+    put(second, 2, "of the second");
+    OK(cache_store_commit(second, NULL));
+    cr_expect(eq(int, strcmp(get(second, 1), "of the first"), 0));
+    OK(cache_store_compact(second, &is_done, NULL));
+    cr_expect(is_done);
+    struct cache_store *third = open_store();
+    cr_expect(eq(int, strcmp(get(third, 2), "of the second"), 0), "what is open was written anew");
+    cache_store_close(second);
+    cache_store_close(third);
+}
+
 Test(cache_store, that_cannot_be_made_names_its_folder)
 {
     struct cache_store *store;
