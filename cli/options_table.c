@@ -390,7 +390,7 @@ const struct option options_table[OPTION_COUNT] = {
                     .group = GROUP_RESULTS,
                     .verbs = BIT(VERB_RESULTS),
                     .argument = "NUMBER",
-                    .help = "the map to print, from 0 in the order started; default: the first"},
+                    .help = "the map to print, from 0; default: the run's own output"},
     [OPTION_STDIO] = {.name = "--stdio",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RESULTS,

@@ -14,6 +14,7 @@
 #include "cli/rows.h"
 #include "master/instances.h"
 #include "master/outputs.h"
+#include "master/recorded_maps.h"
 #include "master/run_file.h"
 #include "master/run_log.h"
 #include "shared/arena.h"
@@ -32,6 +33,7 @@ struct request {
     const char *states; /* names, by commas; NULL: all */
     bool wanted[INSTANCE_STATE_COUNT];
     enum rows_format format;
+    bool has_map; /* --map was given */
     uint64_t map;
     const char *stdio; /* the instance whose printed text is asked for; NULL: outputs are */
 };
@@ -41,6 +43,9 @@ struct results {
     struct request request;
     char run_dir[PATH_MAX]; /* absolute */
     struct run_description *run;
+    struct recorded_maps maps; /* of a run of several */
+    uint64_t size;             /* instances of the map that is asked for */
+    const char *output_type;
     struct type *type; /* of an output */
     struct outputs *outputs;
     struct instances *instances; /* NULL where neither a table nor states were asked for */
@@ -109,6 +114,7 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
         .states = options->values[OPTION_STATE],
         .format = ROWS_JSONL,
         .stdio = options->values[OPTION_STDIO],
+        .has_map = map != NULL,
     };
     if (options->word_count != 1) {
         return error_set(err, STATUS_INVALID, "expected one run directory, found %zu",
@@ -162,6 +168,39 @@ static MUST_CHECK enum status take_fields(struct results *results, struct error 
     return STATUS_OK;
 }
 
+/* Of a run of several: the map that was asked for, or the run's own output, which is one. */
+static MUST_CHECK enum status choose_map(struct results *results, struct error *err)
+{
+    struct request *request = &results->request;
+    const size_t count = results->maps.count;
+    if (!request->has_map) {
+        request->map = RECORD_RUN_MAP;
+        results->size = 1;
+        results->output_type = results->run->output_type;
+        return STATUS_OK;
+    }
+    const struct recorded_map *map = recorded_maps_find(&results->maps, request->map);
+    if (map == NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "--map %" PRIu64 ": %s has %zu map%s so far, numbered from 0",
+                         request->map, request->run_dir, count, count == 1 ? "" : "s");
+    }
+    results->size = map->size;
+    results->output_type = map->output_type;
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status take_only_map(struct results *results, struct error *err)
+{
+    results->size = results->run->input_count;
+    results->output_type = results->run->output_type;
+    return results->request.map == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "--map %" PRIu64 ": %s has one map, which is number 0",
+                           results->request.map, results->request.run_dir);
+}
+
 static MUST_CHECK enum status read_run(struct results *results, struct error *err)
 {
     const struct request *request = &results->request;
@@ -172,29 +211,27 @@ static MUST_CHECK enum status read_run(struct results *results, struct error *er
     if (status != STATUS_OK) {
         return status;
     }
-    if (request->map != 0) {
-        return error_set(err, STATUS_INVALID,
-                         "--map %" PRIu64 ": %s has one map, which is number 0", request->map,
-                         request->run_dir);
+    if (recorded_maps_read(request->run_dir, &results->maps, err) != STATUS_OK) {
+        return STATUS_IO;
     }
-    return STATUS_OK;
+    return results->maps.is_of_several ? choose_map(results, err) : take_only_map(results, err);
 }
 
 static MUST_CHECK enum status open_run(struct results *results, struct error *err)
 {
     const struct request *request = &results->request;
-    enum status status = type_parse(results->run->output_type, &results->type, err);
+    enum status status = type_parse(results->output_type, &results->type, err);
     if (status != STATUS_OK) {
         return status;
     }
     status = take_fields(results, err);
     if (status == STATUS_OK) {
-        status = outputs_open(results->run_dir, request->map, results->run->input_count,
-                              &results->outputs, err);
+        status =
+            outputs_open(results->run_dir, request->map, results->size, &results->outputs, err);
     }
     if (status == STATUS_OK && (request->is_table || request->states != NULL)) {
-        status = instances_open(results->run_dir, request->map, results->run->input_count,
-                                &results->instances, err);
+        status =
+            instances_open(results->run_dir, request->map, results->size, &results->instances, err);
     }
     return status;
 }
@@ -205,6 +242,7 @@ static void close_run(struct results *results)
     outputs_close(results->outputs);
     type_destroy(results->type);
     run_description_destroy(results->run);
+    recorded_maps_free(&results->maps);
     free(results->fields);
     arena_free(&results->arena);
     buffer_free(&results->text);
@@ -213,7 +251,7 @@ static void close_run(struct results *results)
 static uint64_t count_failures(const struct results *results)
 {
     uint64_t count = 0;
-    for (uint64_t i = 0; i < results->run->input_count; i++) {
+    for (uint64_t i = 0; i < results->size; i++) {
         const enum instance_state state = instances_get(results->instances, i).state;
         count += state == INSTANCE_FAILED || state == INSTANCE_TIMED_OUT ? 1 : 0;
     }
@@ -221,13 +259,13 @@ static uint64_t count_failures(const struct results *results)
 }
 
 /* How many outputs run.json says were recorded, and the log no longer has; of a table, whose rows
- * tell of failures too, how many results. Of a run that goes on, or was cut off, it says nothing.
- */
+ * tell of failures too, how many results. Of a run that goes on, or was cut off, it says nothing,
+ * nor of one map of several. */
 static uint64_t count_missing(const struct results *results)
 {
     const struct run_verdict *verdict = &results->run->verdict;
     const uint64_t outputs = outputs_count(results->outputs);
-    if (results->run->state == RUN_RUNNING) {
+    if (results->run->state == RUN_RUNNING || results->maps.is_of_several) {
         return 0;
     }
     return results->instances == NULL ? run_verdict_lost_outputs(verdict, outputs)
@@ -380,8 +418,8 @@ static MUST_CHECK enum status put_rows(struct results *results, struct error *er
     struct error finish_err;
     rows_start(&results->rows, results->request.format, STDOUT_FILENO);
     enum status status = rows_put_names(&results->rows, results->fields, results->field_count, err);
-    for (uint64_t i = 0;
-         i < results->run->input_count && status == STATUS_OK && !results->rows.is_closed; i++) {
+    for (uint64_t i = 0; i < results->size && status == STATUS_OK && !results->rows.is_closed;
+         i++) {
         status = put_row(results, i, err);
     }
     const enum status finished = rows_finish(&results->rows, &finish_err);
@@ -411,7 +449,7 @@ static int print_stdio(const struct results *results, struct error *err)
 {
     const struct request *request = &results->request;
     uint64_t index;
-    if (results_stdio_index(request->stdio, results->run, &index, err) != STATUS_OK) {
+    if (results_stdio_index(request->stdio, results->size, &index, err) != STATUS_OK) {
         return EXIT_REFUSED;
     }
     return results_stdio_print(results->run_dir, results->run, request->map, index, err) ==

@@ -45,19 +45,19 @@ struct search {
 
 /* ---- The index ------------------------------------------------------------------------------ */
 
-enum status results_stdio_index(const char *text, const struct run_description *run,
-                                uint64_t *index_out, struct error *err)
+enum status results_stdio_index(const char *text, uint64_t size, uint64_t *index_out,
+                                struct error *err)
 {
     int64_t index = 0;
     if (value_parse_int(text, strlen(text), &index) != STATUS_OK || index < 0) {
         return error_set(err, STATUS_INVALID, "--stdio: expected an index from 0, found \"%s\"",
                          text);
     }
-    if ((uint64_t)index >= run->input_count) {
+    if ((uint64_t)index >= size) {
         return error_set(err, STATUS_INVALID,
                          "--stdio: there is no instance %" PRId64 ": the run has %" PRIu64
                          ", numbered from 0",
-                         index, run->input_count);
+                         index, size);
     }
     *index_out = (uint64_t)index;
     return STATUS_OK;

@@ -10,9 +10,9 @@
 #include "master/run_file.h"
 #include "shared/error.h"
 
-/* `text` is what the user gave as index. INVALID where it is none of the run's. */
-MUST_CHECK enum status results_stdio_index(const char *text, const struct run_description *run,
-                                           uint64_t *index_out, struct error *err);
+/* `text` is what the user gave as index. INVALID where it is none of a map of that size. */
+MUST_CHECK enum status results_stdio_index(const char *text, uint64_t size, uint64_t *index_out,
+                                           struct error *err);
 
 /* Write all that is kept of it to standard output, as it is, by attempts; of each its standard
  * output first. Where nothing is, say so on standard error. */

@@ -68,7 +68,7 @@ static void end_beyond(struct history *history, const struct counters *failures,
 
 void history_begin_session(struct history *history, const struct record *start)
 {
-    assert(start->kind == RECORD_START);
+    assert(start->kind == RECORD_START || start->kind == RECORD_MAP);
     if (start->revives_failed) {
         revive(history, &history->failed);
         revive(history, &history->timed_out);

@@ -39,7 +39,7 @@ struct history {
 struct history history_start(void);
 void history_free(struct history *history);
 
-/* RECORD_START: its budgets, and whether it revives what failed. */
+/* RECORD_START or RECORD_MAP: its budgets, and whether it revives what failed. */
 void history_begin_session(struct history *history, const struct record *start);
 
 void history_succeed(struct history *history, uint64_t start, uint64_t count);

@@ -66,6 +66,8 @@ static struct record definition_of(const struct master *master, const struct mas
                             .system_retries = map->options.system_retries,
                             .task = map->task,
                             .task_size = strlen(map->task),
+                            .output_type = options->output_type,
+                            .output_type_size = strlen(options->output_type),
                             .map_size = inputs_count(map->inputs),
                             .minimum = map->minimum};
     memcpy(record.inputs_digest, options->inputs_digest, RECORD_DIGEST_SIZE);

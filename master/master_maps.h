@@ -42,6 +42,7 @@
 struct master_map_options {
     uint64_t number;                   /* within the run; none that runs has it */
     const char *task;                  /* of the run's job */
+    const char *output_type;           /* of it, as text, for the record */
     const struct map_options *options; /* the task's, and what was asked for at the map */
     struct inputs *inputs;
     uint8_t inputs_digest[RECORD_DIGEST_SIZE]; /* for the record of its definition */

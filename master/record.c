@@ -26,7 +26,7 @@ static const char *const kind_names[] = {
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
 static const uint32_t pair_counts[] = {[RECORD_START] = 8,  [RECORD_REPORT] = 8, [RECORD_END] = 6,
-                                       [RECORD_CACHED] = 8, [RECORD_LOST] = 6,   [RECORD_MAP] = 11};
+                                       [RECORD_CACHED] = 8, [RECORD_LOST] = 6,   [RECORD_MAP] = 12};
 
 enum { KIND_COUNT = RECORD_MAP + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
@@ -112,6 +112,8 @@ static void pack_map_definition(struct pack *out, const struct record *record)
 {
     pack_text(out, "task");
     pack_str(out, record->task, record->task_size);
+    pack_text(out, "output_type");
+    pack_str(out, record->output_type, record->output_type_size);
     pack_text(out, "size");
     pack_uint(out, record->map_size);
     pack_text(out, "minimum");
@@ -438,6 +440,8 @@ static void parse_map_definition(struct parser *parser, struct record *record)
     size_t digest_size = 0;
     unpack_key(&parser->in, "task");
     record->task = unpack_str(&parser->in, &record->task_size);
+    unpack_key(&parser->in, "output_type");
+    record->output_type = unpack_str(&parser->in, &record->output_type_size);
     unpack_key(&parser->in, "size");
     record->map_size = unpack_uint_max(&parser->in, INDEX_MAX);
     unpack_key(&parser->in, "minimum");

@@ -62,6 +62,8 @@ struct record {
     /* RECORD_MAP: what the map is, so that a new session knows it again. */
     const char *task; /* not NUL-terminated */
     size_t task_size;
+    const char *output_type; /* not NUL-terminated */
+    size_t output_type_size;
     uint64_t map_size; /* instances */
     uint64_t minimum;  /* successes that it needs */
     uint8_t inputs_digest[RECORD_DIGEST_SIZE];

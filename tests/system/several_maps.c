@@ -108,13 +108,21 @@ static void begin(struct plan *plan, char *word)
     for (char *part = strtok(NULL, ","); part != NULL; part = strtok(NULL, ",")) {
         set_option(&options, &minimum, part);
     }
+    struct buffer type = {0};
+    if (type_format(task->output, &type) != STATUS_OK ||
+        buffer_append_byte(&type, '\0') != STATUS_OK) {
+        exit(2);
+    }
     struct master_map_options map = {.number = number,
                                      .task = task->name,
+                                     .output_type = (const char *)type.data,
                                      .options = &options,
                                      .inputs = plan->inputs[number],
                                      .minimum = minimum};
     inputs_digest(plan->inputs[number], map.inputs_digest);
-    if (master_map_begin(plan->master, &map, clock_us(), &err) == STATUS_OK) {
+    const enum status status = master_map_begin(plan->master, &map, clock_us(), &err);
+    buffer_free(&type);
+    if (status == STATUS_OK) {
         printf("begun %" PRIu64 "\n", number);
         return;
     }
