@@ -13,7 +13,7 @@
 #define BYTES_OF_SPAN 12
 #define BYTES_OF_RUNNING 20
 /* One message of so many has the scheduler's time measured. */
-#define SAMPLE_DIVISOR 31
+#define SAMPLE_DIVISOR 251
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
