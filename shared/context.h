@@ -61,6 +61,15 @@ static inline void context_begin(mf_context *ctx, uint64_t index, uint64_t attem
     ctx->writer->attempt.attempt = attempt;
 }
 
+/* The same attempt of another index, whose input is in the same place. The writer is the context's.
+ */
+static inline void context_step(mf_context *ctx, struct writer *writer, uint64_t index)
+{
+    ctx->index = index;
+    ctx->text_size = 0;
+    writer->attempt.index = index;
+}
+
 /* Go back to the launch directory: a function may have left it. */
 void context_go_home(const mf_context *ctx);
 

@@ -76,11 +76,17 @@ static inline size_t writer_size(const struct writer *writer)
 /* Forget the list of files to publish. */
 void writer_drop_files(struct writer *writer);
 
-/* Start a value. The attempt's own facts are set in `attempt` before, where files may be put. */
-static inline void writer_begin(struct writer *writer)
+/* Start a value, where no file was put since the last ones were dropped. */
+static inline void writer_step(struct writer *writer)
 {
     writer->value_start = writer_size(writer);
     writer->face.mf_private_count = 0;
+}
+
+/* Start a value. The attempt's own facts are set in `attempt` before, where files may be put. */
+static inline void writer_begin(struct writer *writer)
+{
+    writer_step(writer);
     if (writer->file_count > 0) {
         writer_drop_files(writer);
     }

@@ -55,7 +55,7 @@ static size_t pages(size_t size)
 static void lay_out(struct channel *channel, uint64_t output_size_max)
 {
     channel->outputs_size =
-        pages(CHANNEL_OUTPUTS_SIZE_GOAL + (size_t)output_size_max + (size_t)(64 << 10));
+        pages(CHANNEL_OUTPUTS_SIZE_GOAL + CHANNEL_OUTPUTS_SIZE_SPARE + (size_t)output_size_max);
     channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
                     channel->outputs_size + channel->frame_size + pages(KEPT_AREA_SIZE) +

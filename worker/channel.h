@@ -48,6 +48,8 @@
 #define CHANNEL_MAP_SIZE_MAX ((size_t)1 << 20) /* of the message that defines a map */
 /* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
 #define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
+/* Behind those, and before one more that is as large as it may be, is room for so many. */
+#define CHANNEL_OUTPUTS_SIZE_SPARE ((size_t)256 << 10)
 /* The same for what is kept of what attempts print. */
 #define CHANNEL_KEPT_SIZE_GOAL ((size_t)8 << 20)
 /* The rank is about to change the limit. Less than any instance's number. */

@@ -36,6 +36,8 @@ struct runner {
     uint64_t mem;          /* bytes that an attempt of the batch may hold; 0: no bound */
     uint64_t weighed_us;   /* when it was last looked at what this process holds */
     enum type_kind output_kind;
+    uint8_t plain_sizes[UINT8_MAX + 1]; /* of an output that needs no closer look, by its first
+                                         * byte; 0: it does */
     bool is_weighed; /* attempts have a limit of memory, and this process is theirs alone */
     bool is_spent;
     bool is_over;    /* the batch shall end: it is spent, or much is kept of what was printed */
@@ -74,6 +76,21 @@ void runner_fill_context(const struct runner_options *options, struct mf_context
     context->workdirs = options->workdirs;
     context->kept_workdirs = options->kept_workdirs;
     context->state = options->state;
+}
+
+/* Scalars of the task's type. Where attempts are weighed, nothing is plain. */
+static void find_plain_sizes(struct runner *runner)
+{
+    memset(runner->plain_sizes, 0, sizeof(runner->plain_sizes));
+    for (unsigned first = 0; first <= UINT8_MAX && !runner->is_weighed; first++) {
+        const uint8_t packed[MF_PRIVATE_SCALAR_SIZE_MAX] = {(uint8_t)first};
+        for (size_t size = 1; size <= sizeof(packed); size++) {
+            if (size <= runner->writer->size_max &&
+                type_is_packed_scalar(runner->output_kind, packed, size)) {
+                runner->plain_sizes[first] = (uint8_t)size;
+            }
+        }
+    }
 }
 
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
@@ -123,6 +140,7 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
     runner->writer->attempt.map = map->number;
     runner->output_kind = type_kind(map->task->output);
     runner->is_weighed = map->options.mem > 0 && runner->options.channel->fd >= 0;
+    find_plain_sizes(runner);
     if (is_other_size) {
         environment_set_process(&runner->context.environment);
     }
@@ -321,16 +339,6 @@ static bool weigh(struct runner *runner, char *text, size_t text_size)
     return held <= mem;
 }
 
-/* Is there just one value, a scalar of the task's type, and nothing else to do about it? */
-static inline bool is_plain_output(const struct runner *runner)
-{
-    const struct writer *writer = runner->writer;
-    const size_t size = writer_size(writer) - writer->value_start;
-    return writer->face.mf_private_count == 1 && writer->depth == 0 &&
-           writer->status == STATUS_OK && size <= writer->size_max &&
-           type_is_packed_scalar(runner->output_kind, writer->data + writer->value_start, size);
-}
-
 /* A value that is none of the three is a failure that says so, before what the function said. */
 static void mind_returned(mf_context *ctx, mf_status returned)
 {
@@ -344,7 +352,9 @@ static void mind_returned(mf_context *ctx, mf_status returned)
                   said_size > 0 ? ": " : "", (int)said_size, said);
 }
 
-static void end_attempt(struct runner *runner, struct place place, mf_status returned)
+/* Kept out of the loop, which would have fewer registers. */
+static __attribute__((noinline)) void end_attempt(struct runner *runner, struct place place,
+                                                  mf_status returned)
 {
     struct error err;
     enum status status;
@@ -364,33 +374,7 @@ static void end_attempt(struct runner *runner, struct place place, mf_status ret
     } else {
         fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     }
-}
-
-/* What most attempts do is done here, within the loop over them; the rest in end_attempt(). */
-static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place,
-                               struct printed_look look)
-{
-    mf_context *ctx = &runner->context;
-    context_begin(ctx, place.index, place.attempt, input);
-    writer_begin(runner->writer);
-    const mf_status returned = runner->map.task->fn(ctx, input, &runner->writer->face);
-    if (is_copy) {
-        _exit(EXIT_SUCCESS);
-    }
-    if (!channel_is_sound(runner->options.channel, place.at)) {
-        channel_blame(runner->options.channel, place.at);
-        abort(); /* this attempt wrote where it must not: it is the one that is charged */
-    }
-    if (ctx->has_read_place) {
-        channel_note_place(runner->options.channel);
-    }
-    if (returned == MF_OK && !runner->is_weighed && is_plain_output(runner) &&
-        !printed_is_any(look)) {
-        channel_succeed(runner->options.channel, place.at);
-    } else {
-        end_attempt(runner, place, returned);
-    }
-    context_end(ctx);
+    writer_drop_files(runner->writer);
 }
 
 /* ---- A batch ----------------------------------------------------------------------------------
@@ -400,44 +384,27 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
 struct batch_walk {
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     uint32_t span_count;
-    uint32_t span;
-    uint64_t offset;
     const uint8_t *inputs;
     size_t inputs_left;
+    struct printed_look look;
+    uint64_t started_us;
 };
 
 static void start_walk(struct runner *runner, struct batch_walk *walk)
 {
     const struct channel_control *control = runner->options.channel->control;
     walk->span_count = control->span_count;
-    walk->span = 0;
-    walk->offset = 0;
     walk->inputs = runner->options.channel->inputs;
     walk->inputs_left = (size_t)control->inputs_size;
     memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
-}
-
-static inline struct place next_place(struct batch_walk *walk, uint64_t at)
-{
-    const struct span *span = &walk->spans[walk->span];
-    const struct place place = {
-        .at = at, .index = span->start + walk->offset, .attempt = span->attempt};
-    if (++walk->offset == span->count) {
-        walk->offset = 0;
-        walk->span++;
-    }
-    return place;
+    walk->look = printed_look(runner->options.printed);
 }
 
 /* Rank 0 has checked and packed the inputs, so that one that cannot be read was damaged since. */
-static enum status next_input(struct runner *runner, struct batch_walk *walk, uint64_t index,
-                              mf_value *value_out, struct error *err)
+static enum status next_packed(struct runner *runner, struct batch_walk *walk, mf_value *value_out,
+                               struct error *err)
 {
     size_t used;
-    if (runner->map.formula.kind != FORMULA_NONE) {
-        *value_out = formula_value(&runner->map.formula, index);
-        return STATUS_OK;
-    }
     arena_reset(&runner->values);
     const enum status status =
         value_decode(&runner->values, walk->inputs, walk->inputs_left, &used, value_out, err);
@@ -448,35 +415,118 @@ static enum status next_input(struct runner *runner, struct batch_walk *walk, ui
     return status;
 }
 
-static inline bool is_to_end(const struct runner *runner, uint64_t started_us)
+/* An attempt that wrote where it must not is the one that is charged. One that forked lets its copy
+ * come here. */
+static inline void mind_process(const struct runner *runner, uint64_t at)
 {
-    const uint64_t batch_us_max = runner->options.batch_us_max;
-    return runner->is_over || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL ||
-           (batch_us_max < UINT64_MAX && clock_coarse_us() - started_us >= batch_us_max);
+    if (is_copy) {
+        _exit(EXIT_SUCCESS);
+    }
+    if (!channel_is_sound(runner->options.channel, at)) {
+        channel_blame(runner->options.channel, at);
+        abort();
+    }
+    if (runner->context.has_read_place) {
+        channel_note_place(runner->options.channel);
+    }
+}
+
+/* Is there just one value since `value`, of the task's type and a scalar, and nothing else to do
+ * about it? Where no value is, other bytes of the channel are. */
+static inline bool is_plain(const struct runner *runner, const struct writer *writer,
+                            const uint8_t *value)
+{
+    const size_t size = (size_t)(writer->face.mf_private_at - value);
+    const bool is_past_int = value[0] == 0xcf && value[1] > 0x7f;
+    return writer->face.mf_private_count == 1 && writer->depth == 0 &&
+           writer->status == STATUS_OK && runner->plain_sizes[value[0]] == size && !is_past_int;
+}
+
+static bool is_late(const struct runner *runner, const struct batch_walk *walk)
+{
+    return clock_coarse_us() - walk->started_us >= runner->options.batch_us_max;
+}
+
+/* Plain outputs need not be looked at: those of a whole batch are less than is left behind the
+ * goal.
+ */
+_Static_assert((size_t)CHANNEL_INSTANCE_COUNT_MAX *MF_PRIVATE_SCALAR_SIZE_MAX <
+                   CHANNEL_OUTPUTS_SIZE_SPARE,
+               "the largest output fits behind plain ones");
+static void stop_if_enough(const struct runner *runner)
+{
+    if (runner->is_over || writer_size(runner->writer) > CHANNEL_OUTPUTS_SIZE_GOAL) {
+        channel_stop(runner->options.channel);
+    }
+}
+
+/* What most attempts do is done here, by few instructions; the rest in end_attempt(). */
+static inline void run_attempt(struct runner *runner, const mf_value *input, struct place place,
+                               struct printed_look look)
+{
+    mf_context *ctx = &runner->context;
+    struct writer *writer = runner->writer;
+    context_step(ctx, writer, place.index);
+    writer_step(writer);
+    const uint8_t *const value = writer->face.mf_private_at;
+    const mf_status returned = runner->map.task->fn(ctx, input, &writer->face);
+    mind_process(runner, place.at);
+    if (returned == MF_OK && is_plain(runner, writer, value) && !printed_is_any(look)) {
+        channel_succeed(runner->options.channel, place.at);
+    } else {
+        end_attempt(runner, place, returned);
+        stop_if_enough(runner);
+    }
+    context_end(ctx);
+}
+
+/* The instances of one span, of which the first is number *at_io of the batch. False when no more
+ * of the batch may be started. */
+static bool run_span(struct runner *runner, struct batch_walk *walk, const struct span *span,
+                     uint64_t *at_io)
+{
+    struct channel *channel = runner->options.channel;
+    const struct formula formula = runner->map.formula;
+    const struct printed_look look = walk->look;
+    const bool has_end = runner->options.batch_us_max < UINT64_MAX;
+    const uint64_t end = *at_io + span->count;
+    struct place place = {.at = *at_io, .index = span->start, .attempt = span->attempt};
+    struct error err;
+    mf_value input = value_null();
+    context_begin(&runner->context, place.index, place.attempt, &input);
+    for (; place.at < end && channel_claim(channel, place.at); place.at++, place.index++) {
+        enum status status = STATUS_OK;
+        if (formula.kind != FORMULA_NONE) {
+            input = formula_value(&formula, place.index);
+        } else {
+            status = next_packed(runner, walk, &input, &err);
+        }
+        if (status == STATUS_OK) {
+            run_attempt(runner, &input, place, look);
+        } else {
+            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
+            stop_if_enough(runner);
+        }
+        if (has_end && is_late(runner, walk)) {
+            channel_stop(channel);
+        }
+    }
+    *at_io = place.at;
+    return place.at == end;
 }
 
 static void run_all(struct runner *runner)
 {
     struct channel *channel = runner->options.channel;
-    struct batch_walk walk;
-    struct error err;
-    const uint64_t started_us = clock_coarse_us();
+    struct batch_walk walk = {.started_us = clock_coarse_us()};
+    uint64_t at = 0;
+    bool goes_on = true;
     runner->mem = channel->control->mem;
-    start_walk(runner, &walk);
     begin_to_look(runner);
-    const struct printed_look look = printed_look(runner->options.printed);
+    start_walk(runner, &walk);
     channel_begin(channel);
-    for (uint64_t at = 0; walk.span < walk.span_count && channel_claim(channel, at); at++) {
-        mf_value input;
-        const struct place place = next_place(&walk, at);
-        if (next_input(runner, &walk, place.index, &input, &err) == STATUS_OK) {
-            run_attempt(runner, &input, place, look);
-        } else {
-            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
-        }
-        if (is_to_end(runner, started_us)) {
-            channel_stop(channel);
-        }
+    for (uint32_t i = 0; i < walk.span_count && goes_on; i++) {
+        goes_on = run_span(runner, &walk, &walk.spans[i], &at);
     }
     look_at_last(runner);
 }
