@@ -177,8 +177,9 @@ static bool has_waited(const struct worker_map *map, uint64_t now_us)
 /* Who has waited for long comes first, of several the one that has for longest. */
 static bool is_before(const struct worker_map *a, const struct worker_map *b, uint64_t now_us)
 {
-    const struct slot_share shares[] = {{.count = a->pooled.batch_count, .fit = a->fit},
-                                        {.count = b->pooled.batch_count, .fit = b->fit}};
+    const struct slot_share shares[] = {
+        {.count = a->pooled.batch_count, .fit = a->fit, .started = a->started},
+        {.count = b->pooled.batch_count, .fit = b->fit, .started = b->started}};
     if (has_waited(a, now_us) || has_waited(b, now_us)) {
         return has_waited(a, now_us) &&
                (!has_waited(b, now_us) || a->waits_since_us < b->waits_since_us);

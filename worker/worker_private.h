@@ -54,6 +54,7 @@ struct worker_map {
     uint64_t batch_grown;    /* instances that a batch may have by now */
     bool is_steady;          /* the last batch came to its end, whole */
     uint64_t waits_since_us; /* it was its turn, and there was no room; 0: it does not wait */
+    uint64_t started;        /* number of its last batch, over all maps */
     uint64_t round;          /* of worker_next_map(), in which it last had its turn */
     bool is_dropped;         /* its batches are waited for, and count no more */
     struct worker_map *next; /* a younger one */
@@ -77,7 +78,9 @@ struct worker {
     struct offer offer;        /* since START */
     struct pool *pool;
     struct worker_map *maps; /* by age */
+    uint64_t started;        /* number of its last batch, over all maps */
     uint64_t round;          /* of worker_next_map(), and maps looked at in it */
+    uint64_t batch_count_ever;
     uint32_t looked_at;
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;

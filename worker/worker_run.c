@@ -74,6 +74,7 @@ static enum status start_batch(struct worker *worker, struct worker_map *map, ui
                                                 spans, CHANNEL_SPAN_COUNT_MAX, &batch, &lease, err);
     *is_started_out = status == STATUS_OK;
     if (status == STATUS_OK) {
+        map->started = ++worker->batch_count_ever;
         start(worker->pool, &map->pooled, lease, &batch, now_us);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -55,6 +55,18 @@ Test(slot_share, a_map_that_has_nothing_is_next_however_large_the_others_are)
     cr_expect(not(slot_share_is_less(none, none)), "the older one is first");
 }
 
+Test(slot_share, of_equal_ones_the_one_that_has_waited_longest_is_next)
+{
+    const struct slot_share never = {.count = 0, .fit = 3};
+    const struct slot_share early = {.count = 0, .fit = 3, .started = 4};
+    const struct slot_share late = {.count = 0, .fit = 3, .started = 9};
+    cr_expect(slot_share_is_less(never, early));
+    cr_expect(slot_share_is_less(early, late));
+    cr_expect(not(slot_share_is_less(late, early)));
+    const struct slot_share busy = {.count = 1, .fit = 3, .started = 1};
+    cr_expect(not(slot_share_is_less(busy, late)), "the smaller share is first");
+}
+
 Test(slot_share, what_never_fits_comes_last)
 {
     const struct slot_share never = {.count = 0, .fit = 0};
