@@ -44,7 +44,7 @@ enum status worker_on_end(struct worker *worker, const struct wire_end *end, uin
                : status;
 }
 
-static enum status give_map_back(struct worker *worker, const struct worker_map *map,
+enum status worker_give_map_back(struct worker *worker, const struct worker_map *map,
                                  struct error *err)
 {
     enum status status = STATUS_OK;
@@ -62,7 +62,7 @@ enum status worker_give_all_back(struct worker *worker, struct error *err)
     enum status status = STATUS_OK;
     for (const struct worker_map *map = worker->maps; map != NULL && status == STATUS_OK;
          map = map->next) {
-        status = give_map_back(worker, map, err);
+        status = worker_give_map_back(worker, map, err);
     }
     return status;
 }
@@ -76,7 +76,7 @@ enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *ho
         return STATUS_OK;
     }
     enum status status =
-        map == NULL ? worker_give_all_back(worker, err) : give_map_back(worker, map, err);
+        map == NULL ? worker_give_all_back(worker, err) : worker_give_map_back(worker, map, err);
     if (status == STATUS_OK && worker->pool != NULL) {
         status = pool_cancel(worker->pool, map != NULL ? &map->pooled : NULL, how, now_us, err);
     }

@@ -185,6 +185,8 @@ MUST_CHECK enum status worker_ready_turn(struct worker *worker, uint64_t now_us,
 MUST_CHECK enum status worker_on_recall(struct worker *worker, const struct wire_recall *recall,
                                         struct error *err);
 /* All that has not started. */
+MUST_CHECK enum status worker_give_map_back(struct worker *worker, const struct worker_map *map,
+                                            struct error *err);
 MUST_CHECK enum status worker_give_all_back(struct worker *worker, struct error *err);
 MUST_CHECK enum status worker_on_end(struct worker *worker, const struct wire_end *end,
                                      uint64_t now_us, struct error *err);

@@ -14,6 +14,9 @@
 /* Executors have a second batch ahead where instances are shorter than this: for others what a
  * hand-over takes is little, and what waits behind one could run elsewhere. */
 #define AHEAD_INSTANCE_US_MAX 5000.0
+/* A map of which nothing runs here has waited for slots that others hold: elsewhere there may be
+ * some. */
+#define GIVE_BACK_US 200000
 /* The master takes no more for now: start nothing until it has. */
 #define PENDING_SIZE_MAX ((uint64_t)64 << 20)
 
@@ -138,6 +141,33 @@ static enum status start_batches(struct worker *worker, uint64_t now_us, bool *d
     return status;
 }
 
+static bool is_blocked(const struct worker_map *map, uint64_t now_us)
+{
+    return map->queue.count > 0 && map->pooled.batch_count == 0 && map->waits_since_us > 0 &&
+           now_us - map->waits_since_us >= GIVE_BACK_US;
+}
+
+/* The master takes what has been handed out to an idle slot for running, and does not know what
+ * other maps have in it. What they hold up goes back, so that it is given to whoever is idle, to
+ * this rank again where nobody is. */
+static enum status give_back_blocked(struct worker *worker, uint64_t now_us, bool *did_something,
+                                     struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (worker->maps == NULL || worker->maps->next == NULL) {
+        return STATUS_OK;
+    }
+    for (struct worker_map *map = worker->maps; map != NULL && status == STATUS_OK;
+         map = map->next) {
+        if (is_blocked(map, now_us)) {
+            *did_something = true;
+            map->waits_since_us = 0;
+            status = worker_give_map_back(worker, map, err);
+        }
+    }
+    return status;
+}
+
 /* Could more be started than is there to start? */
 static bool is_out_of_work(const struct worker *worker)
 {
@@ -254,6 +284,9 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
     }
     /* What has become free just now, a new executor too, is used before the loop pauses. */
     status = start_batches(worker, now_us, did_something, err);
+    if (status == STATUS_OK) {
+        status = give_back_blocked(worker, now_us, did_something, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }
