@@ -69,7 +69,7 @@ static void put_first_line(struct text *text, const struct run_view_facts *facts
         put_count(text, ", but has lost ", facts->lost, " of its results");
     }
     put_count(text, ": ", facts->ended, " of ");
-    put_count(text, "", facts->run->input_count, " done");
+    put_count(text, "", facts->size, " done");
     if (facts->is_live) {
         put_rate(text, facts->rate);
     }
@@ -260,7 +260,7 @@ enum status status_print_json(const struct run_view_facts *facts, struct buffer 
         {"state", json_string(run_state_name(facts->state))},
         {"exit", facts->has_exit ? json_integer(facts->exit_status) : json_null()},
         {"live", json_boolean(facts->is_live)},
-        {"size", count_value(facts->run->input_count)},
+        {"size", count_value(facts->size)},
         {"counts", counts_value(facts)},
         {"attempts", count_value(facts->attempts)},
         {"retries", count_value(facts->retries)},

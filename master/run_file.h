@@ -39,6 +39,9 @@ enum run_state {
 };
 enum { RUN_STATE_COUNT = RUN_INTERRUPTED + 1 };
 
+/* The verb of a run of a workflow, which has several maps; of every other, the run is one map. */
+#define RUN_VERB_WORKFLOW "run"
+
 struct run_verdict {
     int exit_status;
     int64_t ended_s;                       /* since 1970, UTC */
@@ -61,7 +64,7 @@ struct run_description {
     char *job;        /* name */
     char *job_path;   /* absolute */
     char *job_digest; /* hexadecimal */
-    char *task;
+    char *task;       /* or the workflow, whose parameters are one input */
     char *input_type;
     char *output_type;
     struct map_options options;

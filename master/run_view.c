@@ -6,7 +6,7 @@
 
 #include "master/index_set.h"
 #include "master/log_reader.h"
-#include "master/replay.h"
+#include "master/map_past.h"
 #include "master/run_liveness.h"
 #include "master/run_log.h"
 #include "shared/buffer.h"
@@ -14,7 +14,6 @@
 #include "shared/clock.h"
 #include "shared/memory.h"
 
-#define MAP_NUMBER 0
 /* The rate is that of the last minute or so: one sample a second. */
 #define SAMPLE_COUNT 64
 #define SAMPLE_EVERY_MS 1000
@@ -29,9 +28,15 @@ struct run_view {
     bool is_live;
     struct run_description *run;
     struct log_reader *reader; /* NULL: there is no log yet */
-    struct replay replay;
+    bool is_workflow;
+    struct map_past_list maps; /* of a run that is one map: that one */
+    struct index_set
+        *tried; /* by map: instances that have not ended, but of which an attempt has */
+    size_t tried_count;
+    size_t tried_capacity;
+    bool has_verdict; /* the last session ended with one */
+    int exit_status;  /* of that */
     struct failures *failures;
-    struct index_set tried; /* instances that have not ended, but of which an attempt has */
     struct run_view_rank *ranks;
     size_t rank_count;
     size_t rank_capacity;
@@ -51,8 +56,8 @@ enum status run_view_open(const char *run_dir, struct run_view **view_out, struc
 {
     struct run_view *view = memory_take(1, sizeof(*view));
     view->run_dir = memory_copy_text(run_dir);
-    view->replay = replay_start();
     enum status status = failures_create(&view->failures);
+    view->maps.shared = view->failures;
     if (status == STATUS_OK) {
         status = run_view_update(view, err);
     } else {
@@ -81,9 +86,12 @@ void run_view_close(struct run_view *view)
     }
     run_description_destroy(view->run);
     log_reader_close(view->reader);
-    replay_free(&view->replay);
+    map_past_free(&view->maps);
     failures_destroy(view->failures);
-    index_set_free(&view->tried);
+    for (size_t i = 0; i < view->tried_count; i++) {
+        index_set_free(&view->tried[i]);
+    }
+    free(view->tried);
     forget_ranks(view);
     free(view->ranks);
     free(view->run_dir);
@@ -92,11 +100,38 @@ void run_view_close(struct run_view *view)
 
 /* ---- The rate ------------------------------------------------------------------------------- */
 
-static uint64_t ended(const struct run_view *view)
+/* Of all maps together. */
+struct totals {
+    uint64_t size;
+    uint64_t succeeded;
+    uint64_t cached;
+    uint64_t failed;
+    uint64_t timed_out;
+    uint64_t tried;
+    uint64_t attempts;
+    uint64_t retries;
+};
+
+static struct totals totals_of(const struct run_view *view)
 {
-    const struct history *history = &view->replay.history;
-    return history->succeeded.count + history->cached.count + history->failed.count +
-           history->timed_out.count;
+    struct totals totals = {.size = 0};
+    for (size_t i = 0; i < view->maps.count; i++) {
+        const struct map_past *map = &view->maps.maps[i];
+        totals.size += map->size;
+        totals.succeeded += map->replay.history.succeeded.count;
+        totals.cached += map->replay.history.cached.count;
+        totals.failed += map->replay.history.failed.count;
+        totals.timed_out += map->replay.history.timed_out.count;
+        totals.tried += view->tried[i].count;
+        totals.attempts += map->replay.tally.attempts;
+        totals.retries += map->replay.tally.retries;
+    }
+    return totals;
+}
+
+static uint64_t ended(const struct totals *totals)
+{
+    return totals->succeeded + totals->cached + totals->failed + totals->timed_out;
 }
 
 static const struct sample *sample_at(const struct run_view *view, size_t i)
@@ -114,12 +149,13 @@ static void put_sample(struct run_view *view, uint64_t time_ms)
         view->sample_first = (view->sample_first + 1) % SAMPLE_COUNT;
         view->sample_count--;
     }
+    const struct totals totals = totals_of(view);
     view->samples[(view->sample_first + view->sample_count++) % SAMPLE_COUNT] =
-        (struct sample){.time_ms = time_ms, .ended = ended(view)};
+        (struct sample){.time_ms = time_ms, .ended = ended(&totals)};
 }
 
 /* Up to now, so that it falls when nothing is reported. */
-static double rate(const struct run_view *view, uint64_t now_ms)
+static double rate(const struct run_view *view, uint64_t ended_now, uint64_t now_ms)
 {
     if (view->sample_count == 0) {
         return 0;
@@ -127,18 +163,31 @@ static double rate(const struct run_view *view, uint64_t now_ms)
     const struct sample *first = sample_at(view, 0);
     const uint64_t until_ms = now_ms > view->latest_ms ? now_ms : view->latest_ms;
     const uint64_t elapsed_ms = until_ms > first->time_ms ? until_ms - first->time_ms : 0;
-    const uint64_t count = ended(view) > first->ended ? ended(view) - first->ended : 0;
+    const uint64_t count = ended_now > first->ended ? ended_now - first->ended : 0;
     return elapsed_ms > 0 ? (double)count * 1000 / (double)elapsed_ms : 0;
 }
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
+/* A map that was defined has a set of its own. */
+static void follow_maps(struct run_view *view)
+{
+    while (view->tried_count < view->maps.count) {
+        view->tried = memory_grow(view->tried, view->tried_count, &view->tried_capacity,
+                                  sizeof(*view->tried));
+        view->tried[view->tried_count++] = (struct index_set){.count = 0};
+    }
+}
+
 static void drop_ended(struct run_view *view)
 {
-    index_set_subtract(&view->tried, &view->replay.history.succeeded);
-    index_set_subtract(&view->tried, &view->replay.history.cached);
-    index_set_subtract(&view->tried, &view->replay.history.failed);
-    index_set_subtract(&view->tried, &view->replay.history.timed_out);
+    for (size_t i = 0; i < view->tried_count; i++) {
+        const struct history *history = &view->maps.maps[i].replay.history;
+        index_set_subtract(&view->tried[i], &history->succeeded);
+        index_set_subtract(&view->tried[i], &history->cached);
+        index_set_subtract(&view->tried[i], &history->failed);
+        index_set_subtract(&view->tried[i], &history->timed_out);
+    }
 }
 
 static void begin_session(struct run_view *view, const struct record *record)
@@ -149,17 +198,21 @@ static void begin_session(struct run_view *view, const struct record *record)
     put_sample(view, record->time_ms);
 }
 
-static void take_attempts(struct run_view *view, const struct report *report)
+/* The record is of a map that is defined. */
+static void take_attempts(struct run_view *view, const struct record *record)
 {
-    for (size_t i = 0; i < report->batch_count && view->tried.count > 0; i++) {
+    const struct report *report = &record->report;
+    const struct history *history = &view->maps.maps[record->map].replay.history;
+    struct index_set *tried = &view->tried[record->map];
+    for (size_t i = 0; i < report->batch_count && tried->count > 0; i++) {
         for (size_t k = 0; k < report->batches[i].span_count; k++) {
             const struct span *span = &report->batches[i].spans[k];
-            index_set_drop(&view->tried, span->start, span->count);
+            index_set_drop(tried, span->start, span->count);
         }
     }
     for (size_t i = 0; i < report->failure_count; i++) {
-        if (!history_has_ended(&view->replay.history, report->failures[i].index)) {
-            index_set_put(&view->tried, report->failures[i].index, 1);
+        if (!history_has_ended(history, report->failures[i].index)) {
+            index_set_put(tried, report->failures[i].index, 1);
         }
     }
 }
@@ -185,7 +238,7 @@ static void take_report(struct run_view *view, const struct record *record)
 {
     struct run_view_rank *rank = rank_of(view, record->rank);
     if (record->report.batch_count == 0) {
-        take_attempts(view, &record->report); /* that were lost with it */
+        take_attempts(view, record); /* that were lost with it */
         return;
     }
     rank->reported_ms = record->time_ms;
@@ -193,7 +246,7 @@ static void take_report(struct run_view *view, const struct record *record)
     for (size_t i = 0; i < record->report.batch_count; i++) {
         rank->instance_count += record->report.batches[i].instance_count;
     }
-    take_attempts(view, &record->report);
+    take_attempts(view, record);
     put_sample(view, record->time_ms);
 }
 
@@ -211,28 +264,48 @@ static void take_lost(struct run_view *view, const struct record *record)
     buffer_free(&clean);
 }
 
+/* The session's verdict is that of the run as a whole. */
+static void take_verdict(struct run_view *view, const struct record *record)
+{
+    const uint64_t run_map = view->is_workflow ? RECORD_RUN_MAP : 0;
+    if (record->kind == RECORD_START) {
+        view->has_verdict = false;
+    } else if (record->kind == RECORD_END && record->map == run_map) {
+        view->has_verdict = record->exit_status == 0 || record->exit_status == 1;
+        view->exit_status = record->exit_status;
+    }
+}
+
+static void take_results(struct run_view *view, const struct record *record)
+{
+    if (record->kind == RECORD_REPORT && record->map < view->maps.count) {
+        take_report(view, record);
+    } else if (record->kind == RECORD_CACHED && record->map < view->maps.count) {
+        take_attempts(view, record); /* of no rank's */
+        put_sample(view, record->time_ms);
+    }
+}
+
 static MUST_CHECK enum status take_record(struct run_view *view, const struct record *record,
                                           struct error *err)
 {
+    struct error reason;
     if (record->kind == RECORD_START && record->revives_failed) {
         drop_ended(view); /* what is revived is as if it had not been tried */
     }
-    if (replay_record(&view->replay, record, MAP_NUMBER, view->run->input_count, view->failures) !=
-        STATUS_OK) {
-        return error_set(err, STATUS_INVALID,
-                         "%s: the log does not fit the run, whose map has %" PRIu64 " instances",
-                         view->run_dir, view->run->input_count);
+    if (map_past_take(&view->maps, record, &reason) != STATUS_OK) {
+        return error_set(err, STATUS_INVALID, "%s: the log does not fit the run: %s", view->run_dir,
+                         reason.text);
     }
+    follow_maps(view);
+    take_verdict(view, record);
     view->latest_ms = record->time_ms > view->latest_ms ? record->time_ms : view->latest_ms;
     if (record->kind == RECORD_START) {
         begin_session(view, record);
-    } else if (record->kind == RECORD_REPORT && record->map == MAP_NUMBER) {
-        take_report(view, record);
     } else if (record->kind == RECORD_LOST) {
         take_lost(view, record);
-    } else if (record->kind == RECORD_CACHED && record->map == MAP_NUMBER) {
-        take_attempts(view, &record->report); /* of no rank's */
-        put_sample(view, record->time_ms);
+    } else {
+        take_results(view, record);
     }
     return STATUS_OK;
 }
@@ -273,13 +346,12 @@ static uint64_t ended_by_verdict(const struct run_description *run)
 /* Does the log still hold what the verdict counts? */
 static void look_for_loss(struct run_view *view)
 {
-    const struct history *history = &view->replay.history;
+    const struct totals totals = totals_of(view);
     const uint64_t missing =
         view->run->state == RUN_RUNNING
             ? 0
-            : run_verdict_lost(&view->run->verdict,
-                               history->succeeded.count + history->cached.count,
-                               history->failed.count + history->timed_out.count);
+            : run_verdict_lost(&view->run->verdict, totals.succeeded + totals.cached,
+                               totals.failed + totals.timed_out);
     view->lost_count = missing;
     if (missing == 0) {
         return;
@@ -304,6 +376,19 @@ static const char *torn_text(const struct run_view *view)
     return view->is_torn && !view->is_live ? view->torn.text : NULL;
 }
 
+/* A run that is one map has that from the beginning; a workflow's are defined in its log. */
+static MUST_CHECK enum status take_up_run(struct run_view *view, struct error *err)
+{
+    const struct run_description *run = view->run;
+    view->is_workflow = strcmp(run->verb, RUN_VERB_WORKFLOW) == 0;
+    const enum status status =
+        view->is_workflow || view->maps.count > 0
+            ? STATUS_OK
+            : map_past_add(&view->maps, run->task, strlen(run->task), run->input_count, err);
+    follow_maps(view);
+    return status;
+}
+
 /* Who gives a run free has written its state before: so liveness is looked at first, and a run
  * without anybody at work whose state is still "running" was cut off. */
 enum status run_view_update(struct run_view *view, struct error *err)
@@ -316,6 +401,9 @@ enum status run_view_update(struct run_view *view, struct error *err)
     }
     run_description_destroy(view->run);
     view->run = run;
+    if (take_up_run(view, err) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
     view->is_live = is_live && run->state == RUN_RUNNING;
     const enum status log_status = read_log(view, err);
     look_for_loss(view);
@@ -324,17 +412,15 @@ enum status run_view_update(struct run_view *view, struct error *err)
 
 /* ---- Facts ---------------------------------------------------------------------------------- */
 
-static void count(const struct run_view *view, uint64_t counts_out[INSTANCE_STATE_COUNT])
+static void count(const struct totals *totals, uint64_t counts_out[INSTANCE_STATE_COUNT])
 {
-    const struct history *history = &view->replay.history;
-    const uint64_t begun = view->tried.count;
     memset(counts_out, 0, INSTANCE_STATE_COUNT * sizeof(*counts_out));
-    counts_out[INSTANCE_SUCCEEDED] = history->succeeded.count;
-    counts_out[INSTANCE_CACHED] = history->cached.count;
-    counts_out[INSTANCE_FAILED] = history->failed.count;
-    counts_out[INSTANCE_TIMED_OUT] = history->timed_out.count;
-    counts_out[INSTANCE_ABORTED] = begun;
-    counts_out[INSTANCE_NOT_STARTED] = view->run->input_count - ended(view) - begun;
+    counts_out[INSTANCE_SUCCEEDED] = totals->succeeded;
+    counts_out[INSTANCE_CACHED] = totals->cached;
+    counts_out[INSTANCE_FAILED] = totals->failed;
+    counts_out[INSTANCE_TIMED_OUT] = totals->timed_out;
+    counts_out[INSTANCE_ABORTED] = totals->tried;
+    counts_out[INSTANCE_NOT_STARTED] = totals->size - ended(totals) - totals->tried;
 }
 
 /* The log has the verdict first: run.json may not have come to it. */
@@ -343,10 +429,10 @@ static void fill_end(const struct run_view *view, struct run_view_facts *facts)
     const struct run_description *run = view->run;
     facts->state = run->state;
     if (run->state == RUN_RUNNING && !view->is_live) {
-        facts->is_cut_off = !view->replay.has_verdict;
-        facts->state = !view->replay.has_verdict       ? RUN_INTERRUPTED
-                       : view->replay.exit_status == 0 ? RUN_SUCCEEDED
-                                                       : RUN_FAILED;
+        facts->is_cut_off = !view->has_verdict;
+        facts->state = !view->has_verdict       ? RUN_INTERRUPTED
+                       : view->exit_status == 0 ? RUN_SUCCEEDED
+                                                : RUN_FAILED;
     }
     facts->has_exit = facts->state == RUN_SUCCEEDED || facts->state == RUN_FAILED;
     facts->exit_status = facts->state == RUN_SUCCEEDED ? 0 : 1;
@@ -355,24 +441,27 @@ static void fill_end(const struct run_view *view, struct run_view_facts *facts)
 static void fill_pace(const struct run_view *view, struct run_view_facts *facts)
 {
     const uint64_t now_ms = clock_day_ms();
-    const uint64_t left = view->run->input_count - facts->ended;
+    const uint64_t left = facts->size - facts->ended;
     if (!view->is_live) {
         return;
     }
-    facts->rate = rate(view, now_ms);
-    const double left_ms = facts->rate > 0 ? (double)left * 1000 / facts->rate : 1e18;
+    facts->rate = rate(view, facts->ended, now_ms);
+    const double left_ms =
+        facts->rate > 0 && !view->is_workflow ? (double)left * 1000 / facts->rate : 1e18;
     facts->estimate_ms = left_ms < 1e15 ? now_ms + (uint64_t)left_ms : 0;
 }
 
 struct run_view_facts run_view_facts(const struct run_view *view)
 {
+    const struct totals totals = totals_of(view);
     struct run_view_facts facts = {.run_dir = view->run_dir,
                                    .run = view->run,
                                    .is_live = view->is_live,
-                                   .ended = ended(view),
+                                   .size = totals.size,
+                                   .ended = ended(&totals),
                                    .lost = view->lost_count,
-                                   .attempts = view->replay.tally.attempts,
-                                   .retries = view->replay.tally.retries,
+                                   .attempts = totals.attempts,
+                                   .retries = totals.retries,
                                    .failures = view->failures,
                                    .ranks = view->ranks,
                                    .rank_count = view->rank_count,
@@ -380,7 +469,7 @@ struct run_view_facts run_view_facts(const struct run_view *view)
     fill_end(view, &facts);
     fill_pace(view, &facts);
     if (view->run->state == RUN_RUNNING || view->lost_count > 0) {
-        count(view, facts.counts);
+        count(&totals, facts.counts);
     } else {
         memcpy(facts.counts, view->run->verdict.counts, sizeof(facts.counts));
         facts.ended = ended_by_verdict(view->run);

@@ -42,8 +42,9 @@ struct run_view_facts {
     bool has_exit;
     int exit_status;                       /* where has_exit: 0 or 1 */
     uint64_t counts[INSTANCE_STATE_COUNT]; /* as `results` would show them */
-    uint64_t ended;                        /* instances with a final result */
-    uint64_t lost; /* final results that were recorded, and the log no longer has */
+    uint64_t size;  /* instances of the run; of a workflow, of its maps so far */
+    uint64_t ended; /* instances with a final result */
+    uint64_t lost;  /* final results that were recorded, and the log no longer has */
     uint64_t attempts;
     uint64_t retries;
     double rate;          /* instances that end a second, of late; 0: none, or it does not run */

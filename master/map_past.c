@@ -1,0 +1,123 @@
+#include "master/map_past.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/log_reader.h"
+#include "shared/memory.h"
+
+enum status map_past_add(struct map_past_list *list, const char *task, size_t task_size,
+                         uint64_t size, struct error *err)
+{
+    struct map_past map = {.number = list->count, .size = size, .replay = replay_start()};
+    if (list->shared == NULL && failures_create(&map.failures) != STATUS_OK) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read the log with");
+    }
+    map.task = memory_take(task_size + 1, 1);
+    memcpy(map.task, task, task_size);
+    list->maps = memory_grow(list->maps, list->count, &list->capacity, sizeof(*list->maps));
+    list->maps[list->count++] = map;
+    return STATUS_OK;
+}
+
+/* They are numbered as they are begun, each definition before all else of its map. */
+static enum status define(struct map_past_list *list, const struct record *record,
+                          struct error *err)
+{
+    if (record->map > list->count) {
+        return error_set(err, STATUS_INVALID, "the log defines map %" PRIu64 " and has %zu before",
+                         record->map, list->count);
+    }
+    if (record->map < list->count) {
+        return STATUS_OK; /* it goes on in a new session */
+    }
+    const enum status status =
+        map_past_add(list, record->task, record->task_size, record->map_size, err);
+    if (status == STATUS_OK) {
+        struct map_past *map = &list->maps[record->map];
+        map->minimum = record->minimum;
+        memcpy(map->inputs_digest, record->inputs_digest, sizeof(map->inputs_digest));
+    }
+    return status;
+}
+
+static enum status replay_into(const struct map_past_list *list, struct map_past *map,
+                               const struct record *record, struct error *err)
+{
+    struct failures *failures = list->shared != NULL ? list->shared : map->failures;
+    const enum status status =
+        replay_record(&map->replay, record, map->number, map->size, failures);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(err, status,
+                                           "it has other instances of map %" PRIu64
+                                           " than the %" PRIu64 " that there are",
+                                           map->number, map->size);
+}
+
+/* A session begins for all of them. */
+static enum status begin_session(struct map_past_list *list, const struct record *record,
+                                 struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < list->count && status == STATUS_OK; i++) {
+        status = replay_into(list, &list->maps[i], record, err);
+    }
+    return status;
+}
+
+enum status map_past_take(struct map_past_list *list, const struct record *record,
+                          struct error *err)
+{
+    if (record->kind == RECORD_START) {
+        return begin_session(list, record, err);
+    }
+    if (record->map == RECORD_RUN_MAP) {
+        return STATUS_OK;
+    }
+    const enum status status = record->kind == RECORD_MAP ? define(list, record, err) : STATUS_OK;
+    struct map_past *map = map_past_find(list, record->map);
+    return status == STATUS_OK && map != NULL ? replay_into(list, map, record, err) : status;
+}
+
+enum status map_past_read(const char *run_dir, struct map_past_list *list_out, struct error *err)
+{
+    struct log_reader *reader = NULL;
+    struct record record;
+    uint64_t offset;
+    struct error torn; /* what stands before that counts */
+    *list_out = (struct map_past_list){.count = 0};
+    enum status status = log_reader_open(run_dir, &reader, err);
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    enum status read = log_reader_next(reader, &record, &offset, &torn);
+    while (read == STATUS_OK && status == STATUS_OK) {
+        status = map_past_take(list_out, &record, err);
+        read = log_reader_next(reader, &record, &offset, &torn);
+    }
+    if (status == STATUS_OK && read != STATUS_NOT_FOUND && read != STATUS_INVALID) {
+        status = error_set(err, read, "%s", torn.text);
+    }
+    log_reader_close(reader);
+    if (status != STATUS_OK) {
+        map_past_free(list_out);
+    }
+    return status;
+}
+
+void map_past_free(struct map_past_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->maps[i].task);
+        replay_free(&list->maps[i].replay);
+        failures_destroy(list->maps[i].failures);
+    }
+    free(list->maps);
+    *list = (struct map_past_list){.count = 0};
+}
+
+struct map_past *map_past_find(const struct map_past_list *list, uint64_t number)
+{
+    return number < list->count ? &list->maps[number] : NULL;
+}

@@ -1,0 +1,55 @@
+/* map_past.h - the maps of a run of several, as its log has them.
+ *
+ *     map_past_read --> map_past_find ..., whose replay and failures may be moved out --> free
+ *     map_past_take, for each record, as they come
+ *
+ * Ownership: the list owns its maps, with what was not moved out of them.
+ * Failure:   of a torn or damaged log, what stands before that is read.
+ * Cost:      of the log's bytes, once, for all maps.
+ */
+#ifndef MASTER_MAP_PAST_H
+#define MASTER_MAP_PAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "master/failures.h"
+#include "master/record.h"
+#include "master/replay.h"
+#include "shared/error.h"
+
+/* One map, as it was defined when it was begun first. */
+struct map_past {
+    uint64_t number;
+    char *task;
+    uint64_t size; /* instances */
+    uint64_t minimum;
+    uint8_t inputs_digest[RECORD_DIGEST_SIZE];
+    struct replay replay;
+    struct failures *failures; /* NULL where the list has some for all */
+};
+
+struct map_past_list {
+    struct map_past *maps; /* by number, without gaps */
+    size_t count;
+    size_t capacity;
+    struct failures *shared; /* of all maps together; the caller's. NULL: each has its own */
+};
+
+/* Put one at the end, as if it had been defined. */
+MUST_CHECK enum status map_past_add(struct map_past_list *list, const char *task, size_t task_size,
+                                    uint64_t size, struct error *err);
+/* One record of the log. INVALID where it does not fit what was defined before. */
+MUST_CHECK enum status map_past_take(struct map_past_list *list, const struct record *record,
+                                     struct error *err);
+
+/* A run without a log has none. */
+MUST_CHECK enum status map_past_read(const char *run_dir, struct map_past_list *list_out,
+                                     struct error *err);
+void map_past_free(struct map_past_list *list);
+
+/* NULL where the run has no map of that number. */
+struct map_past *map_past_find(const struct map_past_list *list, uint64_t number);
+
+#endif

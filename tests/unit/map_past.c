@@ -1,0 +1,178 @@
+#include "master/map_past.h"
+
+#include "tests/unit/log_support.h"
+
+TestSuite(map_past, .init = folder_create, .fini = folder_remove, .timeout = 20);
+
+static struct record definition(uint64_t map, const char *task, uint64_t size)
+{
+    return (struct record){.kind = RECORD_MAP,
+                           .map = map,
+                           .retries = 1,
+                           .system_retries = 3,
+                           .task = task,
+                           .task_size = strlen(task),
+                           .output_type = "int",
+                           .output_type_size = strlen("int"),
+                           .map_size = size,
+                           .minimum = size,
+                           .inputs_digest = {(uint8_t)map, 7}};
+}
+
+static struct record session(void)
+{
+    return (struct record){.kind = RECORD_START, .map = RECORD_RUN_MAP, .system_retries = 3};
+}
+
+static void append(struct run_log *log, struct record record)
+{
+    OK(run_log_append(log, &record, NULL));
+}
+
+static void append_range(struct run_log *log, uint64_t map, uint64_t start, uint64_t count)
+{
+    const struct span span = {.start = start, .count = count};
+    append_batch(log, map, &span, 1, NULL);
+}
+
+static void append_failure(struct run_log *log, uint64_t map, uint64_t index)
+{
+    const struct report_failure failure = make_failure(index, 0, FAILURE_ERROR, "no luck");
+    const struct record_outcome outcome = {
+        .is_final = true, .state = INSTANCE_FAILED, .task_failures = 1, .attempts_max = 2};
+    struct record record = make_report(NULL, 0);
+    record.map = map;
+    record.report.failures = &failure;
+    record.report.failure_count = 1;
+    record.outcomes = &outcome;
+    append(log, record);
+}
+
+static struct run_log *begin(void)
+{
+    struct run_log *log = NULL;
+    OK(run_log_create(folder, &log, NULL));
+    append(log, session());
+    return log;
+}
+
+static void end(struct run_log *log)
+{
+    OK(run_log_flush(log, NULL));
+    run_log_close(log);
+}
+
+/* Two maps whose records stand between each other; the first has ended. */
+static void make_two(void)
+{
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 4));
+    append_range(log, 0, 0, 2);
+    append(log, definition(1, "sum", 3));
+    append_range(log, 1, 1, 1);
+    append_range(log, 0, 2, 2);
+    append_failure(log, 1, 2);
+    append(log, (struct record){.kind = RECORD_END, .map = 0});
+    end(log);
+}
+
+Test(map_past, each_map_has_its_own_definition_and_history)
+{
+    struct map_past_list list;
+    make_two();
+    OK(map_past_read(folder, &list, NULL));
+    cr_assert(eq(sz, list.count, 2));
+    const struct map_past *first = map_past_find(&list, 0);
+    cr_expect(strcmp(first->task, "square") == 0);
+    cr_expect(eq(u64, first->size, 4));
+    cr_expect(eq(u64, first->replay.history.succeeded.count, 4));
+    cr_expect(first->replay.has_verdict);
+    const struct map_past *second = map_past_find(&list, 1);
+    cr_expect(strcmp(second->task, "sum") == 0);
+    cr_expect(eq(u8, second->inputs_digest[0], 1));
+    cr_expect(eq(u64, second->replay.history.succeeded.count, 1));
+    cr_expect(eq(u64, second->replay.history.failed.count, 1));
+    cr_expect(eq(u64, failures_count(second->failures), 1));
+    cr_expect(eq(u64, failures_count(first->failures), 0));
+    cr_expect(second->replay.has_verdict == false);
+    cr_expect(map_past_find(&list, 2) == NULL);
+    map_past_free(&list);
+}
+
+Test(map_past, a_map_that_goes_on_in_a_new_session_is_the_same_map)
+{
+    struct map_past_list list;
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 4));
+    append_range(log, 0, 0, 2);
+    append(log, session());
+    append(log, definition(0, "square", 4));
+    append_range(log, 0, 2, 2);
+    end(log);
+    OK(map_past_read(folder, &list, NULL));
+    cr_assert(eq(sz, list.count, 1));
+    cr_expect(eq(u64, list.maps[0].replay.history.succeeded.count, 4));
+    cr_expect(eq(u64, list.maps[0].replay.session_count, 1)); /* since it was defined */
+    map_past_free(&list);
+}
+
+Test(map_past, a_session_that_revives_gives_fresh_budgets_to_maps_that_go_on)
+{
+    struct map_past_list list;
+    struct record revival = session();
+    struct run_log *log = begin();
+    revival.revives_failed = true;
+    append(log, definition(0, "square", 2));
+    append_failure(log, 0, 1);
+    append(log, definition(1, "square", 2));
+    append_failure(log, 1, 1);
+    append(log, revival);
+    append(log, definition(0, "square", 2));
+    end(log);
+    OK(map_past_read(folder, &list, NULL));
+    cr_expect(eq(u64, list.maps[0].replay.history.failed.count, 0));
+    cr_expect(eq(u64, list.maps[1].replay.history.failed.count, 1)); /* it has not gone on yet */
+    map_past_free(&list);
+}
+
+Test(map_past, failures_may_be_those_of_all_maps_together)
+{
+    struct map_past_list list = {.count = 0};
+    struct record failed = definition(0, "square", 2);
+    OK(failures_create(&list.shared));
+    OK(map_past_take(&list, &failed, NULL));
+    cr_expect(list.maps[0].failures == NULL);
+    failures_destroy(list.shared);
+    map_past_free(&list);
+}
+
+Test(map_past, a_run_without_a_log_has_no_maps)
+{
+    struct map_past_list list;
+    OK(map_past_read(folder, &list, NULL));
+    cr_expect(eq(sz, list.count, 0));
+    map_past_free(&list);
+}
+
+Test(map_past, records_that_do_not_fit_their_map_are_refused)
+{
+    struct map_past_list list;
+    struct error err = {""};
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 2));
+    append_range(log, 0, 1, 2);
+    end(log);
+    STATUS_IS(STATUS_INVALID, map_past_read(folder, &list, &err));
+    cr_expect(strstr(err.text, "map 0") != NULL, "%s", err.text);
+}
+
+Test(map_past, a_definition_out_of_order_is_refused)
+{
+    struct map_past_list list;
+    struct error err = {""};
+    struct run_log *log = begin();
+    append(log, definition(3, "square", 2));
+    end(log);
+    STATUS_IS(STATUS_INVALID, map_past_read(folder, &list, &err));
+    cr_expect(strstr(err.text, "map 3") != NULL, "%s", err.text);
+}
