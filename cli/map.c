@@ -13,8 +13,10 @@
 #include "cli/request.h"
 #include "cli/results.h"
 #include "cli/resume.h"
+#include "cli/run.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/workflow_run.h"
 #include "master/master.h"
 #include "master/run_file.h"
 #include "master/slurm_end.h"
@@ -50,36 +52,58 @@ static int print_results(const struct request *request, int exit_status)
     return exit_status;
 }
 
-static int run_session(struct transport *transport, struct zygote *zygote,
-                       const struct master_options *options, bool *is_clean_out)
+/* What rank 0 works with in a session. */
+struct session_parts {
+    struct master *master;
+    struct worker *worker;         /* NULL: it does not work too */
+    struct workflow_run *workflow; /* NULL: the run is one map */
+};
+
+static enum status create_parts(const struct ranks *ranks, const struct request *request,
+                                const struct master_options *options, struct session_parts *parts,
+                                struct error *err)
 {
-    struct master *master = NULL;
-    struct worker *worker = NULL;
-    struct error err;
-    int exit_status = EXIT_INTERNAL;
-    if (master_create(options, &master) != STATUS_OK) {
-        log_error("no memory to start with");
+    if (master_create(options, &parts->master) != STATUS_OK) {
         run_lock_release(options->lock);
         failures_destroy(options->failures);
-        goto done;
+        return error_set(err, STATUS_NO_MEMORY, "no memory to start with");
     }
-    if (options->rank_0_works && worker_create(transport, zygote, &worker) != STATUS_OK) {
-        log_error("no memory to start with");
-        goto done;
+    if (options->rank_0_works &&
+        worker_create(ranks->transport, ranks->zygote, &parts->worker) != STATUS_OK) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to start with");
     }
-    if (master_start(master, clock_us(), &err) != STATUS_OK) {
+    return request->workflow == NULL ? STATUS_OK
+                                     : workflow_run_create(parts->master, ranks->workflow, request,
+                                                           &parts->workflow, err);
+}
+
+static int run_session(const struct ranks *ranks, const struct request *request,
+                       const struct master_options *options, bool *is_clean_out)
+{
+    struct session_parts parts = {.master = NULL};
+    struct session_guest guest;
+    struct error err;
+    int exit_status = EXIT_INTERNAL;
+    if (create_parts(ranks, request, options, &parts, &err) != STATUS_OK ||
+        master_start(parts.master, clock_us(), &err) != STATUS_OK) {
         log_error("%s", err.text);
         goto done;
     }
     slurm_end_start();
     signals_listen(!options->is_isolated); /* what runs in the rank can be ended with it only */
-    exit_status = session_run(transport, master, worker);
+    guest = workflow_run_guest(parts.workflow);
+    exit_status = session_run_with(ranks->transport, parts.master, parts.worker,
+                                   parts.workflow != NULL ? &guest : NULL);
     signals_close();
-    *is_clean_out = master_is_clean(master);
+    *is_clean_out = master_is_clean(parts.master);
+    if (parts.workflow != NULL && workflow_run_has_departed(parts.workflow)) {
+        exit_status = EXIT_REFUSED;
+    }
 
 done:
-    worker_destroy(worker);
-    master_destroy(master);
+    worker_destroy(parts.worker);
+    master_destroy(parts.master);
+    workflow_run_destroy(parts.workflow); /* holds what the master's maps point at */
     return exit_status;
 }
 
@@ -113,7 +137,7 @@ static struct run_description describe(const struct request *request, struct tra
     const struct run_description *recorded = request->recorded;
     struct run_description run = {
         .version = (char *)(uintptr_t)MAPFLEET_VERSION,
-        .verb = (char *)(uintptr_t)verb_name(VERB_MAP),
+        .verb = (char *)(uintptr_t)verb_name(request->workflow != NULL ? VERB_RUN : VERB_MAP),
         .state = RUN_RUNNING,
         .created_s = (int64_t)(clock_day_ms() / 1000),
         .launch_dir = (char *)(uintptr_t)request->launch_dir,
@@ -122,7 +146,7 @@ static struct run_description describe(const struct request *request, struct tra
         .job = request->job->name,
         .job_path = request->job->path,
         .job_digest = (char *)(uintptr_t)request->job_digest,
-        .task = request->task->name,
+        .task = (char *)(uintptr_t)request_name(request),
         .input_type = request->input_type,
         .output_type = request->output_type,
         .options = request->map,
@@ -153,8 +177,7 @@ static void free_words(char **words, size_t count)
 }
 
 /* What the master takes over is no longer the request's. */
-static int run_request(struct transport *transport, struct zygote *zygote, struct request *request,
-                       bool *is_clean_out)
+static int run_request(const struct ranks *ranks, struct request *request, bool *is_clean_out)
 {
     const char *isolation = request->options.values[OPTION_ISOLATION];
     const char *progress = request->options.values[OPTION_PROGRESS];
@@ -164,16 +187,17 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
-    struct run_description run = describe(request, transport);
+    struct run_description run = describe(request, ranks->transport);
     launch_note_run(request->run_dir);
     const struct master_options options = {
-        .transport = transport,
+        .transport = ranks->transport,
         .run_dir = request->run_dir,
         .run = &run,
-        .inputs = request->inputs,
+        .inputs = request->workflow == NULL ? request->inputs : NULL,
+        .parameters = request->workflow != NULL ? request->inputs : NULL,
         .start_us = request->start_us,
         .minimum = request->minimum,
-        .rank_0_works = transport_local_size(transport) == 1,
+        .rank_0_works = transport_local_size(ranks->transport) == 1,
         .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
         .lock = request->lock,
         .replay = request->recorded != NULL ? &request->replay : NULL,
@@ -192,7 +216,7 @@ static int run_request(struct transport *transport, struct zygote *zygote, struc
     };
     request->lock = NULL;
     request->failures = NULL;
-    const int exit_status = run_session(transport, zygote, &options, is_clean_out);
+    const int exit_status = run_session(ranks, request, &options, is_clean_out);
     buffer_free(&key_base);
     free_words(run.given, run.given_count);
     return exit_status;
@@ -220,7 +244,9 @@ static enum status check(const struct words *words, struct request *request, str
     request->start_us = words->start_us;
     request->argc = words->argc;
     request->argv = words->argv;
-    return words->verb == VERB_RESUME ? resume_check(request, err) : request_check(request, err);
+    return words->verb == VERB_RESUME ? resume_check(request, err)
+           : words->verb == VERB_RUN  ? run_check(request, err)
+                                      : request_check(request, err);
 }
 
 /* A run that is there already can still be resumed, once its disk lets it. */
@@ -244,7 +270,7 @@ struct checking {
     enum status status;
 };
 
-static void *run_check(void *context)
+static void *check_in_thread(void *context)
 {
     struct checking *checking = context;
     const uint64_t one = 1;
@@ -261,7 +287,7 @@ static enum status check_beside(struct transport *transport, const struct words 
     pthread_t thread;
     const bool is_alone =
         transport_size(transport) == 1 || (checking.done = eventfd(0, EFD_CLOEXEC)) < 0;
-    if (is_alone || pthread_create(&thread, NULL, run_check, &checking) != 0) {
+    if (is_alone || pthread_create(&thread, NULL, check_in_thread, &checking) != 0) {
         checking.status = check(words, request, err);
     } else {
         session_wait(transport, checking.done);
@@ -273,11 +299,25 @@ static enum status check_beside(struct transport *transport, const struct words 
     return checking.status;
 }
 
-static int run_master(void *context, struct transport *transport, struct zygote *zygote,
-                      bool *is_clean_out)
+/* That of the verb, or of the workflow that is named. */
+static int print_help(enum verb verb, struct request *request, struct error *err)
+{
+    if (verb != VERB_RUN || request->options.word_count == 0) {
+        options_print_help(verb);
+        return 0;
+    }
+    if (run_print_help(request, err) != STATUS_OK) {
+        log_error("%s", err->text);
+        return EXIT_REFUSED;
+    }
+    return 0;
+}
+
+static int run_master(void *context, const struct ranks *ranks, bool *is_clean_out)
 {
     const struct words *words = context;
-    struct request request = {.zygote = zygote};
+    struct transport *transport = ranks->transport;
+    struct request request = {.zygote = ranks->zygote};
     struct error err;
     int exit_status = EXIT_REFUSED;
     enum status status =
@@ -287,9 +327,8 @@ static int run_master(void *context, struct transport *transport, struct zygote 
         status = check_beside(transport, words, &request, &err);
     }
     if (is_help) {
-        options_print_help(words->verb);
+        exit_status = print_help(words->verb, &request, &err);
         session_dismiss(transport);
-        exit_status = 0;
     } else if (status != STATUS_OK) {
         exit_status = refuse(&request, &err);
         session_dismiss(transport);
@@ -298,7 +337,7 @@ static int run_master(void *context, struct transport *transport, struct zygote 
         exit_status = print_results(&request, answer(&request));
     } else {
         *is_clean_out = false;
-        exit_status = run_request(transport, zygote, &request, is_clean_out);
+        exit_status = run_request(ranks, &request, is_clean_out);
         exit_status = print_results(&request, exit_status);
     }
     request_free(&request);
@@ -308,5 +347,6 @@ static int run_master(void *context, struct transport *transport, struct zygote 
 int map_main(enum verb verb, int argc, char **argv)
 {
     struct words words = {.verb = verb, .argc = argc, .argv = argv, .start_us = clock_us()};
-    return ranks_run(run_master, &words);
+    const struct zygote_duties workflow = workflow_run_duties();
+    return ranks_run(run_master, verb == VERB_MAP ? NULL : &workflow, &words);
 }

@@ -18,7 +18,16 @@
 
 #include "shared/error.h"
 
-enum verb { VERB_MAP, VERB_RESUME, VERB_LAUNCH, VERB_TASKS, VERB_RESULTS, VERB_STATUS, VERB_CACHE };
+enum verb {
+    VERB_MAP,
+    VERB_RUN,
+    VERB_RESUME,
+    VERB_LAUNCH,
+    VERB_TASKS,
+    VERB_RESULTS,
+    VERB_STATUS,
+    VERB_CACHE
+};
 enum { VERB_COUNT = VERB_CACHE + 1 };
 
 const char *verb_name(enum verb verb);
@@ -120,6 +129,8 @@ static inline bool options_has(const struct options *options, enum option_id id)
 
 /* Is it one that a run keeps for when it is resumed? */
 bool option_is_remembered(enum option_id id);
+/* Does it say something of one map, that a workflow says of each of its maps? */
+bool option_is_of_maps_only(enum option_id id);
 /* The option as one word, "--name=value"; to be freed. */
 char *option_word(enum option_id id, const char *value);
 

@@ -156,14 +156,14 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_MAX_OUTPUT] = {.name = "--max-output",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_ATTEMPTS,
-                           .verbs = BIT(VERB_MAP),
+                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                            .argument = "SIZE",
                            .help = "a larger output fails its attempt (bytes, or 600Mi, 1G);\n"
                                    "default: 64Mi"},
     [OPTION_SEED] = {.name = "--seed",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_ATTEMPTS,
-                     .verbs = BIT(VERB_MAP),
+                     .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                      .argument = "NUMBER",
                      .help = "where the instances' random numbers start; default: 0"},
     [OPTION_SPECULATE] = {.name = "--speculate",
@@ -175,7 +175,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CACHE] = {.name = "--cache",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_CACHE,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                       .argument = "HOW",
                       .choices = "use|refresh|off",
                       .help = "use: take outputs that are kept, and keep new ones (default where "
@@ -190,7 +190,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CACHE_DIR] = {.name = "--cache-dir",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_CACHE,
-                          .verbs = BIT(VERB_MAP) | BIT(VERB_CACHE),
+                          .verbs = BIT(VERB_MAP) | BIT(VERB_RUN) | BIT(VERB_CACHE),
                           .argument = "PATH",
                           .help = "where outputs are kept; default: $XDG_CACHE_HOME/mapfleet, or\n"
                                   "~/.cache/mapfleet"},
@@ -211,7 +211,7 @@ const struct option options_table[OPTION_COUNT] = {
                       .letter = 'j',
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                       .argument = "COUNT",
                       .help = "cores that each rank has for attempts; a rank runs as many at "
                               "once as\nfit into its cores, memory and devices; default: those "
@@ -219,14 +219,14 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_GPUS_PER_RANK] = {.name = "--gpus-per-rank",
                               .value = VALUE_REQUIRED,
                               .group = GROUP_RUN,
-                              .verbs = BIT(VERB_MAP),
+                              .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                               .argument = "COUNT",
                               .help = "devices that each rank has; default: its share of those "
                                       "that the\nenvironment lists"},
     [OPTION_ISOLATION] = {.name = "--isolation",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,
-                          .verbs = BIT(VERB_MAP),
+                          .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                           .argument = "HOW",
                           .choices = "process|none",
                           .help = "process (default): attempts run in processes of their own; "
@@ -239,7 +239,7 @@ const struct option options_table[OPTION_COUNT] = {
                                  "another;\ndefault: these are refused"},
     [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",
                               .group = GROUP_RUN,
-                              .verbs = BIT(VERB_MAP),
+                              .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                               .help = "leave the attempts' working directories where they are, and "
                                       "say where"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
@@ -252,21 +252,21 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_TIME_LIMIT] = {.name = "--time-limit",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_RUN,
-                           .verbs = BIT(VERB_MAP),
+                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                            .argument = "TIME",
                            .help = "end in time, to be resumed (exit 75), so long after the start; "
                                    "0:\nno limit; default: none, but for the end of a Slurm job"},
     [OPTION_GRACE] = {.name = "--grace",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                       .argument = "TIME",
                       .help = "time that attempts have to end: after an interruption, and between\n"
                               "SIGTERM and SIGKILL elsewhere; default: 10s"},
     [OPTION_LOST_AFTER] = {.name = "--lost-after",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_RUN,
-                           .verbs = BIT(VERB_MAP),
+                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                            .argument = "TIME",
                            .help = "a rank that is silent for so long is lost, and what it had "
                                    "runs\nelsewhere (under mpirun --enable-recovery); 0: never; "
@@ -274,7 +274,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_RUN_DIR] = {.name = "--run-dir",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,
-                        .verbs = BIT(VERB_MAP),
+                        .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                         .argument = "DIR",
                         .is_forgotten = true,
                         .help =
@@ -283,7 +283,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_RESUME] = {.name = "--resume",
                        .value = VALUE_OPTIONAL,
                        .group = GROUP_RUN,
-                       .verbs = BIT(VERB_MAP),
+                       .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                        .argument = "failed",
                        .choices = "failed",
                        .is_forgotten = true,
@@ -292,7 +292,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_SYNC] = {.name = "--sync",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_RUN,
-                     .verbs = BIT(VERB_MAP),
+                     .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                      .argument = "WHEN",
                      .choices = "interval|always|none",
                      .help = "when results reach the disk: interval (default), so that a power\n"
@@ -300,7 +300,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CAPTURE] = {.name = "--capture",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,
-                        .verbs = BIT(VERB_MAP),
+                        .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                         .argument = "WHOSE",
                         .choices = "failed|all|none|discard",
                         .help = "keep what attempts print, of failed (default) or all of them;\n"
@@ -308,7 +308,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_PRINT] = {.name = "--print",
                       .value = VALUE_OPTIONAL,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                       .argument = "FORM",
                       .choices = "json|none",
                       .is_forgotten = true,
@@ -319,7 +319,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_PROGRESS] = {.name = "--progress",
                          .value = VALUE_REQUIRED,
                          .group = GROUP_RUN,
-                         .verbs = BIT(VERB_MAP),
+                         .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
                          .argument = "FORM",
                          .choices = "plain|none",
                          .is_forgotten = true,
@@ -390,7 +390,8 @@ const struct option options_table[OPTION_COUNT] = {
                     .group = GROUP_RESULTS,
                     .verbs = BIT(VERB_RESULTS),
                     .argument = "NUMBER",
-                    .help = "the map to print, from 0; default: the run's own output"},
+                    .help = "the map or call of a workflow to print, from 0 in the order started;\n"
+                            "default: the workflow's own output"},
     [OPTION_STDIO] = {.name = "--stdio",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RESULTS,
@@ -433,6 +434,17 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                               "  mpirun -n 4 mapfleet map basics:square --range 0:1000 --print\n",
                   .notes = "JOB is a path to a .so, or the name of one in $MAPFLEET_JOBS or among "
                            "those installed.\n\n" EXIT_STATUS_TEXT},
+    [VERB_RUN] = {.name = "run",
+                  .arguments = "JOB[:WORKFLOW] [NAME=VALUE ...] [OPTIONS]",
+                  .summary = "Run a job's workflow.",
+                  .examples = "  mapfleet run augment query='*' photos=photos --print\n"
+                              "  mpirun -n 4 mapfleet run augment query='*' photos=photos\n",
+                  .notes =
+                      "JOB is a path to a .so, or the name of one in $MAPFLEET_JOBS or among those "
+                      "installed.\nWORKFLOW may be left out where the job has only one. `mapfleet "
+                      "run JOB:WORKFLOW --help`\nlists its parameters. What a task says of itself "
+                      "(retries, memory, cache) holds for its\ncalls and maps, but for what the "
+                      "workflow says at each.\n\n" EXIT_STATUS_TEXT},
     [VERB_RESUME] = {.name = "resume",
                      .arguments = "RUN [OPTIONS]",
                      .summary = "Go on with a run that did not finish.",
@@ -527,6 +539,12 @@ bool option_is_remembered(enum option_id id)
 {
     return options_is_of(&options_table[id], VERB_RESUME) && !options_table[id].is_forgotten &&
            id != OPTION_HELP;
+}
+
+bool option_is_of_maps_only(enum option_id id)
+{
+    const unsigned verbs = options_table[id].verbs;
+    return (verbs & BIT(VERB_MAP)) != 0 && (verbs & BIT(VERB_RUN)) == 0;
 }
 
 char *option_word(enum option_id id, const char *value)

@@ -57,10 +57,36 @@ static void raise_descriptors(void)
     }
 }
 
-int ranks_run(ranks_master *run_master, void *context)
+/* All zygotes are forked here, before MPI starts. */
+static enum status fork_zygotes(struct ranks *ranks, const struct zygote_duties *workflow,
+                                struct error *err)
 {
-    struct transport *transport = NULL;
-    struct zygote *zygote = NULL;
+    const struct zygote_duties duties = executor_duties();
+    const enum status status = zygote_create(&duties, &ranks->zygote, err);
+    return status == STATUS_OK && workflow != NULL && transport_rank_of_environment() == 0
+               ? zygote_create(workflow, &ranks->workflow, err)
+               : status;
+}
+
+static void destroy_zygotes(const struct ranks *ranks)
+{
+    zygote_destroy(ranks->workflow);
+    zygote_destroy(ranks->zygote);
+}
+
+static int run_rank(ranks_master *run_master, const struct ranks *ranks, void *context,
+                    bool *is_clean_out)
+{
+    if (transport_rank(ranks->transport) != 0) {
+        return run_worker(ranks->transport, ranks->zygote, is_clean_out);
+    }
+    launch_note_up();
+    return run_master(context, ranks, is_clean_out);
+}
+
+int ranks_run(ranks_master *run_master, const struct zygote_duties *workflow, void *context)
+{
+    struct ranks ranks = {.transport = NULL};
     struct error err;
     bool is_parallel = false;
     bool is_clean = true;
@@ -71,31 +97,25 @@ int ranks_run(ranks_master *run_master, void *context)
         return EXIT_REFUSED;
     }
     cores_unbind();
-    const struct zygote_duties duties = executor_duties();
-    if (zygote_create(&duties, &zygote, &err) != STATUS_OK || open_rank(&err) != STATUS_OK ||
-        transport_open(is_parallel, &transport, &err) != STATUS_OK) {
+    if (fork_zygotes(&ranks, workflow, &err) != STATUS_OK || open_rank(&err) != STATUS_OK ||
+        transport_open(is_parallel, &ranks.transport, &err) != STATUS_OK) {
         log_error("%s", err.text);
         slurm_end_close();
-        zygote_destroy(zygote);
+        destroy_zygotes(&ranks);
         return EXIT_INTERNAL;
     }
     raise_descriptors();
-    log_set_rank((int)transport_rank(transport));
-    if (transport_rank(transport) == 0) {
-        launch_note_up();
-    }
-    const int exit_status = transport_rank(transport) == 0
-                                ? run_master(context, transport, zygote, &is_clean)
-                                : run_worker(transport, zygote, &is_clean);
+    log_set_rank((int)transport_rank(ranks.transport));
+    const int exit_status = run_rank(run_master, &ranks, context, &is_clean);
     slurm_end_close();
-    zygote_destroy(zygote);
+    destroy_zygotes(&ranks);
     executor_remove_workdirs(); /* where the zygote was killed, or runs nothing */
-    if (transport_rank(transport) == 0) {
+    if (transport_rank(ranks.transport) == 0) {
         launch_note_over(exit_status);
     }
-    if (!is_clean && transport_size(transport) > 1) {
-        transport_leave(transport, exit_status);
+    if (!is_clean && transport_size(ranks.transport) > 1) {
+        transport_leave(ranks.transport, exit_status);
     }
-    transport_close(transport, true, exit_status);
+    transport_close(ranks.transport, true, exit_status);
     return exit_status;
 }

@@ -72,8 +72,12 @@ static char *type_text(const struct type *type)
     return (char *)buffer_take(&text, &size);
 }
 
-enum status request_open_task(struct request *request, const char *job, const char *task,
-                              struct error *err)
+const char *request_name(const struct request *request)
+{
+    return request->workflow != NULL ? request->workflow->name : request->task->name;
+}
+
+static enum status open_job(struct request *request, const char *job, struct error *err)
 {
     uint64_t load_us_max = 0;
     enum status status = describe_patience(&load_us_max, err);
@@ -82,18 +86,41 @@ enum status request_open_task(struct request *request, const char *job, const ch
                      ? describe_job(request->zygote, job, load_us_max, &request->job, err)
                      : job_open(job, &request->job, err);
     }
+    for (size_t i = 0; status == STATUS_OK && i < JOB_DIGEST_SIZE; i++) {
+        (void)snprintf(&request->job_digest[2 * i], 3, "%02x", request->job->digest[i]);
+    }
+    return status;
+}
+
+enum status request_open_task(struct request *request, const char *job, const char *task,
+                              struct error *err)
+{
+    const enum status status = open_job(request, job, err);
     if (status != STATUS_OK) {
         return status;
     }
     request->task = job_task(request->job, task, err);
-    for (size_t i = 0; i < JOB_DIGEST_SIZE; i++) {
-        (void)snprintf(&request->job_digest[2 * i], 3, "%02x", request->job->digest[i]);
-    }
     if (request->task == NULL) {
         return STATUS_NOT_FOUND;
     }
     request->input_type = type_text(request->task->input);
     request->output_type = type_text(request->task->output);
+    return STATUS_OK;
+}
+
+enum status request_open_workflow(struct request *request, const char *job, const char *workflow,
+                                  struct error *err)
+{
+    const enum status status = open_job(request, job, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    request->workflow = job_workflow(request->job, workflow, err);
+    if (request->workflow == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    request->input_type = type_text(request->workflow->input);
+    request->output_type = type_text(request->workflow->output);
     return STATUS_OK;
 }
 
@@ -293,7 +320,7 @@ enum status request_check_options(struct request *request, struct error *err)
     if (status == STATUS_OK) {
         status = check_gpus_per_rank(request, err);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && request->task != NULL) {
         status =
             cache_request_check(options, request->task, request->launch_dir, &request->cache, err);
     }
@@ -310,7 +337,7 @@ enum status request_check_options(struct request *request, struct error *err)
     return status;
 }
 
-static enum status choose_run_dir(struct request *request, struct error *err)
+enum status request_choose_run_dir(struct request *request, struct error *err)
 {
     const bool is_slurm = slurm_is_batch();
     char *tail = is_slurm ? slurm_run_dir_tail(request->argc, request->argv) : NULL;
@@ -318,7 +345,7 @@ static enum status choose_run_dir(struct request *request, struct error *err)
         .given = request->options.values[OPTION_RUN_DIR],
         .launch_dir = request->launch_dir,
         .job = request->job->name,
-        .task = request->task->name,
+        .task = request_name(request),
         .tail = tail,
         .may_exist = request->is_resume,
     };
@@ -334,7 +361,7 @@ static enum status choose_run_dir(struct request *request, struct error *err)
     return status;
 }
 
-static enum status join_run(struct request *request, struct error *err)
+enum status request_join_run(struct request *request, struct error *err)
 {
     enum status status = resume_find(request, err);
     if (status == STATUS_OK) {
@@ -360,7 +387,7 @@ enum status request_check(struct request *request, struct error *err)
         status = request_check_options(request, err);
     }
     if (status == STATUS_OK) {
-        status = choose_run_dir(request, err);
+        status = request_choose_run_dir(request, err);
     }
     if (status == STATUS_OK) {
         status = open_inputs(request, err);
@@ -371,5 +398,5 @@ enum status request_check(struct request *request, struct error *err)
     if (status == STATUS_OK) {
         status = request_check_minimum(request, err);
     }
-    return status == STATUS_OK && request->is_resume ? join_run(request, err) : status;
+    return status == STATUS_OK && request->is_resume ? request_join_run(request, err) : status;
 }

@@ -35,7 +35,8 @@ struct request {
     uint64_t start_us; /* when they were given, by clock_us() */
     char launch_dir[PATH_MAX];
     struct job *job;
-    const struct task *task;
+    const struct task *task;         /* NULL: of a workflow */
+    const struct workflow *workflow; /* NULL: of one map; its parameters are one input */
     char *input_type;
     char *output_type;
     struct map_options map;
@@ -68,14 +69,21 @@ struct request {
 /* `options` are parsed, `zygote` and the words are set; all the rest is filled in. The zygote loads
  * the job, and this process does not, unless attempts run in it too. */
 MUST_CHECK enum status request_check(struct request *request, struct error *err);
-/* Parts of it: the job at a path or by its name, and its task; the options of attempts and of the
- * run, where `map` holds those that they overlay; where the inputs are open, the minimum, and
- * whether they are few enough to keep outputs of. */
+/* Parts of it: the job at a path or by its name, and its task, or its workflow, which may be "" for
+ * the only one; the options of attempts and of the run, where `map` holds those that they overlay;
+ * a folder for the run; where the inputs are open, the minimum, and whether they are few enough to
+ * keep outputs of; a run that is there already. */
+MUST_CHECK enum status request_open_workflow(struct request *request, const char *job,
+                                             const char *workflow, struct error *err);
+MUST_CHECK enum status request_choose_run_dir(struct request *request, struct error *err);
+MUST_CHECK enum status request_join_run(struct request *request, struct error *err);
 MUST_CHECK enum status request_open_task(struct request *request, const char *job, const char *task,
                                          struct error *err);
 MUST_CHECK enum status request_check_options(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_minimum(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_cached_size(const struct request *request, struct error *err);
+/* Of its task or workflow. */
+const char *request_name(const struct request *request);
 void request_free(struct request *request);
 
 #endif

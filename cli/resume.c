@@ -64,6 +64,11 @@ static enum status overlay(struct request *request, struct error *err)
 
 /* ---- Finding -------------------------------------------------------------------------------- */
 
+static bool is_workflow(const struct run_description *run)
+{
+    return strcmp(run->verb, RUN_VERB_WORKFLOW) == 0;
+}
+
 enum status resume_find(struct request *request, struct error *err)
 {
     enum run_dir_content content = RUN_DIR_ABSENT;
@@ -98,6 +103,22 @@ static enum status differ(const struct request *request, const char *what, const
                      request->run_dir, what, recorded, found);
 }
 
+static const char *verb_of(const struct request *request)
+{
+    return verb_name(request->workflow != NULL ? VERB_RUN : VERB_MAP);
+}
+
+static enum status compare_parameters(const struct request *request, struct error *err)
+{
+    uint8_t digest[INPUTS_DIGEST_SIZE];
+    inputs_digest(request->inputs, digest);
+    return memcmp(digest, request->recorded->input_digest, sizeof(digest)) == 0
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID,
+                           "%s cannot be resumed with other parameters than it was started with",
+                           request->run_dir);
+}
+
 static enum status compare_inputs(const struct request *request, struct error *err)
 {
     const struct run_description *run = request->recorded;
@@ -128,14 +149,15 @@ enum status resume_compare(const struct request *request, struct error *err)
     if (run == NULL) {
         return STATUS_OK;
     }
-    if (strcmp(run->verb, verb_name(VERB_MAP)) != 0) {
-        return differ(request, "verb", run->verb, verb_name(VERB_MAP), err);
+    if (strcmp(run->verb, verb_of(request)) != 0) {
+        return differ(request, "verb", run->verb, verb_of(request), err);
     }
     if (strcmp(run->job, request->job->name) != 0) {
         return differ(request, "job", run->job, request->job->name, err);
     }
-    if (strcmp(run->task, request->task->name) != 0) {
-        return differ(request, "task", run->task, request->task->name, err);
+    if (strcmp(run->task, request_name(request)) != 0) {
+        return differ(request, request->workflow != NULL ? "workflow" : "task", run->task,
+                      request_name(request), err);
     }
     if (strcmp(run->input_type, request->input_type) != 0) {
         return differ(request, "input type", run->input_type, request->input_type, err);
@@ -147,7 +169,8 @@ enum status resume_compare(const struct request *request, struct error *err)
         log_warning("job %s has changed since %s was started: what is done is not run again",
                     run->job, request->run_dir);
     }
-    return compare_inputs(request, err);
+    return request->workflow != NULL ? compare_parameters(request, err)
+                                     : compare_inputs(request, err);
 }
 
 /* ---- Taking --------------------------------------------------------------------------------- */
@@ -164,6 +187,9 @@ static bool wants_revival(const struct request *request)
 
 static bool has_something_to_revive(const struct run_description *run)
 {
+    if (is_workflow(run)) {
+        return run->verdict.exit_status != 0;
+    }
     return run->input_count != run->verdict.counts[INSTANCE_SUCCEEDED] +
                                    run->verdict.counts[INSTANCE_CACHED] +
                                    run->verdict.counts[INSTANCE_STOPPED_EARLY];
@@ -178,7 +204,8 @@ static enum status read_log(struct request *request, struct error *err)
     if (status != STATUS_OK) {
         return error_set(err, status, "no memory to read the log with");
     }
-    return replay_log(request->run_dir, 0, request->recorded->input_count, request->failures,
+    const uint64_t map = is_workflow(request->recorded) ? RECORD_RUN_MAP : 0;
+    return replay_log(request->run_dir, map, request->recorded->input_count, request->failures,
                       &request->replay, err);
 }
 
@@ -191,7 +218,7 @@ static bool holds_verdict(const struct request *request)
     const uint64_t outputs = replay->history.succeeded.count + replay->history.cached.count;
     return replay->has_verdict && replay->torn == NULL &&
            replay->exit_status == verdict->exit_status &&
-           run_verdict_lost_outputs(verdict, outputs) == 0;
+           (is_workflow(request->recorded) || run_verdict_lost_outputs(verdict, outputs) == 0);
 }
 
 /* Has it a verdict, and is the log that it stands on still there, and as it was written? */
@@ -291,7 +318,8 @@ static enum status open_recorded_task(struct request *request, struct error *err
                          "%s was started by a program with its job built in: resume it with %s",
                          request->run_dir, run->argument_count > 0 ? run->arguments[0] : run->job);
     }
-    return request_open_task(request, run->job_path, run->task, err);
+    return is_workflow(run) ? request_open_workflow(request, run->job_path, run->task, err)
+                            : request_open_task(request, run->job_path, run->task, err);
 }
 
 static enum status load_recorded_inputs(struct request *request, struct error *err)
@@ -301,12 +329,30 @@ static enum status load_recorded_inputs(struct request *request, struct error *e
                        &request->inputs, err);
 }
 
+/* A workflow says them at each of its maps. */
+static enum status check_no_map_options(const struct request *request, struct error *err)
+{
+    for (size_t i = 0; is_workflow(request->recorded) && i < OPTION_COUNT; i++) {
+        const enum option_id id = (enum option_id)i;
+        if (options_has(&request->options, id) && option_is_of_maps_only(id)) {
+            return error_set(err, STATUS_INVALID,
+                             "%s is an option of one map, and %s is of a workflow, which says it "
+                             "at each of its maps",
+                             option_name(id), request->run_dir);
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status resume_check(struct request *request, struct error *err)
 {
     request->is_resume = true;
     enum status status = find_recorded(request, err);
     if (status == STATUS_OK) {
         status = overlay(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = check_no_map_options(request, err);
     }
     if (status == STATUS_OK) {
         status = look_for_verdict(request, err);

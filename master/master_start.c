@@ -112,8 +112,9 @@ static enum status begin_session(struct master *master, struct error *err)
 static enum status fill_run(struct master *master, struct error *err)
 {
     const char *run_dir = master->options.run_dir;
-    enum status status =
-        master_is_one_map(master) ? inputs_save(only_map(master)->inputs, run_dir, err) : STATUS_OK;
+    enum status status = inputs_save(master_is_one_map(master) ? only_map(master)->inputs
+                                                               : master->options.parameters,
+                                     run_dir, err);
     if (status == STATUS_OK) {
         status = run_file_write(run_dir, master->options.run, err);
     }

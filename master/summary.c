@@ -1,6 +1,7 @@
 #include "master/summary.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "shared/buffer.h"
@@ -152,7 +153,15 @@ static void put_what_was_left(struct text *text, const struct run_description *r
 {
     const uint64_t left =
         run->verdict.counts[INSTANCE_NOT_STARTED] + run->verdict.counts[INSTANCE_ABORTED];
-    if (run->state != RUN_FAILED || run->options.policy != POLICY_STOP || left == 0) {
+    if (run->state != RUN_FAILED) {
+        return;
+    }
+    if (strcmp(run->verb, RUN_VERB_WORKFLOW) == 0) {
+        put_command(text, "mapfleet: to go on where it failed: mapfleet resume", run_dir,
+                    " --failed");
+        return;
+    }
+    if (run->options.policy != POLICY_STOP || left == 0) {
         return;
     }
     text_put_count(text, "mapfleet: --policy stop, the default, has left out ", left,

@@ -20,8 +20,8 @@
 /* What the process has not been told yet. */
 struct over {
     uint64_t number;
-    bool is_success;
-    char *text;
+    char *text;           /* NULL: it succeeded, */
+    struct buffer places; /* and its outputs are there */
 };
 
 struct workflow_host {
@@ -68,19 +68,22 @@ static void describe_end(int wait_status, char *text, size_t size)
 /* ---- What it asks for -------------------------------------------------------------------------
  */
 
-static void note_over(struct workflow_host *host, uint64_t number, bool is_success,
-                      const char *text)
+static void note_over(struct workflow_host *host, struct over over)
 {
     host->overs =
         memory_grow(host->overs, host->over_count, &host->over_capacity, sizeof(*host->overs));
-    host->overs[host->over_count++] =
-        (struct over){.number = number, .is_success = is_success, .text = memory_copy_text(text)};
+    host->overs[host->over_count++] = over;
 }
 
-void workflow_map_over(struct workflow_host *host, uint64_t number, bool is_success,
-                       const char *text)
+void workflow_map_succeeded(struct workflow_host *host, uint64_t number, struct buffer *places)
 {
-    note_over(host, number, is_success, text);
+    note_over(host, (struct over){.number = number, .places = *places});
+    *places = (struct buffer){.size = 0};
+}
+
+void workflow_map_failed(struct workflow_host *host, uint64_t number, const char *text)
+{
+    note_over(host, (struct over){.number = number, .text = memory_copy_text(text)});
 }
 
 /* What the run says holds for its maps, whatever their tasks say. */
@@ -166,7 +169,7 @@ static enum status on_map(struct workflow_host *host, const struct workflow_map 
     if (status == STATUS_EXISTS) {
         end(host, WORKFLOW_DEPARTED, err->text);
     } else if (status != STATUS_OK) {
-        note_over(host, map->number, false, err->text);
+        workflow_map_failed(host, map->number, err->text);
     }
     return STATUS_OK;
 }
@@ -247,22 +250,46 @@ static void take_messages(struct workflow_host *host, bool *did_something)
 /* ---- What it is told --------------------------------------------------------------------------
  */
 
+static void free_over(struct over *over)
+{
+    free(over->text);
+    buffer_free(&over->places);
+}
+
+/* Fails where the process has ended, which the zygote tells, or there is no memory for places. */
+static enum status send_over(struct workflow_host *host, const struct over *over, bool *is_sent_out,
+                             struct error *err)
+{
+    const bool is_success = over->text == NULL;
+    const struct workflow_message message = {.kind = WORKFLOW_OVER,
+                                             .as.over = {.number = over->number,
+                                                         .is_success = is_success,
+                                                         .text = is_success ? "" : over->text}};
+    int file = -1;
+    enum status status = is_success ? workflow_port_file(&over->places, &file, err) : STATUS_OK;
+    *is_sent_out = false;
+    if (status == STATUS_OK) {
+        status = workflow_port_offer(host->options.socket, &message, file, is_sent_out, err);
+    }
+    if (file >= 0) {
+        (void)close(file);
+    }
+    return status;
+}
+
 static void send_overs(struct workflow_host *host, bool *did_something)
 {
-    struct error ignored; /* of a process that has ended, which the zygote tells */
+    struct error err;
     bool is_sent = true;
     while (is_sent && host->options.socket >= 0 && host->over_first < host->over_count) {
         struct over *over = &host->overs[host->over_first];
-        const struct workflow_message message = {.kind = WORKFLOW_OVER,
-                                                 .as.over = {.number = over->number,
-                                                             .is_success = over->is_success,
-                                                             .text = over->text}};
-        if (workflow_port_offer(host->options.socket, &message, &is_sent, &ignored) != STATUS_OK) {
-            return;
+        const enum status status = send_over(host, over, &is_sent, &err);
+        if (status != STATUS_OK && status != STATUS_IO) {
+            end(host, WORKFLOW_FAILED, err.text);
         }
         if (is_sent) {
             *did_something = true;
-            free(over->text);
+            free_over(over);
             host->over_first++;
         }
     }
@@ -296,6 +323,11 @@ void workflow_process_ended(struct workflow_host *host, int wait_status)
     }
     describe_end(wait_status, text, sizeof(text));
     end(host, WORKFLOW_FAILED, text);
+}
+
+void workflow_process_failed(struct workflow_host *host, const char *reason)
+{
+    end(host, WORKFLOW_FAILED, reason);
 }
 
 /* ---- Its life ---------------------------------------------------------------------------------
@@ -339,7 +371,7 @@ void workflow_destroy(struct workflow_host *host)
         return;
     }
     for (size_t i = host->over_first; i < host->over_count; i++) {
-        free(host->overs[i].text);
+        free_over(&host->overs[i]);
     }
     free(host->overs);
     if (host->options.socket >= 0) {

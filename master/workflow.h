@@ -2,8 +2,8 @@
  * told.
  *
  *     workflow_start --BEGIN--> the process
- *       its MAP  --> engine.begin(), which may refuse it --> ... --> workflow_map_over() --> OVER
- *       its END, or its end without one, or nonsense     --> workflow_outcome()
+ *       its MAP  --> engine.begin(), which may refuse it --> ... --> workflow_map_succeeded() -->
+ * OVER its END, or its end without one, or nonsense     --> workflow_outcome()
  *
  * It knows nothing of ranks and schedulers: whoever runs maps is behind `engine`.
  *
@@ -85,11 +85,14 @@ void workflow_turn(struct workflow_host *host, bool *did_something);
 /* What to wait for; *wants_to_send_out: also until it can be written to. -1: nothing. */
 int workflow_descriptor(const struct workflow_host *host, bool *wants_to_send_out);
 
-/* A map that was begun has ended. `text` is why, where it failed. */
-void workflow_map_over(struct workflow_host *host, uint64_t number, bool is_success,
-                       const char *text);
+/* A map that was begun has ended: well, with its outputs at these places (workflow_places.h; they
+ * are moved), or for the reason that the text has. */
+void workflow_map_succeeded(struct workflow_host *host, uint64_t number, struct buffer *places);
+void workflow_map_failed(struct workflow_host *host, uint64_t number, const char *text);
 /* The process has ended, with this status of waitpid(). What it sent before counts. */
 void workflow_process_ended(struct workflow_host *host, int wait_status);
+/* It could not begin, for this reason. */
+void workflow_process_failed(struct workflow_host *host, const char *reason);
 
 /* Texts and output are the workflow's. */
 struct workflow_outcome workflow_outcome(const struct workflow_host *host);

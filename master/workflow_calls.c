@@ -13,6 +13,7 @@
 
 /* Rank 0 has gone, and takes the run with it. */
 #define EXIT_ORPHANED 75
+#define PLACES_SIZE_MAX (UINT64_C(1) << 40)
 
 /* ---- Options ----------------------------------------------------------------------------------
  */
@@ -233,8 +234,9 @@ static mf_running *start(mf_workflow *wf, const struct workflow_call *call,
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-static void on_over(mf_workflow *wf, const struct workflow_over *over)
+static void on_over(mf_workflow *wf, const struct workflow_over *over, int places)
 {
+    struct error err;
     mf_running *running = over->number < wf->map_count ? wf->maps[over->number] : NULL;
     if (running == NULL || running->is_over) {
         _exit(EXIT_ORPHANED); /* whoever talks like that is not our rank 0 */
@@ -243,6 +245,9 @@ static void on_over(mf_workflow *wf, const struct workflow_over *over)
     running->is_success = over->is_success;
     if (!over->is_success) {
         running->text = memory_copy_text(over->text);
+    } else if (places < 0 || workflow_port_read_file(places, PLACES_SIZE_MAX, &running->places,
+                                                     &err) != STATUS_OK) {
+        _exit(EXIT_ORPHANED);
     }
 }
 
@@ -258,10 +263,10 @@ static void take_message(mf_workflow *wf)
     if (status != STATUS_OK || !is_message || message.kind != WORKFLOW_OVER) {
         _exit(EXIT_ORPHANED);
     }
+    on_over(wf, &message.as.over, file);
     if (file >= 0) {
         (void)close(file);
     }
-    on_over(wf, &message.as.over);
 }
 
 static void note_end(mf_workflow *wf, const struct workflow_call *call, const mf_running *running)
@@ -286,6 +291,7 @@ static const mf_value *finish(mf_workflow *wf, const struct workflow_call *call,
         running->text = memory_copy_text(err.text);
     }
     running->is_read = true;
+    buffer_free(&running->places);
     if (running->value == NULL) {
         note_end(wf, call, running);
     }

@@ -160,8 +160,12 @@ static void free_all(mf_workflow *wf)
 {
     for (size_t i = 0; i < wf->map_count; i++) {
         type_destroy(wf->maps[i]->type);
+        buffer_free(&wf->maps[i]->places);
         free(wf->maps[i]->text);
         free(wf->maps[i]);
+    }
+    if (wf->log >= 0) {
+        (void)close(wf->log);
     }
     free(wf->maps);
     free(wf->known);
@@ -173,7 +177,7 @@ static void free_all(mf_workflow *wf)
 
 int workflow_process_run(const struct job *job, int socket)
 {
-    mf_workflow wf = {.job = job, .socket = socket};
+    mf_workflow wf = {.job = job, .socket = socket, .log = -1};
     struct writer *writer = NULL;
     struct error err = {""};
     mf_value input;

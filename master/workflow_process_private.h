@@ -35,7 +35,8 @@ struct mf_running {
     struct type *type; /* of what it gives; its own */
     bool is_over;      /* rank 0 has said how it ended: */
     bool is_success;
-    bool is_read;          /* its outputs have been looked for */
+    struct buffer places;  /* of its outputs in the log, until they are read */
+    bool is_read;          /* they have been looked for */
     const mf_value *value; /* NULL: it failed */
     char *text;            /* why; NULL where it did not */
 };
@@ -46,6 +47,7 @@ struct mf_workflow {
     int socket;
     const char *run_dir;
     const char *launch_dir;
+    int log;              /* of the run; -1: not opened yet */
     struct arena arena;   /* of every value, and of what BEGIN said */
     struct arena scratch; /* of one item */
     struct arena message; /* of the message in hand */

@@ -1,14 +1,23 @@
 #include "master/workflow_process_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "master/outputs.h"
+#include "master/run_log.h"
+#include "shared/lz4_frame.h"
 #include "shared/memory.h"
+#include "shared/typed_paths.h"
 #include "shared/value.h"
+#include "shared/workflow_places.h"
 
 /* Of what a workflow writes; memory ends before. */
 #define MADE_SIZE_MAX ((size_t)1 << 40)
+/* Of one frame of the log. */
+#define FRAME_CONTENT_MAX ((size_t)1 << 40)
 
 /* ---- Declared types ---------------------------------------------------------------------------
  */
@@ -64,54 +73,145 @@ static enum status fail_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "no memory for its outputs");
 }
 
-static enum status read_output(mf_workflow *wf, struct outputs *outputs, uint64_t index,
-                               mf_value *value_out, struct error *err)
+static enum status open_log(mf_workflow *wf, struct error *err)
 {
-    const uint8_t *data = NULL;
-    size_t size = 0;
-    size_t used = 0;
-    enum status status = outputs_get(outputs, index, &data, &size, err);
-    if (status == STATUS_OK && data == NULL) {
-        *value_out = value_null();
-        return STATUS_OK;
-    }
+    struct buffer path = {0};
+    enum status status = buffer_printf(&path, "%s/" RUN_LOG_NAME, wf->run_dir);
     if (status == STATUS_OK) {
-        status = value_decode(&wf->arena, data, size, &used, value_out, err);
+        status = buffer_append_byte(&path, '\0');
     }
     if (status != STATUS_OK) {
-        error_prefix(err, "output %" PRIu64 ": ", index);
+        return fail_memory(err);
+    }
+    wf->log = open((const char *)path.data, O_RDONLY | O_CLOEXEC);
+    if (wf->log < 0) {
+        status = error_set(err, STATUS_IO, "%s: %s", (const char *)path.data, strerror(errno));
+    }
+    buffer_free(&path);
+    return status;
+}
+
+/* Append what the frame holds, decompressed. */
+static enum status read_frame(mf_workflow *wf, const struct workflow_place *place,
+                              struct buffer *frame, struct buffer *outputs, struct error *err)
+{
+    size_t done = 0;
+    buffer_clear(frame);
+    buffer_clear(outputs);
+    if (buffer_reserve(frame, place->size + 1) != STATUS_OK) {
+        return fail_memory(err);
+    }
+    while (done < place->size) {
+        const ssize_t size =
+            pread(wf->log, frame->data + done, place->size - done, (off_t)(place->offset + done));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            return error_set(err, STATUS_IO, "the log ends before its outputs do");
+        }
+        done += (size_t)size;
+    }
+    const enum status status =
+        lz4_frame_decompress(frame->data, place->size, FRAME_CONTENT_MAX, outputs);
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, status,
+                           "its outputs in the log are damaged, or there is no memory");
+}
+
+/* Outputs from a frame, one after the other. */
+struct reading {
+    struct buffer frame;   /* as it stands in the log */
+    struct buffer outputs; /* decompressed */
+    uint64_t offset;       /* of the frame; UINT64_MAX: none is read */
+    uint64_t position;     /* of the next output */
+    size_t at;             /* and where it begins */
+};
+
+static enum status fail_place(struct error *err)
+{
+    return error_set(err, STATUS_PROTOCOL, "an output is not where it was said to be");
+}
+
+static enum status seek(mf_workflow *wf, struct reading *reading,
+                        const struct workflow_place *place, struct error *err)
+{
+    if (reading->offset != place->offset) {
+        const enum status status = read_frame(wf, place, &reading->frame, &reading->outputs, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        reading->offset = place->offset;
+        reading->position = 0;
+        reading->at = 0;
+    }
+    while (reading->position < place->position) {
+        size_t size = 0;
+        if (value_skip(reading->outputs.data + reading->at, reading->outputs.size - reading->at,
+                       &size) != STATUS_OK) {
+            return fail_place(err);
+        }
+        reading->at += size;
+        reading->position++;
+    }
+    return reading->position == place->position ? STATUS_OK : fail_place(err);
+}
+
+/* `type` is that of one output, in which paths of files that attempts gave back are relative. */
+static enum status read_place(mf_workflow *wf, const struct type *type, struct reading *reading,
+                              const struct workflow_place *place, mf_value *items,
+                              struct error *err)
+{
+    enum status status = seek(wf, reading, place, err);
+    for (uint64_t i = place->start; status == STATUS_OK && i < place->start + place->count; i++) {
+        size_t used = 0;
+        status = value_decode(&wf->arena, reading->outputs.data + reading->at,
+                              reading->outputs.size - reading->at, &used, &items[i], err);
+        if (status == STATUS_OK) {
+            status = typed_paths_resolve(type, wf->run_dir, &wf->arena, &items[i], err);
+        }
+        if (status != STATUS_OK) {
+            error_prefix(err, "output %" PRIu64 ": ", i);
+        }
+        reading->at += used;
+        reading->position++;
     }
     return status;
 }
 
-static enum status read_list(mf_workflow *wf, const mf_running *running, struct outputs *outputs,
-                             mf_value **items_out, struct error *err)
+/* Where no place says another, there is a hole. */
+static enum status read_places(mf_workflow *wf, const mf_running *running, mf_value *items,
+                               struct error *err)
 {
-    mf_value *items = arena_take(&wf->arena, running->size * sizeof(*items) + 1);
-    if (items == NULL) {
-        return fail_memory(err);
+    struct workflow_place *places = NULL;
+    size_t count = 0;
+    struct reading reading = {.offset = UINT64_MAX};
+    arena_reset(&wf->scratch);
+    for (uint64_t i = 0; i < running->size; i++) {
+        items[i] = value_null();
     }
-    enum status status = STATUS_OK;
-    for (uint64_t i = 0; status == STATUS_OK && i < running->size; i++) {
-        status = read_output(wf, outputs, i, &items[i], err);
+    enum status status =
+        workflow_places_unpack(&running->places, running->size, &wf->scratch, &places, &count, err);
+    if (status == STATUS_OK && wf->log < 0 && count > 0) {
+        status = open_log(wf, err);
     }
-    *items_out = items;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = read_place(wf, running->task->output, &reading, &places[i], items, err);
+    }
+    buffer_free(&reading.frame);
+    buffer_free(&reading.outputs);
     return status;
 }
 
 enum status workflow_read_outputs(mf_workflow *wf, mf_running *running, struct error *err)
 {
-    struct outputs *outputs = NULL;
-    mf_value *items = NULL;
     mf_value *list = arena_take(&wf->arena, sizeof(*list));
-    if (list == NULL || running->size > UINT32_MAX) {
+    mf_value *items = arena_take(&wf->arena, running->size * sizeof(*items) + 1);
+    if (list == NULL || items == NULL || running->size > UINT32_MAX) {
         return fail_memory(err);
     }
-    enum status status = outputs_open(wf->run_dir, running->number, running->size, &outputs, err);
-    if (status == STATUS_OK) {
-        status = read_list(wf, running, outputs, &items, err);
-    }
-    outputs_close(outputs);
+    const enum status status = read_places(wf, running, items, err);
     if (status != STATUS_OK) {
         return status;
     }

@@ -66,10 +66,10 @@ enum status workflow_port_send(int socket, const struct workflow_message *messag
     return send_message(socket, message, file, 0, &is_sent, err);
 }
 
-enum status workflow_port_offer(int socket, const struct workflow_message *message,
+enum status workflow_port_offer(int socket, const struct workflow_message *message, int file,
                                 bool *is_sent_out, struct error *err)
 {
-    return send_message(socket, message, -1, MSG_DONTWAIT, is_sent_out, err);
+    return send_message(socket, message, file, MSG_DONTWAIT, is_sent_out, err);
 }
 
 /* The descriptor that came beside a message; -1 where there is none. All others are closed. */

@@ -27,7 +27,7 @@ MUST_CHECK enum status workflow_port_send(int socket, const struct workflow_mess
                                           int file, struct error *err);
 /* Never waits: *is_sent_out is false where the other end has yet to read what was sent before. */
 MUST_CHECK enum status workflow_port_offer(int socket, const struct workflow_message *message,
-                                           bool *is_sent_out, struct error *err);
+                                           int file, bool *is_sent_out, struct error *err);
 
 /* The next message; its texts are in the arena. *file_out is -1 where none came beside it.
  * *is_message_out is false where there is none yet and `waits` is. */

@@ -2,11 +2,11 @@
  *
  *     rank 0 --BEGIN, parameters--> the process
  *            <--MAP, inputs-------- a map, or a call, which is a map of one; any number of them
- *            --OVER---------------> how it ended: its outputs are in the log
+ *            --OVER, places-------> how it ended: where in the log its outputs are
  *            <--END, output-------- the function has returned
  *
  * Values do not stand in messages: beside BEGIN, MAP and END comes a file in memory with them, a
- * msgpack stream.
+ * msgpack stream; beside OVER, of a map that succeeded, one with places (workflow_places.h).
  *
  * Ownership: a message that is decoded has its texts in the arena.
  * Failure:   decoding is safe on any bytes: user code runs in the process, which may send anything.

@@ -2,6 +2,8 @@
  *
  *     file --read--> bytes --decode--> photo --transform (3 times)--> variant --> JPEG file
  *
+ *     wf: query --fetch_urls--> photos --data_augment, a map--> lists of variants --coalesce--> one
+ *
  * What is varied, and how far, is the usual recipe of Keras's ImageDataGenerator: rotation, shifts,
  * shear, zoom and a flip, edges filled with the nearest pixel. All of them together are one affine
  * transform, so that the pixels are interpolated once.
@@ -13,8 +15,13 @@
  */
 #include <mapfleet.h>
 
+#include <fnmatch.h>
 #include <math.h>
+#include <string.h>
 #include <vips/vips.h>
+
+/* A pattern of the shell for names (*.jpg), and the folder of the photos; by default this one. */
+#define QUERY "{query: str, photos?: dir}"
 
 #define VARIANT_COUNT 3
 #define JPEG_QUALITY 90
@@ -277,6 +284,94 @@ static mf_status data_augment(mf_context *ctx, const mf_value *input, mf_writer 
     return status;
 }
 
+/* ---- Before and after -------------------------------------------------------------------------
+ */
+
+static bool is_photo(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"};
+    const char *point = strrchr(name, '.');
+    for (size_t i = 0; point != NULL && i < G_N_ELEMENTS(endings); i++) {
+        if (g_ascii_strcasecmp(point, endings[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in the folder that match; sorted, so that every attempt gives the same list. */
+static GPtrArray *list_photos(GDir *folder, const char *query)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+    while ((name = g_dir_read_name(folder)) != NULL) {
+        if (is_photo(name) && fnmatch(query, name, FNM_PERIOD) == 0) {
+            g_ptr_array_add(names, g_strdup(name));
+        }
+    }
+    g_ptr_array_sort(names, compare_names);
+    return names;
+}
+
+static mf_status fetch_urls(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    const mf_value *photos = mf_field(input, "photos");
+    const char *path = photos != NULL ? mf_path(photos) : ".";
+    GError *error = NULL;
+    GDir *folder = g_dir_open(path, 0, &error);
+    if (folder == NULL) {
+        const mf_status status = mf_fail_permanently(ctx, "%s", error->message);
+        g_error_free(error);
+        return status;
+    }
+    GPtrArray *names = list_photos(folder, mf_str(mf_field(input, "query")));
+    mf_begin_list(output);
+    for (guint i = 0; i < names->len; i++) {
+        char *photo = g_build_filename(path, g_ptr_array_index(names, i), NULL);
+        mf_put_path(output, photo);
+        g_free(photo);
+    }
+    mf_end_list(output);
+    g_ptr_array_unref(names);
+    g_dir_close(folder);
+    return MF_OK;
+}
+
+static mf_status coalesce(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    mf_begin_list(output);
+    for (size_t i = 0; i < mf_count(input); i++) {
+        const mf_value *variants = mf_item(input, i);
+        for (size_t j = 0; j < mf_count(variants); j++) {
+            mf_put_value(output, mf_item(variants, j));
+        }
+    }
+    mf_end_list(output);
+    return MF_OK;
+}
+
+static mf_status wf(mf_workflow *flow, const mf_value *input, mf_writer *output)
+{
+    const mf_value *photos = mf_call_value(flow, "fetch_urls", input, NULL);
+    if (photos == NULL) {
+        return MF_FAIL;
+    }
+    if (mf_count(photos) == 0) {
+        return mf_workflow_fail(flow, "no photo matches \"%s\"", mf_str(mf_field(input, "query")));
+    }
+    const mf_value *variants = mf_map(flow, "data_augment", photos, NULL);
+    return variants != NULL ? mf_call(flow, "coalesce", variants, output) : MF_FAIL;
+}
+
+/* ---- The job ----------------------------------------------------------------------------------
+ */
+
 /* One thread and no cache: mapfleet runs as many attempts at a time as there are cores, and no two
  * of them ask for the same pixels. */
 static mf_status setup(mf_context *ctx, void **state)
@@ -302,12 +397,29 @@ static void teardown(void *state)
 void mf_job(mf_registry *job)
 {
     mf_register_setup(job, setup, teardown);
+    mf_register_task(job, &(mf_task){.name = "fetch_urls",
+                                     .fn = fetch_urls,
+                                     .input = QUERY,
+                                     .output = "list<file>",
+                                     .help = "The photos in a folder whose names match.",
+                                     .mem = "600Mi"});
     mf_register_task(job, &(mf_task){.name = "data_augment",
                                      .fn = data_augment,
                                      .input = "file",
                                      .output = "list<file>",
                                      .help = "Three random variants of a photo, as JPEG files.",
                                      .retries = 1,
-                                     .mem = "600Mi",
+                                     .mem = "1000Mi",
                                      .cache_version = "1.0"});
+    mf_register_task(job, &(mf_task){.name = "coalesce",
+                                     .fn = coalesce,
+                                     .input = "list<list<file>>",
+                                     .output = "list<file>",
+                                     .help = "One list of all that stands in several.",
+                                     .mem = "600Mi"});
+    mf_register_workflow(job, &(mf_workflow_def){.name = "wf",
+                                                 .fn = wf,
+                                                 .input = QUERY,
+                                                 .output = "list<file>",
+                                                 .help = "Variants of the photos that match."});
 }

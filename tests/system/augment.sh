@@ -42,6 +42,31 @@ TMPDIR=$PWD/temporary run 2 map augment:data_augment --files "$photos/*.jpg" --c
 expect_status 0
 [ -z "$(find temporary -name 'mapfleet-*')" ] || fail "a working directory is left"
 
+rule "the workflow fetches, augments and coalesces: fifteen variants in one list"
+run 3 run augment "query=*" "photos=$photos" --run-dir flow --print --cache refresh
+expect_status 0
+python3 - "$scratch" <<'PYTHON' || fail "the list is not as it should be"
+import json, os, sys
+variants = json.loads(open("out").read())
+assert len(set(variants)) == 15, variants
+for variant in variants:
+    assert variant.startswith(sys.argv[1] + "/flow/files/") and os.path.exists(variant), variant
+PYTHON
+for i in 0 1 2 3 4; do
+    cmp -s "photos/files/00000$i-0-1.jpg" "flow/files/map-1-00000$i-0-1.jpg" ||
+        fail "variants of photo $i differ from those of the map"
+done
+
+rule "run again, every photo comes from the cache"
+run 2 run augment:wf "query=*" "photos=$photos" --run-dir kept
+expect_status 0
+expect_in err "2 succeeded, 5 cached"
+
+rule "a query that matches nothing fails the workflow and says so"
+run 0 run augment "query=*.bmp" "photos=$photos"
+expect_status 1
+expect_in err 'workflow wf failed: no photo matches "*.bmp"'
+
 rule "a photo that is none fails for good, and says so"
 printf 'no photo\n' >broken.jpg
 run 2 map augment:data_augment --files "*.jpg" --run-dir broken

@@ -138,6 +138,25 @@ static struct workflow_message map_of(uint64_t number, uint64_t size)
                                      .as.map = {.number = number, .task = "square", .size = size}};
 }
 
+/* With outputs at places that say its number. */
+static void succeed(uint64_t number)
+{
+    struct buffer places = {0};
+    OK(buffer_append_byte(&places, (uint8_t)number));
+    workflow_map_succeeded(at.host, number, &places);
+    cr_expect(places.data == NULL);
+}
+
+static void expect_places(int file, uint64_t number)
+{
+    struct buffer places = {0};
+    OK(workflow_port_read_file(file, 100, &places, NULL));
+    cr_assert(eq(sz, places.size, 1));
+    cr_expect(eq(u8, places.data[0], (uint8_t)number));
+    (void)close(file);
+    buffer_free(&places);
+}
+
 static void expect_over(uint64_t number, bool is_success, const char *text)
 {
     int file = -1;
@@ -146,6 +165,11 @@ static void expect_over(uint64_t number, bool is_success, const char *text)
     cr_expect(eq(u64, message.as.over.number, number));
     cr_expect(eq(int, message.as.over.is_success, is_success));
     cr_expect(strstr(message.as.over.text, text) != NULL, "%s", message.as.over.text);
+    if (is_success) {
+        expect_places(file, number);
+    } else {
+        cr_expect(eq(int, file, -1));
+    }
 }
 
 static void expect_end(enum workflow_end_kind kind, const char *text)
@@ -205,8 +229,8 @@ Test(workflow_host, the_process_is_told_how_maps_end)
     const struct workflow_message second = map_of(1, 0);
     say(&first, "\x01", 1);
     say(&second, "", 0);
-    workflow_map_over(at.host, 1, true, "");
-    workflow_map_over(at.host, 0, false, "it was too hard");
+    succeed(1);
+    workflow_map_failed(at.host, 0, "it was too hard");
     turn();
     expect_over(1, true, "");
     expect_over(0, false, "it was too hard");
@@ -222,7 +246,7 @@ Test(workflow_host, what_the_process_does_not_take_is_kept)
     for (uint64_t i = 0; i < BEGUN_MAX; i++) {
         const struct workflow_message message = map_of(i, 0);
         say(&message, "", 0);
-        workflow_map_over(at.host, i, true, "");
+        succeed(i);
     }
     turn();
     cr_expect(workflow_descriptor(at.host, &wants_to_send) >= 0);

@@ -15,6 +15,7 @@
 #include "shared/job.h"
 #include "shared/memory.h"
 #include "shared/value.h"
+#include "shared/workflow_places.h"
 #include "shared/workflow_port.h"
 #include "tests/unit/log_support.h"
 
@@ -36,6 +37,7 @@ static struct {
 /* Answers are kept until so many maps wait, and are then given in the opposite order. */
 static size_t held_max = 1;
 static struct workflow_over held[MAPS_MAX];
+static struct buffer held_places[MAPS_MAX];
 static size_t held_count;
 
 UNUSED static mf_status task_function(mf_context *ctx, const mf_value *input, mf_writer *output)
@@ -79,8 +81,24 @@ static bool answer(const char *task, const mf_value *input, struct buffer *packe
     return true;
 }
 
+/* Each success alone, the last first: whoever takes them has to put them in order. */
+static void pack_places(uint64_t size, const uint8_t *bits, uint64_t success_count,
+                        struct workflow_place place, struct buffer *places)
+{
+    place.position = success_count;
+    place.count = 1;
+    for (uint64_t i = size; i > 0; i--) {
+        if ((bits[(i - 1) / 8] >> ((i - 1) % 8) & 1) != 0) {
+            place.position--;
+            place.start = i - 1;
+            OK(workflow_places_pack(&place, places));
+        }
+    }
+}
+
 static void append_outputs(struct run_log *log, const struct workflow_map *map, const uint8_t *bits,
-                           uint64_t success_count, const struct buffer *packed)
+                           uint64_t success_count, const struct buffer *packed,
+                           struct buffer *places)
 {
     struct buffer frame = {0};
     const struct span span = {.start = 0, .count = map->size};
@@ -98,12 +116,16 @@ static void append_outputs(struct run_log *log, const struct workflow_map *map, 
     record.map = map->number;
     OK(run_log_append(log, &record, NULL));
     OK(run_log_flush(log, NULL));
+    const struct workflow_place place = {.offset = run_log_written(log) - frame.size,
+                                         .size = frame.size};
+    pack_places(map->size, bits, success_count, place, places);
     buffer_free(&frame);
 }
 
 /* Run the map, and say how it ended. */
 static struct workflow_over run_map(struct run_log *log, const struct workflow_map *map,
-                                    const struct buffer *inputs, struct buffer *json)
+                                    const struct buffer *inputs, struct buffer *json,
+                                    struct buffer *places)
 {
     struct buffer packed = {0};
     uint8_t *bits = memory_take(map->size / 8 + 1, 1);
@@ -126,7 +148,7 @@ static struct workflow_over run_map(struct run_log *log, const struct workflow_m
     cr_assert(eq(sz, at, inputs->size));
     OK(buffer_append_byte(json, '\0'));
     if (map->size > 0) {
-        append_outputs(log, map, bits, success_count, &packed);
+        append_outputs(log, map, bits, success_count, &packed, places);
     }
     buffer_free(&packed);
     free(bits);
@@ -142,7 +164,11 @@ static void send_held(int socket)
     while (held_count > 0) {
         const struct workflow_message message = {.kind = WORKFLOW_OVER,
                                                  .as.over = held[--held_count]};
-        OK(workflow_port_send(socket, &message, -1, NULL));
+        int file = -1;
+        OK(workflow_port_file(&held_places[held_count], &file, NULL));
+        OK(workflow_port_send(socket, &message, file, NULL));
+        (void)close(file);
+        buffer_clear(&held_places[held_count]);
     }
 }
 
@@ -154,7 +180,8 @@ static void on_map(int socket, struct run_log *log, const struct workflow_map *m
     cr_assert(eq(u64, map->number, number));
     played.maps[number] = *map;
     OK(workflow_port_read_file(file, UINT32_MAX, &inputs, NULL));
-    held[held_count++] = run_map(log, map, &inputs, &played.inputs[number]);
+    held[held_count] = run_map(log, map, &inputs, &played.inputs[number], &held_places[held_count]);
+    held_count++;
     buffer_free(&inputs);
     if (held_count >= held_max) {
         send_held(socket);
