@@ -6,6 +6,7 @@
 
 #include "master/cache_prune.h"
 #include "shared/clock.h"
+#include "shared/grid.h"
 #include "shared/log.h"
 #include "shared/value.h"
 
@@ -41,13 +42,25 @@ static void note_key(struct cache *cache, uint64_t index, enum status status,
     }
 }
 
-static void make_formula_keys(struct cache *cache, uint64_t start, uint64_t count)
+static enum status make_formula_keys(struct cache *cache, uint64_t start, uint64_t count,
+                                     struct error *err)
 {
-    struct error err;
-    for (uint64_t index = start; index < start + count; index++) {
-        const mf_value value = formula_value(inputs_formula(cache->options.inputs), index);
-        note_key(cache, index, key_make(cache->maker, &value, &cache->keys[index], &err), &err);
+    const struct formula *formula = inputs_formula(cache->options.inputs);
+    struct grid *grid = NULL;
+    struct error reason;
+    if (formula->kind == FORMULA_GRID) {
+        const enum status status = grid_open(formula->grid, formula->grid_size, &grid, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
+    for (uint64_t index = start; index < start + count; index++) {
+        const mf_value value = grid_or_range_value(formula, grid, index);
+        note_key(cache, index, key_make(cache->maker, &value, &cache->keys[index], &reason),
+                 &reason);
+    }
+    grid_close(grid);
+    return STATUS_OK;
 }
 
 /* Fails where the inputs cannot be read, which the run will find out for itself. */
@@ -80,8 +93,7 @@ static enum status make_keys(struct cache *cache, uint64_t start, uint64_t count
     if (inputs_formula(cache->options.inputs)->kind == FORMULA_NONE) {
         return make_list_keys(cache, start, count, err);
     }
-    make_formula_keys(cache, start, count);
-    return STATUS_OK;
+    return make_formula_keys(cache, start, count, err);
 }
 
 /* ---- Hits -------------------------------------------------------------------------------------

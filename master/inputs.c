@@ -23,12 +23,45 @@ static enum status fail_memory(struct error *err)
 
 /* ---- Sources -------------------------------------------------------------------------------- */
 
+/* The row with the fields that every element has. */
+static enum status bind_fields(struct inputs_sink *sink, const mf_value *row, mf_value *bound_out,
+                               struct error *err)
+{
+    const size_t count = mf_count(row);
+    if (mf_kind_of(row) != MF_MAP) {
+        return error_set(err, STATUS_INVALID, "--bind adds a field to records, and this is none");
+    }
+    for (size_t i = 0; i < sink->bound_count; i++) {
+        if (mf_field(row, mf_str(&sink->bound[2 * i])) != NULL) {
+            return error_set(err, STATUS_INVALID, "--bind %s: the element has that field already",
+                             mf_str(&sink->bound[2 * i]));
+        }
+    }
+    mf_value *values = arena_take(&sink->arena, 2 * (count + sink->bound_count) * sizeof(*values));
+    if (values == NULL) {
+        return fail_memory(err);
+    }
+    memcpy(values, row->mf_private_as.values, 2 * count * sizeof(*values));
+    memcpy(values + 2 * count, sink->bound, 2 * sink->bound_count * sizeof(*values));
+    *bound_out = *row;
+    bound_out->mf_private_count = (uint32_t)(count + sink->bound_count);
+    bound_out->mf_private_as.values = values;
+    return STATUS_OK;
+}
+
 enum status inputs_sink_put(struct inputs_sink *sink, const mf_value *row, enum type_origin origin,
                             struct error *err)
 {
     const struct type_conversion conversion = {.origin = origin, .base_dir = sink->launch_dir};
+    mf_value whole = *row;
     mf_value element;
-    enum status status = type_convert(sink->type, row, &conversion, &sink->arena, &element, err);
+    enum status status = sink->bound_count > 0 ? bind_fields(sink, row, &whole, err) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = type_convert(sink->type, &whole, &conversion, &sink->arena, &element, err);
+    }
+    if (status == STATUS_OK && sink->check != NULL) {
+        status = sink->check(sink->check_context, &element, err);
+    }
     if (status == STATUS_OK) {
         status = inputs_store_append(sink->store, &element, err);
     }
@@ -59,11 +92,35 @@ static enum status open_range(const struct inputs_source *source, const struct t
     }
     struct formula formula;
     const enum status status = formula_parse_range(source->range, &formula, err);
-    if (status == STATUS_OK) {
-        formula.is_float = kind == TYPE_FLOAT;
-        inputs->formula = formula;
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    formula.is_float = kind == TYPE_FLOAT;
+    inputs->formula = formula;
+    if (source->check == NULL || formula.count == 0) {
+        return STATUS_OK;
+    }
+    const mf_value first = formula_value(&formula, 0);
+    return source->check(source->check_context, &first, err); /* the others are like it */
+}
+
+static enum status read_source(const struct inputs_source *source, struct inputs_sink *sink,
+                               struct error *err)
+{
+    switch (source->kind) {
+    case INPUTS_FILE:
+        return inputs_read_file(source, sink, err);
+    case INPUTS_GLOBS:
+        return inputs_read_globs(source, sink, err);
+    case INPUTS_ARGUMENTS:
+        return inputs_read_arguments(source, sink, err);
+    case INPUTS_ZIP:
+        return inputs_read_zip(source, sink, err);
+    case INPUTS_RANGE:
+    case INPUTS_GRID:
+        break;
+    }
+    return STATUS_INVALID;
 }
 
 /* Run a reader, or the walk over globs, into a new store. */
@@ -74,17 +131,26 @@ static enum status open_list(const struct inputs_source *source, const struct ty
     if (status != STATUS_OK) {
         return status;
     }
-    struct inputs_sink sink = {
-        .type = type, .launch_dir = source->launch_dir, .store = inputs->store};
-    status = source->kind == INPUTS_FILE ? inputs_read_file(source, &sink, err)
-                                         : inputs_read_globs(source, &sink, err);
+    struct arena bound = {0};
+    struct inputs_sink sink = {.type = type,
+                               .launch_dir = source->launch_dir,
+                               .store = inputs->store,
+                               .bound_count = source->bound_count,
+                               .check = source->check,
+                               .check_context = source->check_context};
+    status = inputs_parse_bounds(source, &bound, &sink.bound, err);
+    if (status == STATUS_OK) {
+        status = read_source(source, &sink, err);
+    }
     arena_free(&sink.arena);
+    arena_free(&bound);
     return status == STATUS_OK ? inputs_store_finish(inputs->store, err) : status;
 }
 
 /* What shapes a file says nothing about a range or globs. */
 static enum status check_options(const struct inputs_source *source, struct error *err)
 {
+    const bool is_text = source->kind == INPUTS_ARGUMENTS || source->kind == INPUTS_ZIP;
     if (source->kind == INPUTS_FILE) {
         return STATUS_OK;
     }
@@ -93,12 +159,15 @@ static enum status check_options(const struct inputs_source *source, struct erro
         option = "--input-format";
     } else if (source->no_header) {
         option = "--no-header";
-    } else if (source->column_separator != NULL) {
+    } else if (source->column_separator != NULL && !is_text) {
         option = "--colsep";
     }
     if (option != NULL) {
+        static const char *const names[] = {
+            [INPUTS_FILE] = "--inputs", [INPUTS_RANGE] = "--range", [INPUTS_GLOBS] = "--files",
+            [INPUTS_ARGUMENTS] = ":::", [INPUTS_ZIP] = "--zip",     [INPUTS_GRID] = "--grid"};
         return error_set(err, STATUS_INVALID, "%s is for files of inputs, not for %s", option,
-                         source->kind == INPUTS_RANGE ? "--range" : "--files");
+                         names[source->kind]);
     }
     return STATUS_OK;
 }
@@ -108,6 +177,10 @@ enum status inputs_open(const struct inputs_source *source, const struct type *t
 {
     assert(source->launch_dir != NULL && source->launch_dir[0] == '/');
     enum status status = check_options(source, err);
+    if (status == STATUS_OK && source->kind == INPUTS_RANGE && source->bound_count > 0) {
+        status = error_set(err, STATUS_INVALID,
+                           "--bind adds a field to records, and a range gives integers");
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -115,8 +188,9 @@ enum status inputs_open(const struct inputs_source *source, const struct type *t
     if (inputs == NULL) {
         return fail_memory(err);
     }
-    status = source->kind == INPUTS_RANGE ? open_range(source, type, inputs, err)
-                                          : open_list(source, type, inputs, err);
+    status = source->kind == INPUTS_RANGE  ? open_range(source, type, inputs, err)
+             : source->kind == INPUTS_GRID ? inputs_make_grid(source, type, &inputs->formula, err)
+                                           : open_list(source, type, inputs, err);
     if (status != STATUS_OK) {
         inputs_close(inputs);
         return status;
@@ -129,6 +203,7 @@ void inputs_close(struct inputs *inputs)
 {
     if (inputs != NULL) {
         inputs_store_destroy(inputs->store);
+        free((uint8_t *)(uintptr_t)inputs->formula.grid);
         free(inputs);
     }
 }
@@ -157,11 +232,16 @@ uint64_t inputs_packed_size(const struct inputs *inputs)
 
 static void formula_digest(const struct formula *formula, uint8_t digest_out[INPUTS_DIGEST_SIZE])
 {
+    XXH128_canonical_t canonical;
+    if (formula->kind == FORMULA_GRID) {
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits(formula->grid, formula->grid_size));
+        memcpy(digest_out, canonical.digest, INPUTS_DIGEST_SIZE);
+        return;
+    }
     char text[96]; /* three numbers of at most 20 characters */
     const int size = snprintf(text, sizeof(text), "range:%" PRId64 ":%" PRId64 ":%" PRIu64,
                               formula->start, formula->step, formula->count);
     assert(size > 0 && (size_t)size < sizeof(text));
-    XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, (size_t)size));
     memcpy(digest_out, canonical.digest, INPUTS_DIGEST_SIZE);
 }
@@ -195,6 +275,14 @@ static enum status load_formula(const struct formula *formula, uint64_t count,
                          "the recorded range does not fit the recorded count and digest of inputs");
     }
     inputs->formula = *formula;
+    if (formula->kind == FORMULA_GRID) {
+        uint8_t *copy = malloc(formula->grid_size);
+        inputs->formula.grid = copy;
+        if (copy == NULL) {
+            return fail_memory(err);
+        }
+        memcpy(copy, formula->grid, formula->grid_size);
+    }
     return STATUS_OK;
 }
 

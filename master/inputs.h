@@ -27,7 +27,14 @@
 
 #define INPUTS_DIGEST_SIZE 16 /* bytes of XXH3-128 */
 
-enum inputs_source_kind { INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS };
+enum inputs_source_kind {
+    INPUTS_FILE,
+    INPUTS_RANGE,
+    INPUTS_GLOBS,
+    INPUTS_ARGUMENTS,
+    INPUTS_ZIP,
+    INPUTS_GRID
+};
 
 enum inputs_format {
     INPUTS_FORMAT_BY_NAME, /* by the ending of the file's name; `-` is JSON Lines */
@@ -42,6 +49,17 @@ enum inputs_format {
 /* False when no format has that name ("jsonl", "json", "csv", "tsv", "txt", "msgpack"). */
 bool inputs_format_by_name(const char *name, enum inputs_format *format_out);
 
+/* A list of literal strings. One that is paired goes along with the one before it, as a further
+ * column; all others make a product, of which the last changes fastest. */
+struct inputs_arguments {
+    const char *const *items;
+    size_t count;
+    bool is_paired;
+};
+
+/* Is this element of use? Its text does not name the element. */
+typedef enum status inputs_check(void *context, const mf_value *element, struct error *err);
+
 struct inputs_source {
     enum inputs_source_kind kind;
     const char *path;             /* INPUTS_FILE: as given; "-" is standard input */
@@ -51,7 +69,21 @@ struct inputs_source {
     const char *range;            /* INPUTS_RANGE: the option's text */
     const char *const *globs;     /* INPUTS_GLOBS */
     size_t glob_count;
-    const char *launch_dir; /* relative paths start here; absolute */
+    const char *launch_dir;                   /* relative paths start here; absolute */
+    const struct inputs_arguments *arguments; /* INPUTS_ARGUMENTS */
+    size_t argument_list_count;
+    const char *const *zips; /* INPUTS_ZIP: "NAME=FILE" */
+    size_t zip_count;
+    const char *const *grids; /* INPUTS_GRID: "NAME=V1,V2" or "NAME:=JSON,JSON" */
+    size_t grid_count;
+    const char *const *bounds; /* "NAME=JSON": a field of every element, which are records */
+    size_t bound_count;
+    /* Of text, for commands: */
+    bool is_text_default; /* what says nothing of its form is lines of text */
+    bool takes_bytes;     /* text that is not UTF-8 is bytes */
+    bool skips_comments;  /* TXT: so are not: lines that are blank, or start with # */
+    inputs_check *check;  /* of each element; NULL: none */
+    void *check_context;
 };
 
 struct inputs;
@@ -65,7 +97,8 @@ uint64_t inputs_count(const struct inputs *inputs);
 const struct formula *inputs_formula(const struct inputs *inputs);
 /* Bytes of all elements, packed and not compressed; 0 for a formula. */
 uint64_t inputs_packed_size(const struct inputs *inputs);
-/* XXH3-128 (big-endian) of the packed elements, or of a formula's text "range:START:STEP:COUNT". */
+/* XXH3-128 (big-endian) of the packed elements, or of a range's text "range:START:STEP:COUNT",
+ * or of a grid's packed axes. */
 void inputs_digest(const struct inputs *inputs, uint8_t digest_out[INPUTS_DIGEST_SIZE]);
 
 /* Write and sync `inputs.lz4` in the run directory: LZ4 frames one after the other, together a

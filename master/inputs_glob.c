@@ -342,11 +342,13 @@ static void sort_paths(struct path_list *list)
     qsort(list->paths, list->count, sizeof(*list->paths), compare_texts);
 }
 
-static enum status put_path(struct inputs_sink *sink, const char *path, struct error *err)
+static enum status put_path(const struct inputs_source *source, struct inputs_sink *sink,
+                            const char *path, struct error *err)
 {
     mf_value value;
     const size_t size = strlen(path);
-    if (!inputs_text(path, size, &value) || !value_is_utf8(path, size)) {
+    if (!inputs_text_or_bytes(source, path, size, &value) ||
+        (!source->takes_bytes && !value_is_utf8(path, size))) {
         return error_set(err, STATUS_INVALID,
                          "--files: index %" PRIu64
                          ": found a name that is not UTF-8 (%s), expected text",
@@ -374,7 +376,7 @@ enum status inputs_read_globs(const struct inputs_source *source, struct inputs_
         sort_paths(&list);
     }
     for (size_t i = 0; i < list.count && status == STATUS_OK; i++) {
-        status = put_path(sink, list.paths[i].text, err);
+        status = put_path(source, sink, list.paths[i].text, err);
     }
     path_list_free(&list);
     return status;

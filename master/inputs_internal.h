@@ -24,8 +24,12 @@ struct inputs_sink {
     const struct type *type;
     const char *launch_dir; /* where relative paths start */
     struct inputs_store *store;
-    struct arena arena; /* for the present row; put empties it */
-    uint64_t count;     /* rows so far, and so the index of the next */
+    struct arena arena;    /* for the present row; put empties it */
+    const mf_value *bound; /* the fields of every element: key, value, ...; NULL: none */
+    size_t bound_count;
+    inputs_check *check; /* NULL: none */
+    void *check_context;
+    uint64_t count; /* rows so far, and so the index of the next */
 };
 
 /* Convert a row to the type and keep it. The row may stand in the sink's arena. */
@@ -53,6 +57,9 @@ MUST_CHECK enum status inputs_read_line(struct inputs_reader *reader, struct inp
 
 /* A text as a value; false where it is too long for one. `text` is not copied. */
 bool inputs_text(const char *text, size_t size, mf_value *value_out);
+/* The same, as bytes where the source takes those and it is no UTF-8. */
+bool inputs_text_or_bytes(const struct inputs_source *source, const char *text, size_t size,
+                          mf_value *value_out);
 
 /* The readers: each takes the bytes from their start to their end. */
 MUST_CHECK enum status inputs_read_jsonl(struct inputs_reader *reader, struct error *err);
@@ -65,6 +72,26 @@ MUST_CHECK enum status inputs_read_msgpack(struct inputs_reader *reader, struct 
 /* All rows of the file that `source` names. */
 MUST_CHECK enum status inputs_read_file(const struct inputs_source *source,
                                         struct inputs_sink *sink, struct error *err);
+
+/* All rows of the lists of strings of `source`. */
+MUST_CHECK enum status inputs_read_arguments(const struct inputs_source *source,
+                                             struct inputs_sink *sink, struct error *err);
+
+/* All rows of the files of `source`, side by side. */
+MUST_CHECK enum status inputs_read_zip(const struct inputs_source *source, struct inputs_sink *sink,
+                                       struct error *err);
+
+/* The fields of --bind, in the arena. */
+MUST_CHECK enum status inputs_parse_bounds(const struct inputs_source *source, struct arena *arena,
+                                           const mf_value **bound_out, struct error *err);
+
+/* The formula of a grid, whose `grid` is to be freed. */
+MUST_CHECK enum status inputs_make_grid(const struct inputs_source *source, const struct type *type,
+                                        struct formula *formula_out, struct error *err);
+
+/* "NAME=..." of an option: the size of the name, which is not empty. */
+MUST_CHECK enum status inputs_split_name(const char *option, const char *text, size_t *size_out,
+                                         struct error *err);
 
 /* Every path that a glob of `source` matches. */
 MUST_CHECK enum status inputs_read_globs(const struct inputs_source *source,

@@ -45,7 +45,7 @@ enum status inputs_read_line(struct inputs_reader *reader, struct inputs_line *l
         return inputs_fail(reader, reader->bytes.line_number, STATUS_INVALID, err,
                            "found a NUL, expected text");
     }
-    if (line.text != NULL && !value_is_utf8(line.text, line.size)) {
+    if (line.text != NULL && !reader->source->takes_bytes && !value_is_utf8(line.text, line.size)) {
         return inputs_fail(reader, reader->bytes.line_number, STATUS_INVALID, err,
                            "found bytes that are not UTF-8, expected text");
     }
@@ -59,6 +59,18 @@ bool inputs_text(const char *text, size_t size, mf_value *value_out)
         return false;
     }
     *value_out = value_text(MF_STR, text, (uint32_t)size);
+    return true;
+}
+
+bool inputs_text_or_bytes(const struct inputs_source *source, const char *text, size_t size,
+                          mf_value *value_out)
+{
+    if (!inputs_text(text, size, value_out)) {
+        return false;
+    }
+    if (source->takes_bytes && !value_is_utf8(text, size)) {
+        value_out->mf_private_kind = MF_BYTES;
+    }
     return true;
 }
 
@@ -126,6 +138,16 @@ static void find_ending(const char *path, char *ending_out, size_t ending_size)
     }
 }
 
+static bool is_foreign(const char *ending)
+{
+    for (size_t i = 0; i < sizeof(foreign_endings) / sizeof(foreign_endings[0]); i++) {
+        if (strcasecmp(foreign_endings[i].ending, ending) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status fail_ending(const char *path, const char *ending, struct error *err)
 {
     for (size_t i = 0; i < sizeof(foreign_endings) / sizeof(foreign_endings[0]); i++) {
@@ -148,7 +170,7 @@ static enum status find_format(const struct inputs_source *source, enum inputs_f
         return STATUS_OK;
     }
     if (strcmp(source->path, "-") == 0) {
-        *format_out = INPUTS_FORMAT_JSONL;
+        *format_out = source->is_text_default ? INPUTS_FORMAT_TXT : INPUTS_FORMAT_JSONL;
         return STATUS_OK;
     }
     char ending[32];
@@ -158,6 +180,10 @@ static enum status find_format(const struct inputs_source *source, enum inputs_f
             *format_out = (enum inputs_format)i;
             return STATUS_OK;
         }
+    }
+    if (source->is_text_default && !is_foreign(ending)) {
+        *format_out = INPUTS_FORMAT_TXT;
+        return STATUS_OK;
     }
     return fail_ending(source->path, ending, err);
 }

@@ -27,6 +27,7 @@
 #include "master/inputs.h"
 #include "master/library.h"
 #include "master/log_sync.h"
+#include "master/printer.h"
 #include "master/replay.h"
 #include "master/run_file.h"
 #include "master/run_lock.h"
@@ -66,6 +67,9 @@ struct master_options {
     uint64_t gpus_per_rank;
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
+    const uint8_t *constant;           /* of the map, packed */
+    size_t constant_size;              /* bytes; 0: it has none */
+    struct printer *printer;           /* of what attempts print; the caller's. NULL: nobody asks */
     const struct cache_options *cache; /* NULL: outputs are not kept */
     const struct library *library; /* of the job, for ranks that lack it; NULL: it is not sent */
 };

@@ -81,6 +81,9 @@ static enum status on_hits(struct master *master, struct master_map *map,
         scheduler_cache(map->scheduler, event->spans[i].start, event->spans[i].count,
                         event->were_held);
     }
+    if (master->options.printer != NULL) {
+        printer_batch(master->options.printer, &batch, NULL);
+    }
     return record(master, map, &report, NULL, err);
 }
 
@@ -172,6 +175,9 @@ static enum status share_failure(struct master *master, struct master_map *map,
     shared.index = index;
     const struct report report = {.failures = &shared, .failure_count = 1};
     scheduler_fail_held(map->scheduler, index);
+    if (master->options.printer != NULL) {
+        printer_pass(master->options.printer, index);
+    }
     failures_share(map->failures, index, shared.class, shared.text, shared.text_size);
     return record(master, map, &report, &outcome, err);
 }

@@ -7,6 +7,8 @@
 
 /* How often the loop asks whether a sync is done. */
 #define LOOK_AGAIN_US 1000
+/* How long the last lines wait for what attempts have printed. */
+#define PRINT_US_MAX 500000
 
 enum status master_end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
 {
@@ -149,6 +151,16 @@ static const char *lost_text(struct master *master)
                : NULL;
 }
 
+/* What attempts have printed comes before the last lines, unless its reader is slow. */
+static void print_rest(struct master *master)
+{
+    struct printer *printer = master->options.printer;
+    if (printer != NULL) {
+        printer_end(printer, has_verdict(master));
+        printer_wait(printer, PRINT_US_MAX);
+    }
+}
+
 enum status master_conclude_turn(struct master *master, uint64_t now_us, struct error *err)
 {
     struct error reason;
@@ -169,6 +181,7 @@ enum status master_conclude_turn(struct master *master, uint64_t now_us, struct 
     if (has_verdict(master) && log_index_write(master->options.run_dir, &reason) != STATUS_OK) {
         log_warning("no index was written, readers scan the log: %s", reason.text);
     }
+    print_rest(master);
     summary_print(master->options.run, failures_of(master), lost_text(master),
                   master->options.run_dir);
     return status;

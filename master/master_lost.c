@@ -48,6 +48,9 @@ static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
     failures_add(map->failures, index, failure.class, failure.text, failure.text_size);
     tally_loss(&map->tally, &failure);
     master_cache_take_loss(master, map, index, &fate);
+    if (master->options.printer != NULL && fate.is_final) {
+        printer_pass(master->options.printer, index);
+    }
 }
 
 static void reserve(struct master *master, size_t count)

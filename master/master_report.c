@@ -76,6 +76,25 @@ static void tell_ignored(const char *reason, uint32_t rank, uint64_t lease)
     }
 }
 
+/* Its failures have their outcomes from `first` on. */
+static void print_batch(struct master *master, const struct report_batch *batch, size_t first,
+                        size_t failed)
+{
+    struct buffer *is_final = &master->packed;
+    if (master->options.printer == NULL) {
+        return;
+    }
+    buffer_clear(is_final);
+    for (size_t i = 0; i < failed; i++) {
+        const bool is_last = master->outcomes[first + i].is_final &&
+                             master->taken_failures[first + i].class != FAILURE_ABORTED;
+        if (buffer_append_byte(is_final, is_last ? 1 : 0) != STATUS_OK) {
+            return;
+        }
+    }
+    printer_batch(master->options.printer, batch, is_final->data);
+}
+
 /* Those that it takes are put behind what has been taken of the report. */
 static void take_batch(struct master *master, struct master_map *map, uint32_t rank, uint64_t lease,
                        const struct report_batch *batch, const struct report_failure *failures,
@@ -101,6 +120,7 @@ static void take_batch(struct master *master, struct master_map *map, uint32_t r
     tally_batch(&map->tally, recorded, &master->taken_failures[first], failed);
     deadline_observe(&master->deadline, recorded->success_count, tally_success_us(recorded));
     master_cache_take_batch(master, map, recorded);
+    print_batch(master, recorded, first, failed);
 }
 
 /* Did the run directory take the files of attempts, as far as this report tells? */

@@ -46,7 +46,10 @@ enum status master_start(struct master *master, uint64_t now_us, struct error *e
                      .gpus_per_rank = master->options.gpus_per_rank,
                      .is_isolated = master->options.is_isolated,
                      .keeps_workdirs = master->options.keeps_workdirs,
-                     .ship_token = ""},
+                     .ship_token = "",
+                     .is_printed = master->options.printer != NULL,
+                     .constant = master->options.constant,
+                     .constant_size = master->options.constant_size},
     };
     if (master->options.library != NULL) {
         message.as.start.ship_token = master->options.library->token;
@@ -86,11 +89,23 @@ static struct master_map *only_map(const struct master *master)
     return master_is_one_map(master) ? master->maps[0] : NULL;
 }
 
+static void print_recorded(struct master *master, const struct history *history)
+{
+    struct printer *printer = master->options.printer;
+    if (printer != NULL) {
+        printer_recorded(printer, &history->succeeded, true);
+        printer_recorded(printer, &history->cached, true);
+        printer_recorded(printer, &history->failed, false);
+        printer_recorded(printer, &history->timed_out, false);
+    }
+}
+
 void master_take_up(struct master *master, struct master_map *map, struct replay *replay,
                     const struct record *start)
 {
     history_begin_session(&replay->history, start);
     master_cache_skip(map, &replay->history);
+    print_recorded(master, &replay->history);
     scheduler_restore(map->scheduler, &replay->history);
     map->tally = replay->tally;
     deadline_observe(&master->deadline, replay->tally.success_count, replay->tally.success_us);

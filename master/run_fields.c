@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "shared/arena.h"
+#include "shared/buffer.h"
 #include "shared/criterion.h"
 #include "shared/memory.h"
 #include "shared/type.h"
@@ -215,6 +217,23 @@ static json_t *options_value(struct encoder *encoder, const struct map_options *
     return object;
 }
 
+/* [["lr", ["0.1", "0.2"]], ...]; NULL where memory ran out. */
+static json_t *axes_value(const struct formula *formula)
+{
+    struct arena arena = {0};
+    struct buffer text = {0};
+    mf_value axes;
+    size_t used;
+    json_t *value = NULL;
+    if (value_decode(&arena, formula->grid, formula->grid_size, &used, &axes, NULL) == STATUS_OK &&
+        value_to_json(&axes, &text) == STATUS_OK) {
+        value = json_loadb((const char *)text.data, text.size, 0, NULL);
+    }
+    arena_free(&arena);
+    buffer_free(&text);
+    return value;
+}
+
 static json_t *inputs_value(struct encoder *encoder, const struct run_description *run)
 {
     json_t *object = json_object();
@@ -223,6 +242,9 @@ static json_t *inputs_value(struct encoder *encoder, const struct run_descriptio
         put(encoder, object, "start", json_integer(run->formula.start));
         put(encoder, object, "step", json_integer(run->formula.step));
         put(encoder, object, "float", json_boolean(run->formula.is_float));
+    } else if (run->formula.kind == FORMULA_GRID) {
+        put_text(encoder, object, "kind", "grid");
+        put(encoder, object, "axes", axes_value(&run->formula));
     } else {
         put_text(encoder, object, "kind", "list");
         put_text(encoder, object, "file", "inputs.lz4");
@@ -280,6 +302,9 @@ enum status run_fields_encode(const struct run_description *run, json_t **root_o
     put_text(&encoder, root, "job_path", run->job_path);
     put_text(&encoder, root, "job_digest", run->job_digest);
     put_text(&encoder, root, "task", run->task);
+    if (run->constant_digest != NULL) {
+        put_text(&encoder, root, "constant_digest", run->constant_digest);
+    }
     put_text(&encoder, root, "input_type", run->input_type);
     put_text(&encoder, root, "output_type", run->output_type);
     put(&encoder, root, "options", options_value(&encoder, &run->options));
@@ -560,11 +585,30 @@ static void get_options(struct decoder *decoder, struct scope root, struct map_o
     get_criterion(decoder, scope, &options->criterion);
 }
 
+/* What they are worth is seen when the digest is compared. */
+static void get_axes(struct decoder *decoder, struct scope scope, struct formula *formula)
+{
+    struct arena arena = {0};
+    struct buffer packed = {0};
+    mf_value axes;
+    const json_t *list = get(decoder, scope, "axes", is_array, "a list");
+    char *text = list != NULL ? json_dumps(list, JSON_COMPACT) : NULL;
+    if (text != NULL && (value_from_json(&arena, text, strlen(text), &axes, NULL) != STATUS_OK ||
+                         value_encode(&axes, &packed) != STATUS_OK)) {
+        fail(decoder, scope, "axes", "lists of values", "something else");
+    }
+    formula->grid = buffer_take(&packed, &formula->grid_size);
+    buffer_free(&packed);
+    arena_free(&arena);
+    free(text);
+}
+
 static void get_inputs(struct decoder *decoder, struct scope root, struct run_description *run)
 {
-    static const char *const kinds[] = {[FORMULA_NONE] = "list", [FORMULA_RANGE] = "range"};
+    static const char *const kinds[] = {
+        [FORMULA_NONE] = "list", [FORMULA_RANGE] = "range", [FORMULA_GRID] = "grid"};
     const struct scope scope = get_scope(decoder, root, "inputs", "inputs.");
-    run->formula.kind = (enum formula_kind)get_choice(decoder, scope, "kind", kinds, 2);
+    run->formula.kind = (enum formula_kind)get_choice(decoder, scope, "kind", kinds, 3);
     run->input_count = get_uint(decoder, scope, "count");
     if (run->formula.kind == FORMULA_RANGE) {
         run->formula.start = get_int(decoder, scope, "start", INT64_MIN, INT64_MAX);
@@ -575,6 +619,10 @@ static void get_inputs(struct decoder *decoder, struct scope root, struct run_de
         if (run->formula.step == 0) {
             fail(decoder, scope, "step", "another number", "0");
         }
+    } else if (run->formula.kind == FORMULA_GRID) {
+        get_axes(decoder, scope, &run->formula);
+        run->formula.step = 1;
+        run->formula.count = run->input_count;
     } else if (strcmp(get_word(decoder, scope, "file"), "inputs.lz4") != 0) {
         fail(decoder, scope, "file", "inputs.lz4", get_word(decoder, scope, "file"));
     }
@@ -623,6 +671,9 @@ static void get_job(struct decoder *decoder, struct scope root, struct run_descr
     run->job_path = get_text(decoder, root, "job_path");
     run->job_digest = get_text(decoder, root, "job_digest");
     run->task = get_text(decoder, root, "task");
+    if (json_object_get(root.object, "constant_digest") != NULL) {
+        run->constant_digest = get_text(decoder, root, "constant_digest");
+    }
     run->input_type = get_type(decoder, root, "input_type");
     run->output_type = get_type(decoder, root, "output_type");
     if (run->job_digest != NULL &&

@@ -111,9 +111,10 @@ void run_description_destroy(struct run_description *run)
     if (run == NULL) {
         return;
     }
-    char *const texts[] = {run->version,     run->verb,          run->launch_dir, run->job,
-                           run->job_path,    run->job_digest,    run->task,       run->input_type,
-                           run->output_type, run->cache_version, run->cache_dir};
+    char *const texts[] = {
+        run->version,    run->verb,        run->launch_dir,    run->job,
+        run->job_path,   run->job_digest,  run->task,          run->constant_digest,
+        run->input_type, run->output_type, run->cache_version, run->cache_dir};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         free(texts[i]);
     }
@@ -125,5 +126,6 @@ void run_description_destroy(struct run_description *run)
         free(run->given[i]);
     }
     free(run->given);
+    free((uint8_t *)(uintptr_t)run->formula.grid);
     free(run);
 }

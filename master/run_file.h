@@ -61,10 +61,11 @@ struct run_description {
     size_t argument_count;
     char **given; /* the options in force, as words: those that a resume takes up */
     size_t given_count;
-    char *job;        /* name */
-    char *job_path;   /* absolute */
-    char *job_digest; /* hexadecimal */
-    char *task;       /* or the workflow, whose parameters are one input */
+    char *job;             /* name */
+    char *job_path;        /* absolute */
+    char *job_digest;      /* hexadecimal */
+    char *task;            /* or the workflow, whose parameters are one input */
+    char *constant_digest; /* hexadecimal; NULL where the map has no constant */
     char *input_type;
     char *output_type;
     struct map_options options;

@@ -177,8 +177,9 @@ void summary_print(const struct run_description *run, const struct failures *fai
     char time[QUANTITY_TEXT_SIZE];
     const struct run_verdict *verdict = &run->verdict;
     struct text text = {.status = STATUS_OK};
-    text_put(&text, "mapfleet: ", run->job);
-    text_put(&text, ":", run->task);
+    const bool is_of_commands = strcmp(run->verb, "exec") == 0;
+    text_put(&text, "mapfleet: ", is_of_commands ? run->verb : run->job);
+    text_put(&text, is_of_commands ? "" : ":", is_of_commands ? "" : run->task);
     text_put(&text, " ", run_state_name(run->state));
     text_put(&text, ": ", "");
     put_counts(&text, verdict);

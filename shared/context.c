@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "shared/child_group.h"
 #include "shared/key.h"
 #include "shared/launch_dir.h"
 #include "shared/seed.h"
+#include "shared/value.h"
 #include "shared/workdir.h"
 
 /* What depends on its place in the list is not the same for equal inputs. */
@@ -47,6 +49,88 @@ uint64_t mf_seed(const mf_context *ctx)
 void *mf_state(const mf_context *ctx)
 {
     return ctx->state;
+}
+
+const mf_value *mf_constant(const mf_context *ctx)
+{
+    return ctx->constant;
+}
+
+/* Texts of an earlier attempt go when the next one asks for its first. */
+static const char *make_text(mf_context *ctx,
+                             enum status (*make)(const mf_value *, struct buffer *),
+                             const mf_value *value, size_t *size)
+{
+    struct buffer text = {0};
+    const char *copy = NULL;
+    if (ctx->texts_index != ctx->index || ctx->texts_attempt != ctx->attempt) {
+        arena_reset(&ctx->texts);
+        ctx->texts_index = ctx->index;
+        ctx->texts_attempt = ctx->attempt;
+    }
+    if (make(value, &text) == STATUS_OK) {
+        copy = arena_copy(&ctx->texts, text.data, text.size);
+    }
+    if (copy == NULL) {
+        (void)mf_fail(ctx, "no memory for the text of a value");
+    } else if (size != NULL) {
+        *size = text.size;
+    }
+    buffer_free(&text);
+    return copy;
+}
+
+const char *mf_text(mf_context *ctx, const mf_value *value, size_t *size)
+{
+    return make_text(ctx, value_to_text, value, size);
+}
+
+const char *mf_json(mf_context *ctx, const mf_value *value, size_t *size)
+{
+    return make_text(ctx, value_to_json, value, size);
+}
+
+void mf_set_class(mf_context *ctx, mf_class failure_class)
+{
+    switch (failure_class) {
+    case MF_CLASS_ERROR:
+        ctx->failure_class = FAILURE_ERROR;
+        break;
+    case MF_CLASS_EXIT:
+        ctx->failure_class = FAILURE_EXIT;
+        break;
+    case MF_CLASS_CRASH:
+        ctx->failure_class = FAILURE_CRASH;
+        break;
+    case MF_CLASS_KILLED:
+        ctx->failure_class = FAILURE_KILLED;
+        break;
+    case MF_CLASS_OUTPUT:
+        ctx->failure_class = FAILURE_OUTPUT;
+        break;
+    }
+}
+
+void mf_child_group(mf_context *ctx, int group)
+{
+    (void)ctx;
+    child_group_set(group);
+}
+
+bool mf_should_stop(const mf_context *ctx)
+{
+    (void)ctx;
+    return child_group_is_ending();
+}
+
+void mf_print(mf_context *ctx, const void *data, size_t size)
+{
+    const size_t size_max = ctx->writer->size_max;
+    const size_t room = size_max > ctx->prints.size ? size_max - ctx->prints.size : 0;
+    ctx->has_printed = true;
+    if (ctx->is_printed) {
+        (void)!buffer_append(&ctx->prints, data, size < room ? size : room);
+    }
 }
 
 static void set_text(mf_context *ctx, const char *format, va_list arguments)

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #include "shared/arena.h"
+#include "shared/attempt.h"
+#include "shared/buffer.h"
 #include "shared/environment.h"
 #include "shared/launch_dir.h"
 #include "shared/mapfleet.h"
@@ -36,6 +38,8 @@ struct mf_context {
     const char *workdirs;           /* folder of working directories */
     const char *kept_workdirs;      /* the same where they stay; NULL: they do not */
     void *state;                    /* of the job's setup */
+    const mf_value *constant;       /* of the map; NULL: it has none */
+    bool is_printed;                /* what attempts print by mf_print() is wanted */
     struct writer *writer;
     /* of the batch */
     bool has_read_place; /* an attempt asked for its index or the map's size */
@@ -45,7 +49,13 @@ struct mf_context {
     const mf_value *input; /* NULL: a setup */
     bool has_workdir;
     struct arena variables; /* environments of children; only beside a folder */
-    size_t text_size;       /* of what the function said of its failure */
+    struct arena texts;     /* of mf_text(), in the attempt that asked last: */
+    uint64_t texts_index;
+    uint64_t texts_attempt;
+    enum failure_class failure_class; /* ERROR, unless the attempt has said another */
+    bool has_printed;                 /* mf_print() was called, */
+    struct buffer prints;             /* with these bytes */
+    size_t text_size;                 /* of what the function said of its failure */
     char text[CONTEXT_TEXT_SIZE];
     char workdir[PATH_MAX];
 };
@@ -70,6 +80,14 @@ static inline void context_step(mf_context *ctx, struct writer *writer, uint64_t
     writer->attempt.index = index;
 }
 
+/* Forget what the attempt has said of its class and printed. Only where it may have. */
+static inline void context_forget_words(mf_context *ctx)
+{
+    ctx->failure_class = FAILURE_ERROR;
+    ctx->has_printed = false;
+    buffer_clear(&ctx->prints);
+}
+
 /* Go back to the launch directory: a function may have left it. */
 void context_go_home(const mf_context *ctx);
 
@@ -86,6 +104,8 @@ static inline void context_end(mf_context *ctx)
 static inline void context_free(mf_context *ctx)
 {
     arena_free(&ctx->variables);
+    arena_free(&ctx->texts);
+    buffer_free(&ctx->prints);
 }
 
 #endif

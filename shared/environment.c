@@ -156,7 +156,10 @@ static bool has(const struct list *list, const char *name)
 static void add_input(struct list *list, const mf_value *input)
 {
     struct buffer text = {0};
-    if (value_to_text(input, &text) != STATUS_OK) {
+    const bool is_bytes = mf_kind_of(input) == MF_BYTES;
+    const enum status status = is_bytes ? buffer_append(&text, mf_bytes(input), mf_size(input))
+                                        : value_to_text(input, &text);
+    if (status != STATUS_OK) {
         list->failed = true;
     } else if (text.size <= ENVIRONMENT_INPUT_SIZE_MAX &&
                (text.size == 0 || memchr(text.data, '\0', text.size) == NULL)) {

@@ -6,6 +6,7 @@
 #define SHARED_FORMULA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/error.h"
@@ -16,15 +17,18 @@
 
 enum formula_kind {
     FORMULA_NONE, /* the inputs are listed, and sent with each unit */
-    FORMULA_RANGE
+    FORMULA_RANGE,
+    FORMULA_GRID /* every combination of lists of values (grid.h) */
 };
 
 struct formula {
     enum formula_kind kind;
     int64_t start;
-    int64_t step;   /* not 0 */
-    uint64_t count; /* at most FORMULA_COUNT_MAX */
-    bool is_float;  /* the task's input is a float: elements are given as floats */
+    int64_t step;        /* not 0 */
+    uint64_t count;      /* at most FORMULA_COUNT_MAX */
+    bool is_float;       /* the task's input is a float: elements are given as floats */
+    const uint8_t *grid; /* of a grid, packed; whose it is, its holder says */
+    size_t grid_size;    /* bytes */
 };
 
 /* Parse "A:B" or "A:B:STEP" as Python's range(A, B, STEP); A may be left out (0). The text of an
@@ -32,7 +36,7 @@ struct formula {
 MUST_CHECK enum status formula_parse_range(const char *text, struct formula *formula_out,
                                            struct error *err);
 
-/* Element `index` (below count). Costs nanoseconds; allocates nothing. */
+/* Element `index` (below count) of a range. Costs nanoseconds; allocates nothing. */
 static inline mf_value formula_value(const struct formula *formula, uint64_t index)
 {
     mf_value value;

@@ -23,6 +23,12 @@
 static mf_job_function *built_in;
 static const char *built_in_name = "";
 
+/* What job_set_shipped() was told of. */
+static struct {
+    const char *name;
+    mf_job_function *function;
+} shipped;
+
 /* A list for an error's text; where memory runs out, the text is shorter. */
 static void list_add(struct buffer *list, const char *item)
 {
@@ -244,6 +250,25 @@ const char *job_built_in_name(void)
     return built_in != NULL ? built_in_name : "";
 }
 
+void job_set_shipped(const char *name, mf_job_function *function)
+{
+    shipped.name = name;
+    shipped.function = function;
+}
+
+static enum status build_shipped(const char *name, struct job **job_out, struct error *err)
+{
+    if (shipped.name == NULL || strcmp(shipped.name, name) != 0) {
+        return error_set(err, STATUS_NOT_FOUND, "no job \"%s\" is built into the program", name);
+    }
+    const enum status status = job_build(shipped.function, name + 1, job_out, err);
+    if (status == STATUS_OK) {
+        free((*job_out)->path);
+        (*job_out)->path = memory_copy_text(name);
+    }
+    return status;
+}
+
 enum status job_open(const char *job, struct job **job_out, struct error *err)
 {
     char *path = NULL;
@@ -251,6 +276,9 @@ enum status job_open(const char *job, struct job **job_out, struct error *err)
         return built_in != NULL
                    ? job_build(built_in, built_in_name, job_out, err)
                    : error_set(err, STATUS_INVALID, "no job is given, and none is built in");
+    }
+    if (*job == ':') {
+        return build_shipped(job, job_out, err);
     }
     enum status status = job_find(job, &path, err);
     if (status == STATUS_OK) {

@@ -38,6 +38,7 @@ struct task {
     char *cache_version;        /* NULL: not cached */
     char *cache_ignore;         /* NULL: nothing */
     bool is_idempotent;
+    struct type *constant; /* of what a map is given for all of its instances; NULL: nothing */
 };
 
 struct workflow {
@@ -82,7 +83,11 @@ MUST_CHECK enum status job_build(mf_job_function *function, const char *name, st
 void job_set_built_in(mf_job_function *function, const char *name);
 const char *job_built_in_name(void); /* "" where there is none */
 
-/* By what a user typed, "" being the built-in job. */
+/* A job that every program has, under a name with a colon before it (":command"), which is its
+ * path, too. The name outlives the process's use of jobs. */
+void job_set_shipped(const char *name, mf_job_function *function);
+
+/* By what a user typed, "" being the built-in job, and ":NAME" one that every program has. */
 MUST_CHECK enum status job_open(const char *job, struct job **job_out, struct error *err);
 
 void job_destroy(struct job *job); /* NULL is allowed */

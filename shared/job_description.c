@@ -10,7 +10,7 @@
 #include "shared/unpack.h"
 
 #define JOB_ITEM_COUNT 6
-#define TASK_ITEM_COUNT 15
+#define TASK_ITEM_COUNT 16
 #define WORKFLOW_ITEM_COUNT 4
 
 /* ---- Writing ----------------------------------------------------------------------------------
@@ -55,6 +55,11 @@ static void put_task(struct pack *out, const struct task *task)
     put_text_or_nil(out, task->cache_version);
     put_text_or_nil(out, task->cache_ignore);
     pack_bool(out, task->is_idempotent);
+    if (task->constant == NULL) {
+        pack_nil(out);
+    } else {
+        put_type(out, task->constant);
+    }
 }
 
 static void put_workflow(struct pack *out, const struct workflow *workflow)
@@ -165,6 +170,7 @@ static void get_task(struct unpack *in, struct task *task)
     task->cache_version = get_text_or_nil(in);
     task->cache_ignore = get_text_or_nil(in);
     task->is_idempotent = unpack_bool(in);
+    task->constant = unpack_nil(in) ? NULL : get_type(in);
     if (!registry_is_name(task->name)) {
         unpack_fail(in);
     }

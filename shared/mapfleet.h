@@ -249,6 +249,13 @@ MF_EXPORT void mf_put_file(mf_writer *out, const char *path);
 /* Any value, as a whole. */
 MF_EXPORT void mf_put_value(mf_writer *out, const mf_value *value);
 
+/* One value, from its JSON text, strictly (RFC 8259): trailing text, doubled keys, NaN and integers
+ * outside 64 bits fail the attempt. */
+MF_EXPORT void mf_put_json(mf_writer *out, const char *text, size_t size);
+
+/* Would mf_put_text() take it? */
+MF_EXPORT bool mf_is_utf8(const char *text, size_t size);
+
 /* A list: begin, its items, end. A map or record: begin, then for each pair mf_put_key() and one
  * value, end. They nest at most 64 deep. */
 MF_EXPORT void mf_begin_list(mf_writer *out);
@@ -294,6 +301,18 @@ MF_EXPORT const char *mf_workdir(mf_context *ctx);
 MF_EXPORT char *const *mf_environment(mf_context *ctx);
 /* What the job's setup kept (see mf_register_setup()); NULL without one. */
 MF_EXPORT void *mf_state(const mf_context *ctx);
+/* What the map was given for all of its instances together (see mf_task.constant), also in a setup.
+ * NULL where the task takes nothing of the kind, or was given nothing. Lives as long as the
+ * process.
+ */
+MF_EXPORT const mf_value *mf_constant(const mf_context *ctx);
+/* A value's text as commands and users read it: a string as it is, anything else as compact JSON.
+ * Its length in bytes goes to *size, unless that is NULL; a NUL stands behind it. Belongs to
+ * mapfleet, and is valid until the function returns. NULL when there is no memory, with that as the
+ * attempt's error (return MF_FAIL). */
+MF_EXPORT const char *mf_text(mf_context *ctx, const mf_value *value, size_t *size);
+/* The same as JSON throughout: a string in its quotes. */
+MF_EXPORT const char *mf_json(mf_context *ctx, const mf_value *value, size_t *size);
 /* Write one line to standard error, with the task's name, index and attempt before it. */
 MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
 
@@ -302,6 +321,37 @@ MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
  * The text is cut at 4 KiB. */
 MF_EXPORT mf_status mf_fail(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
 MF_EXPORT mf_status mf_fail_permanently(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
+
+/* Of which class a failure is, for an attempt that fails because of something that it has run. */
+typedef enum mf_class {
+    MF_CLASS_ERROR,  /* the function's own word: that of every failure without another */
+    MF_CLASS_EXIT,   /* a program left with an exit status */
+    MF_CLASS_CRASH,  /* a signal ended it */
+    MF_CLASS_KILLED, /* a SIGKILL that nobody here has sent: uses system_retries */
+    MF_CLASS_OUTPUT  /* what it gave is no output */
+} mf_class;
+
+/* To be called before the function returns a failure. */
+MF_EXPORT void mf_set_class(mf_context *ctx, mf_class failure_class);
+
+/* ---- Programs that an attempt runs ---------------------------------------------------------- */
+
+/* The process group of a program that this attempt has started, in a group of its own; 0: there is
+ * none any more. While there is one, an attempt that is to end (its time is up, the map stops) does
+ * not end by SIGTERM: the group gets it instead, and the attempt waits for it as ever. What is left
+ * when its grace is over is killed together with the attempt. SIGTERM is best blocked from before
+ * the start of the program to after this call. */
+MF_EXPORT void mf_child_group(mf_context *ctx, int group);
+
+/* Is this attempt to end? True from when the SIGTERM came that mf_child_group() has turned to the
+ * group: what the attempt gives back does not count any more, but what it has printed does. */
+MF_EXPORT bool mf_should_stop(const mf_context *ctx);
+
+/* What `--print=live` and `--print=ordered` write to standard output of this attempt, once its
+ * instance has its final result: these bytes; further ones with each call. Without a call, what is
+ * written of a success is the text of its output and a newline. Beyond --max-output it is cut.
+ * Where nothing is printed, nothing is kept. */
+MF_EXPORT void mf_print(mf_context *ctx, const void *data, size_t size);
 
 /* ---- Registering ---------------------------------------------------------------------------- */
 
@@ -331,6 +381,7 @@ typedef struct mf_task {
     const char *cache_version; /* memoise outputs under this version; default not */
     const char *cache_ignore;  /* fields of the input left out of the key, by commas */
     bool idempotent;           /* a second copy of a running attempt does no harm */
+    const char *constant;      /* type of what a map is given for all instances; default nothing */
 } mf_task;
 
 /* Types are written as `null bool int float str bytes file dir any`, `list<T>`, `map<T>`, records

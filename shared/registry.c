@@ -29,6 +29,7 @@ void registry_free_task(struct task *task)
     type_destroy(task->output);
     free(task->cache_version);
     free(task->cache_ignore);
+    type_destroy(task->constant);
 }
 
 void registry_free_workflow(struct workflow *workflow)
@@ -123,6 +124,9 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
     enum status status = read_type("input", or_else(from->input, "any"), &task->input, err);
     if (status == STATUS_OK) {
         status = read_type("output", or_else(from->output, "any"), &task->output, err);
+    }
+    if (status == STATUS_OK && from->constant != NULL) {
+        status = read_type("constant", from->constant, &task->constant, err);
     }
     if (status == STATUS_OK) {
         status = read_counts(from, &task->options, err);

@@ -28,6 +28,8 @@ struct report_batch {
     uint64_t started_us;         /* since the rank's start */
     uint64_t elapsed_us;         /* of all its attempts together */
     bool reads_place;            /* an attempt asked for its index or the map's size; on the wire */
+    const uint8_t *prints;       /* on the wire: a msgpack value for each instance, bytes or nil: */
+    size_t prints_size;          /* what it printed by mf_print(); 0: nothing is known of any */
 };
 
 struct report_failure {

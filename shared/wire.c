@@ -34,12 +34,13 @@ static void put_options(struct pack *pack, const struct map_options *options)
 
 static void put_formula(struct pack *pack, const struct formula *formula)
 {
-    pack_array(pack, 5);
+    pack_array(pack, 6);
     pack_uint(pack, formula->kind);
     pack_int(pack, formula->start);
     pack_int(pack, formula->step);
     pack_uint(pack, formula->count);
     pack_bool(pack, formula->is_float);
+    pack_bytes(pack, formula->grid, formula->grid_size);
 }
 
 /* The items of a map, in an array that has begun. */
@@ -71,6 +72,8 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_bool(pack, start->is_isolated);
     pack_bool(pack, start->keeps_workdirs);
     pack_text(pack, start->ship_token);
+    pack_bytes(pack, start->constant, start->constant_size);
+    pack_bool(pack, start->is_printed);
     if (start->has_map) {
         pack_array(pack, MAP_ITEMS);
         put_map(pack, &start->map);
@@ -123,7 +126,7 @@ static void put_unit(struct pack *pack, const struct wire_unit *unit)
 
 static void put_batch(struct pack *pack, const struct report_batch *batch)
 {
-    pack_array(pack, 7);
+    pack_array(pack, 8);
     pack_spans(pack, batch->spans, batch->span_count);
     if (batch->success_bits == NULL) {
         pack_nil(pack);
@@ -135,6 +138,7 @@ static void put_batch(struct pack *pack, const struct report_batch *batch)
     pack_uint(pack, batch->elapsed_us);
     pack_bool(pack, batch->reads_place);
     pack_bytes(pack, batch->frame, batch->frame_size);
+    pack_bytes(pack, batch->prints, batch->prints_size);
 }
 
 static void put_failure(struct pack *pack, const struct report_failure *failure)

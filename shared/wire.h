@@ -109,10 +109,13 @@ struct wire_start {
     uint64_t slots;         /* that the user asked for; 0: by the machine */
     bool has_gpus_per_rank; /* the user said how many: */
     uint64_t gpus_per_rank;
-    bool is_isolated;       /* attempts run in executors, not in the rank */
-    bool keeps_workdirs;    /* of attempts */
-    const char *ship_token; /* names the place for a job that is sent; "": it is not */
-    bool has_map;           /* the run is one map: */
+    bool is_isolated;        /* attempts run in executors, not in the rank */
+    bool keeps_workdirs;     /* of attempts */
+    const char *ship_token;  /* names the place for a job that is sent; "": it is not */
+    const uint8_t *constant; /* packed: what the run gives to all instances of its map */
+    size_t constant_size;    /* bytes; 0: nothing */
+    bool is_printed;         /* what attempts print by mf_print() is wanted */
+    bool has_map;            /* the run is one map: */
     struct wire_map map;
 };
 

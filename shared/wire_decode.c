@@ -94,12 +94,13 @@ static void get_options(struct decoder *decoder, struct map_options *options)
 
 static void get_formula(struct unpack *in, struct formula *formula)
 {
-    unpack_array_of(in, 5);
-    formula->kind = (enum formula_kind)unpack_uint_max(in, FORMULA_RANGE);
+    unpack_array_of(in, 6);
+    formula->kind = (enum formula_kind)unpack_uint_max(in, FORMULA_GRID);
     formula->start = unpack_int(in);
     formula->step = unpack_int(in);
     formula->count = unpack_uint(in);
     formula->is_float = unpack_bool(in);
+    formula->grid = unpack_bin(in, &formula->grid_size);
 }
 
 static void get_map(struct decoder *decoder, struct wire_map *map)
@@ -135,6 +136,8 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->is_isolated = unpack_bool(in);
     start->keeps_workdirs = unpack_bool(in);
     start->ship_token = get_text(decoder);
+    start->constant = unpack_bin(in, &start->constant_size);
+    start->is_printed = unpack_bool(in);
     start->has_map = !unpack_nil(in);
     if (start->has_map) {
         unpack_array_of(in, MAP_ITEMS);
@@ -183,7 +186,7 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
 static void get_batch(struct decoder *decoder, struct report_batch *batch)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 7);
+    unpack_array_of(in, 8);
     batch->spans = get_spans(decoder, false, &batch->span_count);
     batch->instance_count = span_list_count(batch->spans, batch->span_count);
     batch->success_count = batch->instance_count;
@@ -208,6 +211,7 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
     if (batch->frame_size == 0) {
         batch->frame = NULL;
     }
+    batch->prints = unpack_bin(in, &batch->prints_size);
     if ((batch->frame_size == 0) != (batch->success_count == 0)) {
         unpack_fail(in);
     }

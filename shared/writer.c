@@ -213,6 +213,25 @@ void mf_put_bytes(mf_writer *out, const void *data, size_t size)
     }
 }
 
+bool mf_is_utf8(const char *text, size_t size)
+{
+    return value_is_utf8(text, size);
+}
+
+void mf_put_json(mf_writer *out, const char *text, size_t size)
+{
+    struct arena arena = {0};
+    struct error err = {""};
+    mf_value value;
+    const enum status status = value_from_json(&arena, text, size, &value, &err);
+    if (status == STATUS_OK) {
+        mf_put_value(out, &value);
+    } else {
+        fail(writer_of(out), status, "no JSON: %s", err.text);
+    }
+    arena_free(&arena);
+}
+
 void mf_put_value(mf_writer *out, const mf_value *value)
 {
     struct writer *writer = writer_of(out);

@@ -56,10 +56,11 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
 {
     channel->outputs_size =
         pages(CHANNEL_OUTPUTS_SIZE_GOAL + CHANNEL_OUTPUTS_SIZE_SPARE + (size_t)output_size_max);
+    channel->prints_size = channel->outputs_size;
     channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
                     channel->outputs_size + channel->frame_size + pages(KEPT_AREA_SIZE) +
-                    CHANNEL_MAP_SIZE_MAX + CHANNEL_INPUTS_SIZE_MAX;
+                    CHANNEL_MAP_SIZE_MAX + channel->prints_size + CHANNEL_INPUTS_SIZE_MAX;
 }
 
 static enum status map(struct channel *channel, struct error *err)
@@ -77,7 +78,8 @@ static enum status map(struct channel *channel, struct error *err)
     channel->frame = channel->outputs + channel->outputs_size;
     channel->kept = channel->frame + channel->frame_size;
     channel->map = channel->kept + pages(KEPT_AREA_SIZE);
-    channel->inputs = channel->map + CHANNEL_MAP_SIZE_MAX;
+    channel->prints = channel->map + CHANNEL_MAP_SIZE_MAX;
+    channel->inputs = channel->prints + channel->prints_size;
     return STATUS_OK;
 }
 
@@ -201,6 +203,7 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
     control->kept_used = 0;
+    control->prints_used = 0;
     control->frame_size = 0;
     atomic_store(&control->done, 0);
     atomic_store(&control->limit, (int64_t)instance_count);
@@ -404,6 +407,30 @@ enum status channel_take_kept(const struct channel *channel, uint64_t count,
     return STATUS_OK;
 }
 
+enum status channel_take_prints(const struct channel *channel, uint64_t count,
+                                const uint8_t **data_out, size_t *size_out)
+{
+    const uint64_t used = channel->control->prints_used;
+    size_t at = 0;
+    *data_out = channel->prints;
+    *size_out = 0;
+    if (used == 0) {
+        return STATUS_OK;
+    }
+    if (used > channel->prints_size) {
+        return STATUS_PROTOCOL;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        size_t size;
+        if (value_skip(channel->prints + at, (size_t)used - at, &size) != STATUS_OK) {
+            return STATUS_PROTOCOL;
+        }
+        at += size;
+    }
+    *size_out = at;
+    return STATUS_OK;
+}
+
 /* ---- The executor's side ----------------------------------------------------------------------
  */
 
@@ -466,6 +493,24 @@ void channel_keep(struct channel *channel, uint64_t at, const size_t sizes[STDIO
     };
     memcpy(channel->kept + channel->control->kept_used, &head, sizeof(head));
     channel->control->kept_used += sizeof(head) + padded(sizes[STDIO_OUT] + sizes[STDIO_ERR]);
+}
+
+/* What does not fit is cut: an attempt has no more than an output may have. */
+void channel_put_print(struct channel *channel, const uint8_t *data, size_t size)
+{
+    struct channel_control *control = channel->control;
+    uint8_t *at = channel->prints + control->prints_used;
+    const size_t room = channel->prints_size - (size_t)control->prints_used;
+    if (data == NULL || room < VALUE_HEADER_SIZE_MAX) {
+        *at = 0xc0;
+        control->prints_used++;
+        return;
+    }
+    const size_t fits = room - VALUE_HEADER_SIZE_MAX;
+    const size_t cut = size < fits ? size : fits;
+    at = value_pack_header(MF_BYTES, (uint32_t)cut, at);
+    memcpy(at, data, cut);
+    control->prints_used = (uint64_t)(at + cut - channel->prints);
 }
 
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size)

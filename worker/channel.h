@@ -86,6 +86,7 @@ struct channel_control {
     uint64_t failures_used; /* bytes; of the first `done` instances */
     uint64_t kept_used;     /* bytes; of the first `done` instances, and perhaps of the next one */
     _Atomic uint32_t printed_lock; /* of printed.h; taken by both */
+    uint64_t prints_used;          /* bytes; of the first `done` instances, perhaps of the next */
     uint64_t frame_size;           /* where ended: bytes of the compressed outputs */
     uint32_t text_size;            /* of the setup's failure */
     char text[CHANNEL_TEXT_SIZE_MAX];
@@ -100,9 +101,11 @@ struct channel {
     uint8_t *outputs;
     size_t outputs_size; /* of the area */
     uint8_t *frame;
-    size_t frame_size; /* of the area */
-    uint8_t *kept;     /* what attempts have printed */
-    uint8_t *map;      /* what defines the map of the batch */
+    size_t frame_size;  /* of the area */
+    uint8_t *kept;      /* what attempts have printed */
+    uint8_t *prints;    /* what they have by mf_print(): a packed value for each instance */
+    size_t prints_size; /* of the area */
+    uint8_t *map;       /* what defines the map of the batch */
     uint8_t *inputs;
     bool has_map;   /* the rank's side: one was put */
     bool is_fenced; /* the executor's side: no barrier of the rank's reaches this process */
@@ -183,6 +186,12 @@ typedef void channel_take_kept_one(void *context, const struct channel_kept *kep
 MUST_CHECK enum status channel_take_kept(const struct channel *channel, uint64_t count,
                                          channel_take_kept_one *take, void *context);
 
+/* What the first `count` instances have printed by mf_print(): a packed value for each, bytes or
+ * nil. No bytes where that is not wanted. STATUS_PROTOCOL when it makes no sense, or is of fewer.
+ */
+MUST_CHECK enum status channel_take_prints(const struct channel *channel, uint64_t count,
+                                           const uint8_t **data_out, size_t *size_out);
+
 /* ---- The executor's side ---- */
 
 /* The executor has the batch that was put last. */
@@ -251,8 +260,13 @@ void channel_keep(struct channel *channel, uint64_t at, const size_t sizes[STDIO
 /* Is so much kept that the batch should end? */
 static inline bool channel_keeps_much(const struct channel *channel)
 {
-    return channel->control->kept_used > CHANNEL_KEPT_SIZE_GOAL;
+    return channel->control->kept_used > CHANNEL_KEPT_SIZE_GOAL ||
+           channel->control->prints_used > CHANNEL_OUTPUTS_SIZE_GOAL;
 }
+
+/* What the next instance without a result has printed by mf_print(); NULL: nothing was said. Before
+ * it succeeds or fails, for each, or for none of the batch. */
+void channel_put_print(struct channel *channel, const uint8_t *data, size_t size);
 
 /* The batch has ended; its frame is in place. */
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size);

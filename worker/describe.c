@@ -184,8 +184,8 @@ enum status describe_job(struct zygote *zygote, const char *job, uint64_t time_u
 {
     char *path = NULL;
     enum status status = STATUS_OK;
-    if (*job == '\0') {
-        path = memory_copy_text("");
+    if (*job == '\0' || *job == ':') { /* built in */
+        path = memory_copy_text(job);
     } else {
         status = job_find(job, &path, err);
     }

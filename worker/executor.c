@@ -14,6 +14,7 @@
 #include "shared/memory.h"
 #include "shared/pack.h"
 #include "shared/unpack.h"
+#include "shared/value.h"
 #include "shared/wire.h"
 #include "shared/workdir.h"
 #include "worker/channel.h"
@@ -225,11 +226,12 @@ static int run(const struct prepared *prepared, struct runner_options options, c
 /* ---- Loading ----------------------------------------------------------------------------------
  */
 
-/* By its absolute path, "" being the built-in job. */
+/* By its absolute path, or the name of one that is built in. */
 static enum status load_path(const char *path, const uint8_t *digest, struct job **job_out,
                              struct error *err)
 {
-    return *path == '\0' ? job_open("", job_out, err) : job_load(path, digest, job_out, err);
+    return *path == '\0' || *path == ':' ? job_open(path, job_out, err)
+                                         : job_load(path, digest, job_out, err);
 }
 
 static enum status go_to_launch_dir(const struct wire_start *start, struct error *err)
@@ -319,6 +321,21 @@ void executor_remove_workdirs(void)
     workdir_remove(workdirs.rank);
 }
 
+/* NULL where there is none. Rank 0 has packed it, so that it can be read, but for lack of memory.
+ */
+static const mf_value *constant_of(const struct wire_start *start)
+{
+    static struct arena arena;
+    static mf_value value;
+    size_t used;
+    struct error err;
+    if (start->constant_size == 0 || value_decode(&arena, start->constant, start->constant_size,
+                                                  &used, &value, &err) != STATUS_OK) {
+        return NULL;
+    }
+    return &value;
+}
+
 struct runner_options executor_runner_options(const struct wire_start *start,
                                               struct executor_place place)
 {
@@ -336,6 +353,8 @@ struct runner_options executor_runner_options(const struct wire_start *start,
         .rank = place.rank,
         .slot = place.slot,
         .batch_us_max = UINT64_MAX, /* the rank trims it */
+        .constant = constant_of(start),
+        .is_printed = start->is_printed,
     };
 }
 

@@ -164,6 +164,7 @@ void pool_destroy(struct pool *pool)
     buffer_free(&pool->frame);
     buffer_free(&pool->texts);
     places_free(&pool->places);
+    buffer_free(&pool->prints);
     free(pool->failures);
     free(pool->slots);
     free(pool);

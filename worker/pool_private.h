@@ -127,7 +127,8 @@ struct pool {
     struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
     struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
     struct buffer frame;
-    struct buffer texts; /* of failures, where the channel is gone */
+    struct buffer texts;  /* of failures, where the channel is gone */
+    struct buffer prints; /* the same of what was printed by mf_print() */
     char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
     char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];

@@ -105,6 +105,37 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
     result->rest = pool->rest_spans;
 }
 
+/* What the instances of the result have printed by mf_print(), of which the last may have no word
+ * there. A copy where the channel goes with its executor. */
+static void fill_prints(struct pool *pool, const struct slot_batch *batch, bool has_died,
+                        struct report_batch *result)
+{
+    const uint64_t count = result->instance_count;
+    const uint8_t *data = NULL;
+    size_t size = 0;
+    bool is_short = false;
+    enum status status = channel_take_prints(&batch->channel, count, &data, &size);
+    if (status != STATUS_OK && has_died && count > 0) {
+        is_short = true;
+        status = channel_take_prints(&batch->channel, count - 1, &data, &size);
+    }
+    if (status != STATUS_OK || (size == 0 && !is_short)) {
+        return;
+    }
+    if (has_died) {
+        static const uint8_t empty[] = {0xc4, 0}; /* of a msgpack bin */
+        buffer_clear(&pool->prints);
+        if (buffer_append(&pool->prints, data, size) != STATUS_OK ||
+            (is_short && buffer_append(&pool->prints, empty, sizeof(empty)) != STATUS_OK)) {
+            return;
+        }
+        data = pool->prints.data;
+        size = pool->prints.size;
+    }
+    result->prints = data;
+    result->prints_size = size;
+}
+
 /* Nothing of the batch can be believed, but for whose fault it was, where that is known. */
 static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit,
                           const struct report_failure *failure, uint64_t now_us,
@@ -159,6 +190,7 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
+    fill_prints(pool, batch, false, &result->batch);
     result->rest_count =
         pool_slice(batch, found.instance_count, batch->instance_count, pool->rest_spans);
     slot_drop_first(slot, now_us);
@@ -262,6 +294,7 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
     const bool is_inside =
         !is_innocent && done < batch->instance_count && channel_claimed(&batch->channel) > done;
     fill_batch(pool, slot, &found, done + (is_inside ? 1 : 0), now_us, result);
+    fill_prints(pool, batch, true, &result->batch);
     slot->is_charged = slot->is_charged || is_inside;
     if (is_inside) {
         struct span culprit = {.count = 0};

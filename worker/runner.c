@@ -10,6 +10,7 @@
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/context.h"
+#include "shared/grid.h"
 #include "shared/key.h"
 #include "shared/lz4_frame.h"
 #include "shared/quantity.h"
@@ -30,6 +31,7 @@ struct runner {
     struct runner_map map; /* of the batch */
     struct mf_context context;
     struct writer *writer; /* into the channel's outputs */
+    struct grid *grid;     /* of the inputs, where they are one */
     struct arena values;   /* of one input */
     struct arena checks;   /* of one output while it is checked */
     uint64_t base;         /* bytes that this process held before its first attempt */
@@ -76,13 +78,16 @@ void runner_fill_context(const struct runner_options *options, struct mf_context
     context->workdirs = options->workdirs;
     context->kept_workdirs = options->kept_workdirs;
     context->state = options->state;
+    context->constant = options->constant;
+    context->is_printed = options->is_printed;
 }
 
-/* Scalars of the task's type. Where attempts are weighed, nothing is plain. */
+/* Scalars of the task's type. Where attempts are weighed, or print, nothing is plain. */
 static void find_plain_sizes(struct runner *runner)
 {
+    const bool is_looked_at = runner->is_weighed || runner->context.is_printed;
     memset(runner->plain_sizes, 0, sizeof(runner->plain_sizes));
-    for (unsigned first = 0; first <= UINT8_MAX && !runner->is_weighed; first++) {
+    for (unsigned first = 0; first <= UINT8_MAX && !is_looked_at; first++) {
         const uint8_t packed[MF_PRIVATE_SCALAR_SIZE_MAX] = {(uint8_t)first};
         for (size_t size = 1; size <= sizeof(packed); size++) {
             if (size <= runner->writer->size_max &&
@@ -126,6 +131,16 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
                                      .ignore = map->task->cache_ignore};
     key_maker_destroy(runner->context.keys);
     runner->context.keys = NULL;
+    grid_close(runner->grid);
+    runner->grid = NULL;
+    if (map->formula.kind == FORMULA_GRID) {
+        struct error ignored;
+        const enum status status =
+            grid_open(map->formula.grid, map->formula.grid_size, &runner->grid, &ignored);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     if (map->key_base_size > 0) {
         const enum status status = key_maker_create(&keys, &runner->context.keys);
         if (status != STATUS_OK) {
@@ -153,6 +168,7 @@ void runner_destroy(struct runner *runner)
         return;
     }
     key_maker_destroy(runner->context.keys);
+    grid_close(runner->grid);
     writer_destroy(runner->writer);
     context_free(&runner->context);
     arena_free(&runner->values);
@@ -268,6 +284,22 @@ static void look_at_last(struct runner *runner)
     }
 }
 
+/* Before the result of an attempt, where anybody wants to know. */
+static void put_print(struct runner *runner)
+{
+    const mf_context *ctx = &runner->context;
+    static const uint8_t nothing[1];
+    if (!ctx->is_printed) {
+        return;
+    }
+    channel_put_print(runner->options.channel,
+                      !ctx->has_printed          ? NULL
+                      : ctx->prints.data == NULL ? nothing
+                                                 : ctx->prints.data,
+                      ctx->prints.size);
+    runner->is_over = runner->is_over || channel_keeps_much(runner->options.channel);
+}
+
 /* There was no room for its files: it is as if the attempt had been ended by us. The next one of
  * the batch would fare no better. */
 static void give_up_files(struct runner *runner, struct place place, const char *text)
@@ -283,6 +315,7 @@ static void give_up_files(struct runner *runner, struct place place, const char 
     }
     runner->looked = place.at + 1;
     runner->is_over = true;
+    put_print(runner);
     channel_fail(runner->options.channel, place.at, &failure);
 }
 
@@ -296,6 +329,7 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
                                      .text = text,
                                      .text_size = text_size};
     keep_failed(runner, place.at, &failure);
+    put_print(runner);
     channel_fail(runner->options.channel, place.at, &failure);
 }
 
@@ -304,6 +338,7 @@ static void succeed(struct runner *runner, struct place place)
     if (printed_is_any(printed_look(runner->options.printed))) {
         keep_succeeded(runner, place.at);
     }
+    put_print(runner);
     channel_succeed(runner->options.channel, place.at);
 }
 
@@ -365,7 +400,7 @@ static __attribute__((noinline)) void end_attempt(struct runner *runner, struct 
         fail(runner, place, FAILURE_MEMORY, false, err.text, strlen(err.text));
     } else if (returned != MF_OK) {
         writer_rewind(runner->writer);
-        fail(runner, place, FAILURE_ERROR, returned == MF_FAIL_PERMANENTLY, ctx->text,
+        fail(runner, place, ctx->failure_class, returned == MF_FAIL_PERMANENTLY, ctx->text,
              ctx->text_size);
     } else if ((status = finish_output(runner, &err)) == STATUS_OK) {
         succeed(runner, place);
@@ -375,6 +410,7 @@ static __attribute__((noinline)) void end_attempt(struct runner *runner, struct 
         fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     }
     writer_drop_files(runner->writer);
+    context_forget_words(ctx);
 }
 
 /* ---- A batch ----------------------------------------------------------------------------------
@@ -471,7 +507,8 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
     const uint8_t *const value = writer->face.mf_private_at;
     const mf_status returned = runner->map.task->fn(ctx, input, &writer->face);
     mind_process(runner, place.at);
-    if (returned == MF_OK && is_plain(runner, writer, value) && !printed_is_any(look)) {
+    if (returned == MF_OK && is_plain(runner, writer, value) && !printed_is_any(look) &&
+        ctx->failure_class == FAILURE_ERROR) {
         channel_succeed(runner->options.channel, place.at);
     } else {
         end_attempt(runner, place, returned);
@@ -497,7 +534,7 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
     for (; place.at < end && channel_claim(channel, place.at); place.at++, place.index++) {
         enum status status = STATUS_OK;
         if (formula.kind != FORMULA_NONE) {
-            input = formula_value(&formula, place.index);
+            input = grid_or_range_value(&formula, runner->grid, place.index);
         } else {
             status = next_packed(runner, walk, &input, &err);
         }

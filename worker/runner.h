@@ -50,11 +50,13 @@ struct runner_options {
     const char *workdirs;      /* folder of working directories */
     const char *kept_workdirs; /* the same where they stay; NULL: they do not */
     uint32_t rank;
-    uint32_t slot;           /* from 1 */
-    uint64_t batch_us_max;   /* nothing more of a batch is started after it; UINT64_MAX: no bound */
-    void *state;             /* of the job's setup */
-    struct channel *channel; /* until runner_use() */
-    struct printed *printed; /* NULL: what attempts print is not looked at */
+    uint32_t slot;         /* from 1 */
+    uint64_t batch_us_max; /* nothing more of a batch is started after it; UINT64_MAX: no bound */
+    void *state;           /* of the job's setup */
+    const mf_value *constant; /* what the map gives to all instances; NULL: nothing */
+    bool is_printed;          /* what attempts print by mf_print() is wanted */
+    struct channel *channel;  /* until runner_use() */
+    struct printed *printed;  /* NULL: what attempts print is not looked at */
 };
 
 MUST_CHECK enum status runner_create(const struct runner_options *options,

@@ -30,7 +30,7 @@
 #include "shared/error.h"
 
 #define ZYGOTE_FD_COUNT_MAX 8
-#define ZYGOTE_REQUEST_SIZE_MAX (1u << 16)
+#define ZYGOTE_REQUEST_SIZE_MAX (1u << 17)
 
 struct zygote; /* fields: zygote.c; the process itself: zygote_server.c */
 

@@ -308,7 +308,7 @@ Test(run_file, values_outside_their_range_are_refused_by_name)
         {"options", "capture", "\"some\""},
         {"inputs", "step", "0"},
         {"inputs", "count", "-5"},
-        {"inputs", "kind", "\"grid\""},
+        {"inputs", "kind", "\"lattice\""},
         {"inputs", "digest", "\"00\""},
         {"inputs", "digest", "\"0001020304050607080910111213141X\""},
         {"verdict", "exit", "256"},
