@@ -5,6 +5,7 @@
 
 #include "master/cache_store.h"
 #include "shared/key.h"
+#include "shared/memory.h"
 
 static enum cache_mode mode_of(const struct options *options, const char *version)
 {
@@ -18,12 +19,13 @@ static enum cache_mode mode_of(const struct options *options, const char *versio
 }
 
 enum status cache_request_check(const struct options *options, const struct task *task,
-                                const char *launch_dir, struct cache_request *request_out,
-                                struct error *err)
+                                bool is_command, const char *launch_dir,
+                                struct cache_request *request_out, struct error *err)
 {
     const char *given = options->values[OPTION_CACHE_VERSION];
     const char *version = given != NULL ? given : task->cache_version;
     const enum cache_mode mode = mode_of(options, version);
+    version = version == NULL && is_command ? "" : version;
     *request_out = (struct cache_request){.mode = mode};
     if (given != NULL && *given == '\0') {
         return error_set(err, STATUS_INVALID, "--cache-version: expected a text, found nothing");
@@ -59,21 +61,42 @@ static enum status add_type(const struct type *type, struct buffer *text)
     return status == STATUS_OK ? buffer_append_byte(text, '\0') : status;
 }
 
-enum status cache_request_base(const struct cache_request *request, const struct job *job,
-                               const struct task *task, uint64_t seed, struct buffer *out)
+static size_t count_words(const struct buffer *words)
 {
+    size_t count = 0;
+    for (size_t i = 0; i < words->size; i++) {
+        count += words->data[i] == '\0' ? 1 : 0;
+    }
+    return count;
+}
+
+enum status cache_request_base(const struct cache_request *request, const struct job *job,
+                               const struct task *task, uint64_t seed, const struct buffer *words,
+                               struct buffer *out)
+{
+    enum { OWN_COUNT = 5 };
     struct buffer types = {0};
+    const size_t word_count = count_words(words);
+    const char **texts = memory_take(OWN_COUNT + word_count, sizeof(*texts));
     enum status status = add_type(task->input, &types);
     const size_t output_at = types.size;
     if (status == STATUS_OK) {
         status = add_type(task->output, &types);
     }
     if (status == STATUS_OK) {
-        const char *const texts[] = {job->name, task->name, request->version,
-                                     (const char *)types.data,
-                                     (const char *)types.data + output_at};
-        status = key_base_make(texts, sizeof(texts) / sizeof(texts[0]), seed, out);
+        texts[0] = job->name;
+        texts[1] = task->name;
+        texts[2] = request->version;
+        texts[3] = (const char *)types.data;
+        texts[4] = (const char *)types.data + output_at;
+        const char *at = (const char *)words->data;
+        for (size_t i = 0; i < word_count; i++) {
+            texts[OWN_COUNT + i] = at;
+            at += strlen(at) + 1;
+        }
+        status = key_base_make(texts, OWN_COUNT + word_count, seed, out);
     }
+    free(texts);
     buffer_free(&types);
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef CLI_CACHE_OPTIONS_H
 #define CLI_CACHE_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/options.h"
@@ -16,17 +17,21 @@ struct cache_request {
     char *dir;           /* absolute; NULL where it is off */
 };
 
-/* A task with a version is cached unless --cache off says not; --cache-version gives any one a
+/* Of commands, whose command line is their version, `is_command` is true: without a version theirs
+ * is
+ * "". A task with a version is cached unless --cache off says not; --cache-version gives any one a
  * version. `--cache use` or `refresh` without either is refused, and so is a cache_ignore that
  * names no field of the input. */
 MUST_CHECK enum status cache_request_check(const struct options *options, const struct task *task,
-                                           const char *launch_dir,
+                                           bool is_command, const char *launch_dir,
                                            struct cache_request *request_out, struct error *err);
 void cache_request_free(struct cache_request *request);
 
-/* Append what the keys of a map of this task begin with (shared/key.h). */
+/* Append what the keys of a map of this task begin with (shared/key.h). `words`, NUL behind each,
+ * say more of what runs. */
 MUST_CHECK enum status cache_request_base(const struct cache_request *request,
                                           const struct job *job, const struct task *task,
-                                          uint64_t seed, struct buffer *out);
+                                          uint64_t seed, const struct buffer *words,
+                                          struct buffer *out);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "cli/launch_note.h"
 #include "cli/options.h"
+#include "cli/printing.h"
 #include "cli/ranks.h"
 #include "cli/request.h"
 #include "cli/results.h"
@@ -29,18 +30,13 @@
 #define EXIT_INTERNAL 70
 #define EXIT_RESUMABLE 75
 
-static bool is_printing(const struct options *options)
-{
-    const char *value = options->values[OPTION_PRINT];
-    return value != NULL && strcmp(value, "none") != 0;
-}
-
 /* As `mapfleet results` would. */
 static int print_results(const struct request *request, int exit_status)
 {
     const char *word = request->run_dir;
     const struct options options = {.verb = VERB_RESULTS, .words = &word, .word_count = 1};
-    if (!is_printing(&request->options) || (exit_status != 0 && exit_status != 1)) {
+    if (printing_of(&request->options, request->verb) != PRINTING_JSON ||
+        (exit_status != 0 && exit_status != 1)) {
         return exit_status;
     }
     if (results_main(&options) != 0) {
@@ -111,11 +107,20 @@ done:
 static bool fill_cache(const struct request *request, struct buffer *key_base,
                        struct cache_options *cache_out)
 {
+    struct buffer words = {0};
+    size_t word_count;
     if (request->cache.mode == CACHE_OFF) {
         return true;
     }
-    if (cache_request_base(&request->cache, request->job, request->task, request->map.seed,
-                           key_base) != STATUS_OK) {
+    enum status status = request->verb == VERB_EXEC
+                             ? exec_key_texts(&request->exec, &words, &word_count)
+                             : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = cache_request_base(&request->cache, request->job, request->task, request->map.seed,
+                                    &words, key_base);
+    }
+    buffer_free(&words);
+    if (status != STATUS_OK) {
         return false;
     }
     *cache_out = (struct cache_options){.mode = request->cache.mode,
@@ -137,7 +142,7 @@ static struct run_description describe(const struct request *request, struct tra
     const struct run_description *recorded = request->recorded;
     struct run_description run = {
         .version = (char *)(uintptr_t)MAPFLEET_VERSION,
-        .verb = (char *)(uintptr_t)verb_name(request->workflow != NULL ? VERB_RUN : VERB_MAP),
+        .verb = (char *)(uintptr_t)verb_name(request->verb),
         .state = RUN_RUNNING,
         .created_s = (int64_t)(clock_day_ms() / 1000),
         .launch_dir = (char *)(uintptr_t)request->launch_dir,
@@ -147,6 +152,8 @@ static struct run_description describe(const struct request *request, struct tra
         .job_path = request->job->path,
         .job_digest = (char *)(uintptr_t)request->job_digest,
         .task = (char *)(uintptr_t)request_name(request),
+        .constant_digest =
+            *request->constant_digest != '\0' ? (char *)(uintptr_t)request->constant_digest : NULL,
         .input_type = request->input_type,
         .output_type = request->output_type,
         .options = request->map,
@@ -187,6 +194,11 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
+    struct printer *printer = NULL;
+    if (printing_start(request, &printer) != STATUS_OK) {
+        buffer_free(&key_base);
+        return EXIT_INTERNAL;
+    }
     struct run_description run = describe(request, ranks->transport);
     launch_note_run(request->run_dir);
     const struct master_options options = {
@@ -212,11 +224,15 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         .cache = request->cache.mode != CACHE_OFF ? &cache : NULL,
         .is_isolated = isolation == NULL || strcmp(isolation, "none") != 0,
         .library = request->library.bytes != NULL ? &request->library : NULL,
+        .printer = printer,
+        .constant = request->constant.data,
+        .constant_size = request->constant.size,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
     };
     request->lock = NULL;
     request->failures = NULL;
-    const int exit_status = run_session(ranks, request, &options, is_clean_out);
+    int exit_status = run_session(ranks, request, &options, is_clean_out);
+    exit_status = printing_finish(printer, request, exit_status);
     buffer_free(&key_base);
     free_words(run.given, run.given_count);
     return exit_status;
@@ -229,6 +245,16 @@ static int answer(const struct request *request)
     log_info("run directory %s: %s already, nothing runs", request->run_dir,
              run_state_name(run->state));
     return run->verdict.exit_status;
+}
+
+static int dry_run(const struct request *request)
+{
+    struct error err;
+    if (exec_print_lines(&request->exec, request->inputs, &err) != STATUS_OK) {
+        log_error("%s", err.text);
+        return EXIT_REFUSED;
+    }
+    return 0;
 }
 
 /* The words of the command line. */
@@ -332,9 +358,13 @@ static int run_master(void *context, const struct ranks *ranks, bool *is_clean_o
     } else if (status != STATUS_OK) {
         exit_status = refuse(&request, &err);
         session_dismiss(transport);
+    } else if (options_has(&request.options, OPTION_DRY_RUN)) {
+        session_dismiss(transport);
+        exit_status = dry_run(&request);
     } else if (request.is_finished) {
         session_dismiss(transport);
-        exit_status = print_results(&request, answer(&request));
+        exit_status = printing_of_finished(&request, answer(&request));
+        exit_status = print_results(&request, exit_status);
     } else {
         *is_clean_out = false;
         exit_status = run_request(ranks, &request, is_clean_out);

@@ -4,7 +4,8 @@
  *
  * `--name value`, `--name=value`, and `-j 3`; `--` ends the options. An option given twice counts
  * the last time, unless it is repeatable; two different --inputs or --range are refused. Those of
- * `launch` end at its first word, a verb, whose own words the others are.
+ * `launch` end at its first word, a verb, whose own words the others are, and those of `exec` at
+ * the command.
  *
  * Ownership: values point into argv.
  * Failure:   an unknown option is refused and the nearest one named; so is an option of another
@@ -21,6 +22,7 @@
 enum verb {
     VERB_MAP,
     VERB_RUN,
+    VERB_EXEC,
     VERB_RESUME,
     VERB_LAUNCH,
     VERB_TASKS,
@@ -42,7 +44,10 @@ enum option_id {
     OPTION_NO_HEADER,
     OPTION_COLSEP,
     OPTION_RANGE,
+    OPTION_GRID,
     OPTION_FILES,
+    OPTION_ZIP,
+    OPTION_BIND,
     /* what counts as success */
     OPTION_MIN_SUCCESS_RATIO,
     OPTION_MIN_SUCCESSES,
@@ -82,6 +87,15 @@ enum option_id {
     OPTION_CAPTURE,
     OPTION_PRINT,
     OPTION_PROGRESS,
+    /* exec */
+    OPTION_COMMANDS,
+    OPTION_SHELL,
+    OPTION_STDIN,
+    OPTION_BY_ENV,
+    OPTION_OUTPUT,
+    OPTION_OUTPUT_FILE,
+    OPTION_PERMANENT_EXIT,
+    OPTION_KEEP_ORDER,
     /* resume */
     OPTION_FAILED,
     /* launch */
@@ -106,12 +120,17 @@ enum option_id {
 };
 enum { OPTION_COUNT = OPTION_MAX_SIZE + 1 };
 
+struct option_use {
+    enum option_id id;
+    const char *value;
+};
+
 struct options {
     enum verb verb;
     const char
         *values[OPTION_COUNT]; /* the last one given; "" where it has none; NULL: not given */
-    const char **repeated;     /* of OPTION_FILES, all of them */
-    size_t repeated_count;
+    struct option_use *uses;   /* of those that may be given more than once, all of them */
+    size_t use_count;
     const char **words; /* what is no option, in order */
     size_t word_count;
     size_t words_after; /* how many of them stand behind `--` */
@@ -126,6 +145,9 @@ static inline bool options_has(const struct options *options, enum option_id id)
 {
     return options->values[id] != NULL;
 }
+
+/* All values of one that may be given more than once, in order; the list is to be freed. */
+const char **options_uses(const struct options *options, enum option_id id, size_t *count_out);
 
 /* Is it one that a run keeps for when it is resumed? */
 bool option_is_remembered(enum option_id id);

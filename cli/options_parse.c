@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/foreign_options.h"
 #include "cli/launch_foreign.h"
 #include "cli/options.h"
 #include "cli/options_private.h"
@@ -162,22 +163,29 @@ static const char *choices_text(const char *choices, char text[CHOICES_TEXT_SIZE
     return text;
 }
 
-static enum status check_choice(const struct option *option, const char *value, struct error *err)
+/* The choices of a verb that has only those behind the refused ones. */
+static const char *choices_of(const struct option *option, enum verb verb)
+{
+    const bool is_refusing = (option->refusing >> verb & 1) != 0;
+    return is_refusing ? option->choices + strlen(option->refused) + 1 : option->choices;
+}
+
+static enum status check_choice(const struct option *option, enum verb verb, const char *value,
+                                struct error *err)
 {
     char text[CHOICES_TEXT_SIZE];
-    if (option->choices == NULL || is_listed(option->choices, value)) {
+    if (option->choices == NULL || is_listed(choices_of(option, verb), value)) {
         return STATUS_OK;
     }
-    if (is_listed(option->refused, value)) {
-        return error_set(err, STATUS_INVALID, "%s: \"%s\" %s: expected %s", option->name, value,
-                         option->reason, choices_text(option->choices, text));
-    }
-    return error_set(err, STATUS_INVALID, "%s: \"%s\" is unknown: expected %s", option->name, value,
-                     choices_text(option->choices, text));
+    const bool is_refused = is_listed(option->refused, value);
+    return error_set(err, STATUS_INVALID, "%s: \"%s\" %s: expected %s", option->name, value,
+                     is_refused ? option->reason : "is unknown",
+                     choices_text(choices_of(option, verb), text));
 }
 
 /* Where the parser stands. */
 struct cursor {
+    enum verb verb;
     int argc;
     char **argv;
     int at; /* the word that is read */
@@ -198,7 +206,7 @@ static enum status take_value(const struct option *option, const char *attached,
         }
         return STATUS_OK;
     case VALUE_OPTIONAL:
-        return attached == NULL ? STATUS_OK : check_choice(option, attached, err);
+        return attached == NULL ? STATUS_OK : check_choice(option, cursor->verb, attached, err);
     case VALUE_REQUIRED:
         if (attached == NULL) {
             const char *next = cursor->at + 1 < cursor->argc ? cursor->argv[cursor->at + 1] : "--";
@@ -209,7 +217,7 @@ static enum status take_value(const struct option *option, const char *attached,
             *value_out = next;
             cursor->at++;
         }
-        return check_choice(option, *value_out, err);
+        return check_choice(option, cursor->verb, *value_out, err);
     }
     assert(false);
     return STATUS_INVALID;
@@ -240,6 +248,9 @@ static enum status parse_option(struct options *options, struct cursor *cursor, 
     if (check_foreign(options->verb, word, option, err) != STATUS_OK) {
         return STATUS_INVALID;
     }
+    if (options->verb == VERB_EXEC && foreign_option_advice(word) != NULL) {
+        return error_set(err, STATUS_INVALID, "%s", foreign_option_advice(word));
+    }
     if (option == NULL) {
         return unknown_option(options->verb, word, word[1] == '-' ? name_size : strlen(word), err);
     }
@@ -258,8 +269,8 @@ static enum status parse_option(struct options *options, struct cursor *cursor, 
                          option->name, options->values[id], option->name, value);
     }
     options->values[id] = value;
-    if (id == OPTION_FILES) {
-        options->repeated[options->repeated_count++] = value;
+    if (option->is_repeatable) {
+        options->uses[options->use_count++] = (struct option_use){.id = id, .value = value};
     }
     return STATUS_OK;
 }
@@ -269,9 +280,9 @@ enum status options_parse(enum verb verb, int argc, char **argv, struct options 
 {
     struct options options = {.verb = verb};
     const size_t room = (size_t)(argc > 0 ? argc : 1);
-    struct cursor cursor = {.argc = argc, .argv = argv, .at = 1};
+    struct cursor cursor = {.verb = verb, .argc = argc, .argv = argv, .at = 1};
     bool is_ended = false;
-    options.repeated = memory_take(room, sizeof(*options.repeated));
+    options.uses = memory_take(room, sizeof(*options.uses));
     options.words = memory_take(room, sizeof(*options.words));
 
     for (; cursor.at < argc; cursor.at++) {
@@ -279,7 +290,7 @@ enum status options_parse(enum verb verb, int argc, char **argv, struct options 
         if (is_ended || word[0] != '-' || word[1] == '\0') {
             options.words[options.word_count++] = word;
             options.words_after += is_ended ? 1 : 0;
-            is_ended = is_ended || verb == VERB_LAUNCH;
+            is_ended = is_ended || verb == VERB_LAUNCH || verb == VERB_EXEC;
         } else if (strcmp(word, "--") == 0) {
             is_ended = true;
         } else {
@@ -294,9 +305,21 @@ enum status options_parse(enum verb verb, int argc, char **argv, struct options 
     return STATUS_OK;
 }
 
+const char **options_uses(const struct options *options, enum option_id id, size_t *count_out)
+{
+    const char **values = memory_take(options->use_count + 1, sizeof(*values));
+    *count_out = 0;
+    for (size_t i = 0; i < options->use_count; i++) {
+        if (options->uses[i].id == id) {
+            values[(*count_out)++] = options->uses[i].value;
+        }
+    }
+    return values;
+}
+
 void options_free(struct options *options)
 {
-    free(options->repeated);
+    free(options->uses);
     free(options->words);
     *options = (struct options){.verb = options->verb};
 }

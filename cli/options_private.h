@@ -10,6 +10,7 @@ enum option_value { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL };
 
 enum option_group {
     GROUP_INPUTS,
+    GROUP_COMMAND,
     GROUP_SUCCESS,
     GROUP_ATTEMPTS,
     GROUP_CACHE,
@@ -23,13 +24,15 @@ struct option {
     const char *name;  /* with its dashes */
     char letter;       /* `-x`; 0: none */
     bool is_forgotten; /* of one start of a run: a resume does not take it up */
+    bool is_repeatable;
     enum option_value value;
     enum option_group group;
     unsigned verbs;       /* bits: BIT(VERB_MAP), ... */
     const char *argument; /* its name in the help; NULL where there is no value */
     const char *choices;  /* the only values, between bars; NULL: any */
-    const char *refused;  /* values known elsewhere, between bars ... */
-    const char *reason;   /* ... and why they are not here */
+    const char *refused;  /* of them, those that `refusing` verbs have not ... */
+    const char *reason;   /* ... and why not */
+    unsigned refusing;    /* bits of verbs */
     const char *help;     /* at most two lines */
 };
 

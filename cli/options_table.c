@@ -6,6 +6,8 @@
 #include "shared/memory.h"
 
 #define BIT(verb) (1U << (verb))
+#define MAPS (BIT(VERB_MAP) | BIT(VERB_EXEC))
+#define RUNS (MAPS | BIT(VERB_RUN))
 #define EVERY_VERB (BIT(VERB_COUNT) - 1)
 
 const struct option options_table[OPTION_COUNT] = {
@@ -17,7 +19,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_INPUTS] = {.name = "--inputs",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_INPUTS,
-                       .verbs = BIT(VERB_MAP),
+                       .verbs = MAPS,
                        .argument = "FILE",
                        .help = "a list in .jsonl, .json, .csv, .tsv, .txt or .msgpack, also with "
                                ".lz4\n"
@@ -25,59 +27,134 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_INPUT_FORMAT] = {.name = "--input-format",
                              .value = VALUE_REQUIRED,
                              .group = GROUP_INPUTS,
-                             .verbs = BIT(VERB_MAP),
+                             .verbs = MAPS,
                              .argument = "FORM",
                              .choices = "jsonl|json|csv|tsv|txt|msgpack",
                              .help = "jsonl, json, csv, tsv, txt or msgpack; by default what the "
                                      "ending\nof the file's name says"},
     [OPTION_NO_HEADER] = {.name = "--no-header",
                           .group = GROUP_INPUTS,
-                          .verbs = BIT(VERB_MAP),
+                          .verbs = MAPS,
                           .help = "of .csv and .tsv: the first line is data too, and rows are "
                                   "lists"},
     [OPTION_COLSEP] = {.name = "--colsep",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_INPUTS,
-                       .verbs = BIT(VERB_MAP),
+                       .verbs = MAPS,
                        .argument = "EXPR",
                        .help = "of .txt: what separates columns (a POSIX extended expression); "
                                "lines\nare lists then. By default a line is one string"},
     [OPTION_RANGE] = {.name = "--range",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_INPUTS,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = MAPS,
                       .argument = "A:B[:STEP]",
                       .help = "the integers from A, B excluded; by default in steps of 1"},
+    [OPTION_GRID] = {.name = "--grid",
+                     .value = VALUE_REQUIRED,
+                     .is_repeatable = true,
+                     .group = GROUP_INPUTS,
+                     .verbs = MAPS,
+                     .argument = "NAME=V1,V2,...",
+                     .help =
+                         "records: every combination of the values (NAME:=1,2 of JSON values),\n"
+                         "the last name fastest; given once for each name"},
     [OPTION_FILES] = {.name = "--files",
                       .value = VALUE_REQUIRED,
+                      .is_repeatable = true,
                       .group = GROUP_INPUTS,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = MAPS,
                       .argument = "GLOB",
                       .help = "the paths that match, sorted, such as 'photos/*.jpg' (in quotes); "
                               "may\nbe given more than once"},
+    [OPTION_ZIP] = {.name = "--zip",
+                    .value = VALUE_REQUIRED,
+                    .is_repeatable = true,
+                    .group = GROUP_INPUTS,
+                    .verbs = MAPS,
+                    .argument = "NAME=FILE",
+                    .help = "records: each file gives a field; given once for each, with as many\n"
+                            "elements each. A form that the ending doesn't say is lines of text"},
+    [OPTION_BIND] = {.name = "--bind",
+                     .value = VALUE_REQUIRED,
+                     .is_repeatable = true,
+                     .group = GROUP_INPUTS,
+                     .verbs = MAPS,
+                     .argument = "NAME=JSON",
+                     .help = "a field that every input has; inputs must be records; may be given\n"
+                             "more than once"},
+    [OPTION_COMMANDS] = {.name = "--commands",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_INPUTS,
+                         .verbs = BIT(VERB_EXEC),
+                         .argument = "FILE",
+                         .help = "each line is a command line for the shell; - reads standard "
+                                 "input.\nBlank lines and lines that start with # do not count"},
+    [OPTION_SHELL] = {.name = "--shell",
+                      .group = GROUP_COMMAND,
+                      .verbs = BIT(VERB_EXEC),
+                      .help = "the command is a line for bash (sh where there is none); what is\n"
+                              "put into it is quoted"},
+    [OPTION_STDIN] = {.name = "--stdin",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_COMMAND,
+                      .verbs = BIT(VERB_EXEC),
+                      .argument = "FORM",
+                      .choices = "json|value",
+                      .help = "the command reads its input: as JSON, or as its text; without it,\n"
+                              "standard input is empty"},
+    [OPTION_BY_ENV] = {.name = "--by-env",
+                       .group = GROUP_COMMAND,
+                       .verbs = BIT(VERB_EXEC),
+                       .help = "the command takes its input from MAPFLEET_INPUT, or MF_name, so "
+                               "that\nits line needs no placeholder"},
+    [OPTION_OUTPUT] = {.name = "--output",
+                       .value = VALUE_REQUIRED,
+                       .group = GROUP_COMMAND,
+                       .verbs = BIT(VERB_EXEC),
+                       .argument = "FORM",
+                       .choices = "str|json|lines|none",
+                       .help = "what standard output is: text, a JSON value, a list of lines, or\n"
+                               "nothing; default: text, or bytes where it is not UTF-8"},
+    [OPTION_OUTPUT_FILE] = {.name = "--output-file",
+                            .value = VALUE_REQUIRED,
+                            .is_repeatable = true,
+                            .group = GROUP_COMMAND,
+                            .verbs = BIT(VERB_EXEC),
+                            .argument = "GLOB",
+                            .help =
+                                "the output is the files that match, which the command made in\n"
+                                "MAPFLEET_WORKDIR; may be given more than once"},
+    [OPTION_PERMANENT_EXIT] = {.name = "--permanent-exit",
+                               .value = VALUE_REQUIRED,
+                               .group = GROUP_COMMAND,
+                               .verbs = BIT(VERB_EXEC) | BIT(VERB_RESUME),
+                               .argument = "LIST",
+                               .help = "exit statuses after which an instance is not tried again "
+                                       "(2,64)"},
     [OPTION_MIN_SUCCESS_RATIO] = {.name = "--min-success-ratio",
                                   .value = VALUE_REQUIRED,
                                   .group = GROUP_SUCCESS,
-                                  .verbs = BIT(VERB_MAP),
+                                  .verbs = MAPS,
                                   .argument = "RATIO",
                                   .help = "how many instances must succeed, from 0 to 1; default: "
                                           "all of them"},
     [OPTION_MIN_SUCCESSES] = {.name = "--min-successes",
                               .value = VALUE_REQUIRED,
                               .group = GROUP_SUCCESS,
-                              .verbs = BIT(VERB_MAP),
+                              .verbs = MAPS,
                               .argument = "COUNT",
                               .help = "the same as a count"},
     [OPTION_MAX_FAILURES] = {.name = "--max-failures",
                              .value = VALUE_REQUIRED,
                              .group = GROUP_SUCCESS,
-                             .verbs = BIT(VERB_MAP),
+                             .verbs = MAPS,
                              .argument = "COUNT",
                              .help = "the same as the number that may fail"},
     [OPTION_POLICY] = {.name = "--policy",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_SUCCESS,
-                       .verbs = BIT(VERB_MAP),
+                       .verbs = MAPS,
                        .argument = "POLICY",
                        .choices = "stop|run-all|enough",
                        .help = "stop: end once success is out of reach (default); run-all: run\n"
@@ -85,21 +162,21 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_RETRIES] = {.name = "--retries",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_ATTEMPTS,
-                        .verbs = BIT(VERB_MAP),
+                        .verbs = MAPS,
                         .argument = "COUNT",
                         .help = "further attempts of an instance that failed; default: the task's, "
                                 "or 0"},
     [OPTION_RETRY_DELAY] = {.name = "--retry-delay",
                             .value = VALUE_REQUIRED,
                             .group = GROUP_ATTEMPTS,
-                            .verbs = BIT(VERB_MAP),
+                            .verbs = MAPS,
                             .argument = "TIME",
                             .help = "pause before a retry (500ms, 2s), doubled with each failure, "
                                     "at most\n64 times as long; default: the task's, or none"},
     [OPTION_SYSTEM_RETRIES] = {.name = "--system-retries",
                                .value = VALUE_REQUIRED,
                                .group = GROUP_ATTEMPTS,
-                               .verbs = BIT(VERB_MAP),
+                               .verbs = MAPS,
                                .argument = "COUNT",
                                .help =
                                    "further attempts after kills and lost ranks (those under "
@@ -108,74 +185,74 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_TIMEOUT] = {.name = "--timeout",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_ATTEMPTS,
-                        .verbs = BIT(VERB_MAP),
+                        .verbs = MAPS,
                         .argument = "TIME",
                         .help = "bound of one attempt (90, 500ms, 15m), which is then ended; "
                                 "0: none;\ndefault: the task's, or none"},
     [OPTION_MEM] = {.name = "--mem",
                     .value = VALUE_REQUIRED,
                     .group = GROUP_ATTEMPTS,
-                    .verbs = BIT(VERB_MAP),
+                    .verbs = MAPS,
                     .argument = "SIZE",
                     .help = "memory that an attempt may hold (600Mi, 1G), past which it is\n"
                             "ended; 0: no bound; default: the task's, or none"},
     [OPTION_MEM_GROWTH] = {.name = "--mem-growth",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_ATTEMPTS,
-                           .verbs = BIT(VERB_MAP),
+                           .verbs = MAPS,
                            .argument = "FACTOR",
                            .help = "grow an instance's --mem by it at each retry after a failure "
                                    "of\nmemory; default: the task's, or 1"},
     [OPTION_CPUS] = {.name = "--cpus",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_ATTEMPTS,
-                     .verbs = BIT(VERB_MAP),
+                     .verbs = MAPS,
                      .argument = "COUNT",
                      .help = "cores that an attempt needs, and is bound to; default: the task's, "
                              "or 1"},
     [OPTION_GPUS] = {.name = "--gpus",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_ATTEMPTS,
-                     .verbs = BIT(VERB_MAP),
+                     .verbs = MAPS,
                      .argument = "COUNT",
                      .help = "devices that an attempt needs; CUDA_VISIBLE_DEVICES and\n"
                              "ROCR_VISIBLE_DEVICES name its own; default: the task's, or 0"},
     [OPTION_CONCURRENCY] = {.name = "--concurrency",
                             .value = VALUE_REQUIRED,
                             .group = GROUP_ATTEMPTS,
-                            .verbs = BIT(VERB_MAP),
+                            .verbs = MAPS,
                             .argument = "COUNT",
                             .help = "attempts that run at once, over all ranks; default: 0, no "
                                     "cap"},
     [OPTION_DELAY] = {.name = "--delay",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_ATTEMPTS,
-                      .verbs = BIT(VERB_MAP),
+                      .verbs = MAPS,
                       .argument = "TIME",
                       .help = "least time between two starts, over all ranks; default: 0, none"},
     [OPTION_MAX_OUTPUT] = {.name = "--max-output",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_ATTEMPTS,
-                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                           .verbs = RUNS,
                            .argument = "SIZE",
                            .help = "a larger output fails its attempt (bytes, or 600Mi, 1G);\n"
                                    "default: 64Mi"},
     [OPTION_SEED] = {.name = "--seed",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_ATTEMPTS,
-                     .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                     .verbs = RUNS,
                      .argument = "NUMBER",
                      .help = "where the instances' random numbers start; default: 0"},
     [OPTION_SPECULATE] = {.name = "--speculate",
                           .group = GROUP_ATTEMPTS,
-                          .verbs = BIT(VERB_MAP),
+                          .verbs = MAPS,
                           .help =
                               "at the end, run what takes far longer than most twice: the first "
                               "success\ncounts; without it, only tasks declared idempotent"},
     [OPTION_CACHE] = {.name = "--cache",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_CACHE,
-                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                      .verbs = RUNS,
                       .argument = "HOW",
                       .choices = "use|refresh|off",
                       .help = "use: take outputs that are kept, and keep new ones (default where "
@@ -183,14 +260,14 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CACHE_VERSION] = {.name = "--cache-version",
                               .value = VALUE_REQUIRED,
                               .group = GROUP_CACHE,
-                              .verbs = BIT(VERB_MAP),
+                              .verbs = MAPS,
                               .argument = "TEXT",
                               .help = "keep outputs under this version of the task; default: the "
                                       "task's"},
     [OPTION_CACHE_DIR] = {.name = "--cache-dir",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_CACHE,
-                          .verbs = BIT(VERB_MAP) | BIT(VERB_RUN) | BIT(VERB_CACHE),
+                          .verbs = RUNS | BIT(VERB_CACHE),
                           .argument = "PATH",
                           .help = "where outputs are kept; default: $XDG_CACHE_HOME/mapfleet, or\n"
                                   "~/.cache/mapfleet"},
@@ -211,7 +288,7 @@ const struct option options_table[OPTION_COUNT] = {
                       .letter = 'j',
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                      .verbs = RUNS,
                       .argument = "COUNT",
                       .help = "cores that each rank has for attempts; a rank runs as many at "
                               "once as\nfit into its cores, memory and devices; default: those "
@@ -219,14 +296,14 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_GPUS_PER_RANK] = {.name = "--gpus-per-rank",
                               .value = VALUE_REQUIRED,
                               .group = GROUP_RUN,
-                              .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                              .verbs = RUNS,
                               .argument = "COUNT",
                               .help = "devices that each rank has; default: its share of those "
                                       "that the\nenvironment lists"},
     [OPTION_ISOLATION] = {.name = "--isolation",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,
-                          .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                          .verbs = RUNS,
                           .argument = "HOW",
                           .choices = "process|none",
                           .help = "process (default): attempts run in processes of their own; "
@@ -234,39 +311,39 @@ const struct option options_table[OPTION_COUNT] = {
                                   "captured"},
     [OPTION_SHIP_JOB] = {.name = "--ship-job",
                          .group = GROUP_RUN,
-                         .verbs = BIT(VERB_MAP),
+                         .verbs = MAPS,
                          .help = "send the job's library to hosts that don't have it, or have "
                                  "another;\ndefault: these are refused"},
     [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",
                               .group = GROUP_RUN,
-                              .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                              .verbs = RUNS,
                               .help = "leave the attempts' working directories where they are, and "
                                       "say where"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,
-                          .verbs = BIT(VERB_MAP),
+                          .verbs = MAPS,
                           .argument = "COUNT",
                           .help = "instances that a rank is given at a time; default: auto, by "
                                   "their speed"},
     [OPTION_TIME_LIMIT] = {.name = "--time-limit",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_RUN,
-                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                           .verbs = RUNS,
                            .argument = "TIME",
                            .help = "end in time, to be resumed (exit 75), so long after the start; "
                                    "0:\nno limit; default: none, but for the end of a Slurm job"},
     [OPTION_GRACE] = {.name = "--grace",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                      .verbs = RUNS,
                       .argument = "TIME",
                       .help = "time that attempts have to end: after an interruption, and between\n"
                               "SIGTERM and SIGKILL elsewhere; default: 10s"},
     [OPTION_LOST_AFTER] = {.name = "--lost-after",
                            .value = VALUE_REQUIRED,
                            .group = GROUP_RUN,
-                           .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                           .verbs = RUNS,
                            .argument = "TIME",
                            .help = "a rank that is silent for so long is lost, and what it had "
                                    "runs\nelsewhere (under mpirun --enable-recovery); 0: never; "
@@ -274,7 +351,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_RUN_DIR] = {.name = "--run-dir",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,
-                        .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                        .verbs = RUNS,
                         .argument = "DIR",
                         .is_forgotten = true,
                         .help =
@@ -283,7 +360,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_RESUME] = {.name = "--resume",
                        .value = VALUE_OPTIONAL,
                        .group = GROUP_RUN,
-                       .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                       .verbs = RUNS,
                        .argument = "failed",
                        .choices = "failed",
                        .is_forgotten = true,
@@ -292,7 +369,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_SYNC] = {.name = "--sync",
                      .value = VALUE_REQUIRED,
                      .group = GROUP_RUN,
-                     .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                     .verbs = RUNS,
                      .argument = "WHEN",
                      .choices = "interval|always|none",
                      .help = "when results reach the disk: interval (default), so that a power\n"
@@ -300,7 +377,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CAPTURE] = {.name = "--capture",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_RUN,
-                        .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                        .verbs = RUNS,
                         .argument = "WHOSE",
                         .choices = "failed|all|none|discard",
                         .help = "keep what attempts print, of failed (default) or all of them;\n"
@@ -308,18 +385,25 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_PRINT] = {.name = "--print",
                       .value = VALUE_OPTIONAL,
                       .group = GROUP_RUN,
-                      .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                      .verbs = RUNS,
                       .argument = "FORM",
-                      .choices = "json|none",
+                      .choices = "live|ordered|json|none",
                       .is_forgotten = true,
                       .refused = "live|ordered",
                       .reason = "is about what commands print, and a map runs none",
-                      .help = "write the outputs to standard output at the end, in order: json\n"
-                              "(--print alone; JSON Lines, null for a hole) or none (default)"},
+                      .refusing = BIT(VERB_MAP),
+                      .help = "json (--print alone): write the outputs at the end, in order, as "
+                              "JSON\nLines, null for a hole; none; of commands also live, ordered"},
+    [OPTION_KEEP_ORDER] = {.name = "--keep-order",
+                           .letter = 'k',
+                           .group = GROUP_RUN,
+                           .verbs = BIT(VERB_EXEC) | BIT(VERB_RESUME),
+                           .help = "print what commands print in the order of the inputs, as "
+                                   "--print=ordered"},
     [OPTION_PROGRESS] = {.name = "--progress",
                          .value = VALUE_REQUIRED,
                          .group = GROUP_RUN,
-                         .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                         .verbs = RUNS,
                          .argument = "FORM",
                          .choices = "plain|none",
                          .is_forgotten = true,
@@ -363,8 +447,10 @@ const struct option options_table[OPTION_COUNT] = {
                      .help = "in a Slurm job: start with srun --mpi=pmix, not with mpirun"},
     [OPTION_DRY_RUN] = {.name = "--dry-run",
                         .group = GROUP_RESULTS,
-                        .verbs = BIT(VERB_LAUNCH),
-                        .help = "print the command line that would be executed, and do nothing"},
+                        .verbs = BIT(VERB_LAUNCH) | BIT(VERB_EXEC),
+                        .is_forgotten = true,
+                        .help = "print what would be executed (of exec, the first ten lines), and "
+                                "do\nnothing"},
     [OPTION_TABLE] = {.name = "--table",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_RESULTS),
@@ -411,7 +497,8 @@ const struct option options_table[OPTION_COUNT] = {
 };
 
 const char *const options_group_titles[GROUP_COUNT] = {
-    [GROUP_INPUTS] = "Inputs, from one of --inputs, --range and --files:",
+    [GROUP_INPUTS] = "Inputs, from one of these (exec: or ::: behind the command):",
+    [GROUP_COMMAND] = "The command:",
     [GROUP_SUCCESS] = "What counts as success (one of the first three at most):",
     [GROUP_ATTEMPTS] = "Attempts (times: 90, 90s, 15m, 2h; sizes: 600Mi, 1G):",
     [GROUP_CACHE] = "Memoised outputs:",
@@ -445,6 +532,26 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                       "run JOB:WORKFLOW --help`\nlists its parameters. What a task says of itself "
                       "(retries, memory, cache) holds for its\ncalls and maps, but for what the "
                       "workflow says at each.\n\n" EXIT_STATUS_TEXT},
+    [VERB_EXEC] = {.name = "exec",
+                   .arguments = "[INPUTS] [OPTIONS] -- COMMAND ...",
+                   .summary = "Run a command once for each element of a list.",
+                   .examples =
+                       "  mapfleet exec -- gzip -9 {} ::: *.log\n"
+                       "  mapfleet exec --inputs words.txt --shell -- 'grep -c {} book | "
+                       "sort'\n"
+                       "  mpirun -n 4 mapfleet exec --zip lr=lr.txt --zip seed=seeds.txt -- "
+                       "train --lr={lr} {seed}\n",
+                   .notes =
+                       "Inputs: {} is the input, {name} a field, {1} {2} columns; each also as "
+                       "{.} (without its\nending), {/} (its last name), {//} (its folder), {/.} "
+                       "({name/.}, {1//}); {#} counts from 1,\n{index} from 0, {%} is the slot. "
+                       "{{name}} writes the braces as they are.\n"
+                       "::: A B behind the command are literal inputs; several ::: make every "
+                       "combination, :::+\ngoes along with the list before it. Files of inputs "
+                       "are lines of text unless their ending\nsays otherwise.\n"
+                       "What commands print appears as they end (--print=live, the default). All "
+                       "inputs run, also\nafter a failure (--policy run-all, the default "
+                       "here).\n\n" EXIT_STATUS_TEXT},
     [VERB_RESUME] = {.name = "resume",
                      .arguments = "RUN [OPTIONS]",
                      .summary = "Go on with a run that did not finish.",

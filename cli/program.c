@@ -13,6 +13,7 @@
 #include "cli/results.h"
 #include "cli/status.h"
 #include "cli/tasks.h"
+#include "jobs/command/command.h"
 #include "shared/job.h"
 #include "shared/log.h"
 #include "shared/mapfleet.h"
@@ -35,6 +36,7 @@ static int run_parsed(const struct options *options)
         return launch_main(options);
     case VERB_MAP:
     case VERB_RUN:
+    case VERB_EXEC:
     case VERB_RESUME:
         break;
     }
@@ -69,8 +71,8 @@ static const char *base_name(const char *path)
 static int refuse_verb(const char *name, bool is_speaker)
 {
     if (is_speaker) {
-        log_error("unknown verb \"%s\": expected map, run, resume, launch, tasks, results, status "
-                  "or cache (mapfleet --help)",
+        log_error("unknown verb \"%s\": expected map, run, exec, resume, launch, tasks, results, "
+                  "status or cache (mapfleet --help)",
                   name);
     }
     return EXIT_REFUSED;
@@ -109,6 +111,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     launch_note_open();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write, like a full disk */
+    job_set_shipped(COMMAND_JOB, command_job);
     job_set_built_in(job, argc > 0 ? base_name(argv[0]) : "");
     const bool is_speaker =
         transport_rank_of_environment() == 0; /* of several copies, one prints */
@@ -124,7 +127,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     if (!verb_by_name(argv[1], &verb)) {
         return refuse_verb(argv[1], is_speaker);
     }
-    if (verb == VERB_MAP || verb == VERB_RUN || verb == VERB_RESUME) {
+    if (verb == VERB_MAP || verb == VERB_RUN || verb == VERB_EXEC || verb == VERB_RESUME) {
         return map_main(verb, argc - 1, argv + 1);
     }
     return is_speaker ? run_alone(verb, argc - 1, argv + 1) : 0;

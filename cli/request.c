@@ -6,9 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "cli/map_options_cli.h"
 #include "cli/resume.h"
 #include "cli/slurm.h"
+#include "jobs/command/command.h"
 #include "master/master.h"
 #include "master/run_dir.h"
 #include "shared/criterion.h"
@@ -23,6 +26,12 @@
 void request_free(struct request *request)
 {
     options_free(&request->options);
+    options_free(&request->recorded_options);
+    exec_destroy(&request->exec);
+    buffer_free(&request->constant);
+    for (size_t i = 0; i < INPUT_LIST_COUNT; i++) {
+        free(request->input_lists[i]);
+    }
     inputs_close(request->inputs);
     library_free(&request->library);
     job_destroy(request->job);
@@ -40,8 +49,13 @@ void request_free(struct request *request)
     cache_request_free(&request->cache);
 }
 
-static enum status check_words(const struct options *options, struct error *err)
+static enum status check_words(struct request *request, struct error *err)
 {
+    const struct options *options = &request->options;
+    if (request->verb == VERB_EXEC) {
+        const enum status status = exec_parse(options, &request->exec, err);
+        return status == STATUS_OK ? exec_check_command(&request->exec, err) : status;
+    }
     if (options->word_count == 0) {
         return error_set(err, STATUS_INVALID,
                          "mapfleet map: expected JOB:TASK (mapfleet map --help shows how)");
@@ -126,6 +140,9 @@ enum status request_open_workflow(struct request *request, const char *job, cons
 
 static enum status open_task(struct request *request, struct error *err)
 {
+    if (request->verb == VERB_EXEC) {
+        return request_open_task(request, COMMAND_JOB, exec_task(&request->exec), err);
+    }
     const char *words = request->options.words[0];
     const char *colon = strrchr(words, ':');
     if (colon == NULL || colon[1] == '\0') {
@@ -142,9 +159,15 @@ static enum status choose_source(const struct request *request, struct inputs_so
                                  struct error *err)
 {
     const struct options *options = &request->options;
-    const enum option_id ids[] = {OPTION_INPUTS, OPTION_RANGE, OPTION_FILES};
-    const enum inputs_source_kind kinds[] = {INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS};
+    const enum option_id ids[] = {OPTION_INPUTS, OPTION_RANGE, OPTION_FILES,
+                                  OPTION_ZIP,    OPTION_GRID,  OPTION_COMMANDS};
+    const enum inputs_source_kind kinds[] = {INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS,
+                                             INPUTS_ZIP,  INPUTS_GRID,  INPUTS_FILE};
     const char *given = NULL;
+    if (request->exec.argument_list_count > 0) {
+        given = ":::";
+        source->kind = INPUTS_ARGUMENTS;
+    }
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         if (!options_has(options, ids[i])) {
             continue;
@@ -157,9 +180,34 @@ static enum status choose_source(const struct request *request, struct inputs_so
         given = option_name(ids[i]);
         source->kind = kinds[i];
     }
-    return given != NULL ? STATUS_OK
-                         : error_set(err, STATUS_INVALID,
-                                     "no inputs: give --inputs FILE, --range A:B or --files GLOB");
+    if (given != NULL) {
+        return STATUS_OK;
+    }
+    if (options_has(options, OPTION_BIND)) {
+        return error_set(err, STATUS_INVALID, "--bind adds a field to inputs, and there are none");
+    }
+    return error_set(
+        err, STATUS_INVALID,
+        request->verb == VERB_EXEC
+            ? "no inputs: give ::: A B behind the command, --inputs FILE (- for "
+              "lines of standard input), --range A:B, --grid NAME=V1,V2, --files GLOB or --zip "
+              "NAME=FILE"
+            : "no inputs: give --inputs FILE, --range A:B, --grid NAME=V1,V2, --files GLOB "
+              "or --zip NAME=FILE");
+}
+
+static void fill_lists(struct request *request, struct inputs_source *source)
+{
+    const struct options *options = &request->options;
+    const char ***lists = request->input_lists;
+    lists[INPUT_LIST_FILES] = options_uses(options, OPTION_FILES, &source->glob_count);
+    lists[INPUT_LIST_ZIP] = options_uses(options, OPTION_ZIP, &source->zip_count);
+    lists[INPUT_LIST_BIND] = options_uses(options, OPTION_BIND, &source->bound_count);
+    lists[INPUT_LIST_GRID] = options_uses(options, OPTION_GRID, &source->grid_count);
+    source->globs = lists[INPUT_LIST_FILES];
+    source->grids = lists[INPUT_LIST_GRID];
+    source->zips = lists[INPUT_LIST_ZIP];
+    source->bounds = lists[INPUT_LIST_BIND];
 }
 
 static enum status open_inputs(struct request *request, struct error *err)
@@ -170,17 +218,22 @@ static enum status open_inputs(struct request *request, struct error *err)
         .no_header = options_has(options, OPTION_NO_HEADER),
         .column_separator = options->values[OPTION_COLSEP],
         .range = options->values[OPTION_RANGE],
-        .globs = options->repeated,
-        .glob_count = options->repeated_count,
         .launch_dir = request->launch_dir,
     };
+    fill_lists(request, &source);
+    if (request->verb == VERB_EXEC) {
+        exec_fill_source(&request->exec, &source);
+    }
     const enum status status = choose_source(request, &source, err);
     if (status != STATUS_OK) {
         return status;
     }
     const char *format = options->values[OPTION_INPUT_FORMAT];
-    const bool is_about_a_file = format != NULL || source.no_header || source.column_separator;
-    if (source.kind != INPUTS_FILE && is_about_a_file) {
+    const bool is_text = source.kind == INPUTS_ARGUMENTS || source.kind == INPUTS_ZIP;
+    const bool is_lines = options_has(options, OPTION_COMMANDS);
+    const bool is_about_a_file =
+        format != NULL || source.no_header || (source.column_separator != NULL && !is_text);
+    if ((source.kind != INPUTS_FILE || is_lines) && is_about_a_file) {
         return error_set(err, STATUS_INVALID,
                          "--input-format, --no-header and --colsep are about a file of --inputs");
     }
@@ -296,7 +349,7 @@ static enum status check_patience(struct request *request, struct error *err)
 static enum status read_library(struct request *request, struct error *err)
 {
     const struct job *job = request->job;
-    return options_has(&request->options, OPTION_SHIP_JOB) && *job->path != '\0'
+    return options_has(&request->options, OPTION_SHIP_JOB) && *job->path == '/'
                ? library_read(job->path, job->digest, &request->library, err)
                : STATUS_OK;
 }
@@ -321,8 +374,8 @@ enum status request_check_options(struct request *request, struct error *err)
         status = check_gpus_per_rank(request, err);
     }
     if (status == STATUS_OK && request->task != NULL) {
-        status =
-            cache_request_check(options, request->task, request->launch_dir, &request->cache, err);
+        status = cache_request_check(options, request->task, request->verb == VERB_EXEC,
+                                     request->launch_dir, &request->cache, err);
     }
     if (status == STATUS_OK) {
         status = check_isolation(options, &request->map, err);
@@ -337,15 +390,45 @@ enum status request_check_options(struct request *request, struct error *err)
     return status;
 }
 
+static void digest_constant(struct request *request, const struct buffer *fixed)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(fixed->data, fixed->size));
+    for (size_t i = 0; i < sizeof(canonical.digest); i++) {
+        (void)snprintf(&request->constant_digest[2 * i], 3, "%02x", canonical.digest[i]);
+    }
+}
+
+enum status request_fill_constant(struct request *request, struct error *err)
+{
+    const char *statuses = request->options.values[OPTION_PERMANENT_EXIT];
+    const struct map_options none = {.capture = MAP_CAPTURE_FAILED};
+    struct buffer fixed = {0};
+    if (request->verb != VERB_EXEC) {
+        return STATUS_OK;
+    }
+    enum status status =
+        exec_constant(&request->exec, statuses, &request->map, &request->constant, err);
+    if (status == STATUS_OK) {
+        status = exec_constant(&request->exec, NULL, &none, &fixed, err);
+    }
+    if (status == STATUS_OK) {
+        digest_constant(request, &fixed);
+    }
+    buffer_free(&fixed);
+    return status;
+}
+
 enum status request_choose_run_dir(struct request *request, struct error *err)
 {
+    char *base_name = request->verb == VERB_EXEC ? exec_base_name(&request->exec) : NULL;
     const bool is_slurm = slurm_is_batch();
     char *tail = is_slurm ? slurm_run_dir_tail(request->argc, request->argv) : NULL;
     const struct run_dir_choice choice = {
         .given = request->options.values[OPTION_RUN_DIR],
         .launch_dir = request->launch_dir,
-        .job = request->job->name,
-        .task = request_name(request),
+        .job = base_name != NULL ? verb_name(VERB_EXEC) : request->job->name,
+        .task = base_name != NULL ? base_name : request_name(request),
         .tail = tail,
         .may_exist = request->is_resume,
     };
@@ -357,6 +440,7 @@ enum status request_choose_run_dir(struct request *request, struct error *err)
     if (status == STATUS_OK) {
         status = run_dir_choose(&choice, &request->run_dir, err);
     }
+    free(base_name);
     free(tail);
     return status;
 }
@@ -377,14 +461,19 @@ enum status request_check(struct request *request, struct error *err)
         return error_set(err, STATUS_IO, "the current folder cannot be told");
     }
     request->is_resume = options_has(options, OPTION_RESUME) || slurm_is_restarted();
-    enum status status = check_words(options, err);
+    request->verb = options->verb;
+    enum status status = check_words(request, err);
     if (status == STATUS_OK) {
         status = open_task(request, err);
     }
     if (status == STATUS_OK) {
         request->map = request->task->options;
         request->map.speculate = request->task->is_idempotent;
+        request->map.policy = request->verb == VERB_EXEC ? POLICY_RUN_ALL : request->map.policy;
         status = request_check_options(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = request_fill_constant(request, err);
     }
     if (status == STATUS_OK) {
         status = request_choose_run_dir(request, err);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cli/cache_options.h"
+#include "cli/exec.h"
 #include "cli/options.h"
 #include "master/failures.h"
 #include "master/inputs.h"
@@ -26,11 +27,19 @@
 #include "shared/map_options.h"
 #include "worker/zygote.h"
 
+/* --files, --grid, --zip and --bind. */
+enum { INPUT_LIST_FILES, INPUT_LIST_GRID, INPUT_LIST_ZIP, INPUT_LIST_BIND, INPUT_LIST_COUNT };
+
 /* All that rank 0 has checked before anything starts. */
 struct request {
     struct options options;
-    struct zygote *zygote; /* the caller's */
-    int argc;              /* the words that were parsed; argv[0] is the verb */
+    enum verb verb;                  /* that starts such a run: of a resume the recorded one */
+    struct exec exec;                /* of VERB_EXEC */
+    struct options recorded_options; /* of a run that `resume` goes on with: its command line */
+    struct buffer constant;          /* of the map, packed; empty: there is none */
+    char constant_digest[2 * RUN_DIGEST_SIZE + 1]; /* of what may not change of it; "": none */
+    struct zygote *zygote;                         /* the caller's */
+    int argc; /* the words that were parsed; argv[0] is the verb */
     char **argv;
     uint64_t start_us; /* when they were given, by clock_us() */
     char launch_dir[PATH_MAX];
@@ -58,8 +67,9 @@ struct request {
     bool is_blocked;   /* its disk is full, read-only or fails: refused for now */
     bool is_loss_told; /* that its log has lost what its verdict stood on */
     bool revives_failed;
-    struct run_description *recorded; /* NULL: nothing has begun yet */
-    char **words;                     /* that it has recorded, and `options` may point at */
+    struct run_description *recorded;           /* NULL: nothing has begun yet */
+    const char **input_lists[INPUT_LIST_COUNT]; /* values of options that give inputs */
+    char **words; /* that it has recorded, and `options` may point at */
     size_t word_count;
     struct run_lock *lock; /* NULL where the folder is not there, or the run is finished */
     struct replay replay;
@@ -81,6 +91,8 @@ MUST_CHECK enum status request_open_task(struct request *request, const char *jo
                                          struct error *err);
 MUST_CHECK enum status request_check_options(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_minimum(struct request *request, struct error *err);
+/* The constant of a run of commands: `exec` and `map` are filled in. */
+MUST_CHECK enum status request_fill_constant(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_cached_size(const struct request *request, struct error *err);
 /* Of its task or workflow. */
 const char *request_name(const struct request *request);

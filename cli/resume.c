@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/map_options_cli.h"
+#include "cli/printing.h"
 #include "master/run_dir.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -103,11 +104,6 @@ static enum status differ(const struct request *request, const char *what, const
                      request->run_dir, what, recorded, found);
 }
 
-static const char *verb_of(const struct request *request)
-{
-    return verb_name(request->workflow != NULL ? VERB_RUN : VERB_MAP);
-}
-
 static enum status compare_parameters(const struct request *request, struct error *err)
 {
     uint8_t digest[INPUTS_DIGEST_SIZE];
@@ -149,8 +145,8 @@ enum status resume_compare(const struct request *request, struct error *err)
     if (run == NULL) {
         return STATUS_OK;
     }
-    if (strcmp(run->verb, verb_of(request)) != 0) {
-        return differ(request, "verb", run->verb, verb_of(request), err);
+    if (strcmp(run->verb, verb_name(request->verb)) != 0) {
+        return differ(request, "verb", run->verb, verb_name(request->verb), err);
     }
     if (strcmp(run->job, request->job->name) != 0) {
         return differ(request, "job", run->job, request->job->name, err);
@@ -158,6 +154,13 @@ enum status resume_compare(const struct request *request, struct error *err)
     if (strcmp(run->task, request_name(request)) != 0) {
         return differ(request, request->workflow != NULL ? "workflow" : "task", run->task,
                       request_name(request), err);
+    }
+    const char *constant = run->constant_digest != NULL ? run->constant_digest : "";
+    if (strcmp(constant, request->constant_digest) != 0) {
+        return error_set(err, STATUS_INVALID,
+                         "%s cannot be resumed with another command: the command line, --shell, "
+                         "--stdin, --output and --output-file may not change",
+                         request->run_dir);
     }
     if (strcmp(run->input_type, request->input_type) != 0) {
         return differ(request, "input type", run->input_type, request->input_type, err);
@@ -322,6 +325,30 @@ static enum status open_recorded_task(struct request *request, struct error *err
                             : request_open_task(request, run->job_path, run->task, err);
 }
 
+/* The verb that started it, and of an exec the command, from its command line. */
+static enum status take_up_command(struct request *request, struct error *err)
+{
+    const struct run_description *run = request->recorded;
+    request->verb = is_workflow(run) ? VERB_RUN : VERB_MAP;
+    if (strcmp(run->verb, verb_name(VERB_EXEC)) != 0) {
+        return STATUS_OK;
+    }
+    request->verb = VERB_EXEC;
+    if (run->argument_count < 2) {
+        return error_set(err, STATUS_INVALID, "%s/" RUN_FILE_NAME ": arguments: no command line",
+                         request->run_dir);
+    }
+    enum status status = options_parse(VERB_EXEC, (int)run->argument_count - 1, run->arguments + 1,
+                                       &request->recorded_options, err);
+    if (status == STATUS_OK) {
+        status = exec_parse(&request->recorded_options, &request->exec, err);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(err, "%s/" RUN_FILE_NAME ": arguments: ", request->run_dir);
+    }
+    return status;
+}
+
 static enum status load_recorded_inputs(struct request *request, struct error *err)
 {
     const struct run_description *run = request->recorded;
@@ -355,21 +382,32 @@ enum status resume_check(struct request *request, struct error *err)
         status = check_no_map_options(request, err);
     }
     if (status == STATUS_OK) {
+        status = take_up_command(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = printing_check(&request->options, request->verb, err);
+    }
+    if (status == STATUS_OK) {
         status = look_for_verdict(request, err);
     }
     if (status != STATUS_OK || request->is_finished) {
         return status;
     }
-    status = open_recorded_task(request, err);
+    if (status == STATUS_OK) {
+        status = open_recorded_task(request, err);
+    }
     if (status == STATUS_OK) {
         status = load_recorded_inputs(request, err);
     }
     if (status == STATUS_OK) {
-        status = resume_compare(request, err);
-    }
-    if (status == STATUS_OK) {
         request->map = request->recorded->options;
         status = request_check_options(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = request_fill_constant(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = resume_compare(request, err);
     }
     if (status == STATUS_OK) {
         status = request_check_cached_size(request, err);

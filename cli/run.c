@@ -102,6 +102,7 @@ enum status run_check(struct request *request, struct error *err)
         return error_set(err, STATUS_IO, "the current folder cannot be told");
     }
     request->is_resume = options_has(&request->options, OPTION_RESUME) || slurm_is_restarted();
+    request->verb = VERB_RUN;
     enum status status = check_word(request, err);
     if (status == STATUS_OK) {
         status = open_workflow(request, err);

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "cli/options.h"
 #include "shared/clean_text.h"
 #include "shared/clock.h"
 #include "shared/quantity.h"
@@ -63,7 +64,9 @@ static const char *state_text(const struct run_view_facts *facts)
 static void put_first_line(struct text *text, const struct run_view_facts *facts)
 {
     const uint64_t now_ms = clock_day_ms();
-    put(text, facts->run->job, ":", facts->run->task);
+    const bool is_of_commands = strcmp(facts->run->verb, verb_name(VERB_EXEC)) == 0;
+    put(text, is_of_commands ? facts->run->verb : facts->run->job, is_of_commands ? "" : ":",
+        is_of_commands ? "" : facts->run->task);
     put(text, " ", state_text(facts), "");
     if (facts->lost > 0) {
         put_count(text, ", but has lost ", facts->lost, " of its results");

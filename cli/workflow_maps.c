@@ -127,8 +127,9 @@ static enum status fill_cache(const struct workflow_maps *maps,
                                     &held->cache.dir, err);
     }
     if (status == STATUS_OK) {
+        const struct buffer no_words = {0};
         status = cache_request_base(&held->cache, request->job, task, asked->options.seed,
-                                    &held->key_base);
+                                    &no_words, &held->key_base);
         if (status != STATUS_OK) {
             (void)error_set(err, status, "no memory for keys");
         }

@@ -306,21 +306,20 @@ static int run_plan(struct plan *plan, struct transport *transport, struct zygot
     return exit_status;
 }
 
-static int run_master(void *context, struct transport *transport, struct zygote *zygote,
-                      bool *is_clean_out)
+static int run_master(void *context, const struct ranks *ranks, bool *is_clean_out)
 {
     struct plan *plan = context;
     struct error err;
     const char *job = plan->words[1];
     (void)snprintf(plan->run_dir, sizeof(plan->run_dir), "%s/%s", plan->cwd, plan->words[0]);
     plan->at = 2;
-    if (describe_job(zygote, job, 0, &plan->job, &err) != STATUS_OK) {
+    if (describe_job(ranks->zygote, job, 0, &plan->job, &err) != STATUS_OK) {
         log_error("%s", err.text);
-        session_dismiss(transport);
+        session_dismiss(ranks->transport);
         return 2;
     }
     *is_clean_out = false;
-    const int exit_status = run_plan(plan, transport, zygote, is_clean_out);
+    const int exit_status = run_plan(plan, ranks->transport, ranks->zygote, is_clean_out);
     for (size_t i = 0; i < MAP_COUNT_MAX; i++) {
         inputs_close(plan->inputs[i]);
     }
@@ -337,5 +336,5 @@ int main(int argc, char **argv)
     }
     plan.words = argv + 1;
     plan.word_count = (size_t)argc - 1;
-    return ranks_run(run_master, &plan);
+    return ranks_run(run_master, NULL, &plan);
 }

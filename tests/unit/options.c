@@ -107,9 +107,9 @@ Test(options, the_last_of_an_option_counts)
 Test(options, files_may_be_repeated)
 {
     struct options options = parsed(VERB_MAP, LINE("--files", "*.jpg", "x", "--files=*.png"));
-    cr_assert(eq(sz, options.repeated_count, 2));
-    expect_str(options.repeated[0], "*.jpg");
-    expect_str(options.repeated[1], "*.png");
+    cr_assert(eq(sz, options.use_count, 2));
+    expect_str(options.uses[0].value, "*.jpg");
+    expect_str(options.uses[1].value, "*.png");
     expect_str(options.values[OPTION_FILES], "*.png");
     options_free(&options);
 }
@@ -297,6 +297,38 @@ Test(options, the_help_of_map_begins_with_examples_and_has_each_option, .init = 
     }
     cr_expect(strstr(help, "--table") == NULL);
     expect_narrow(help);
+}
+
+Test(options, the_help_of_exec_has_those_of_map_and_its_own, .init = cr_redirect_stdout)
+{
+    options_print_help(VERB_EXEC);
+    const char *help = read_output();
+    for (int id = 0; id <= OPTION_KEEP_ORDER; id++) {
+        cr_expect(strstr(help, option_name((enum option_id)id)) != NULL, "no %s",
+                  option_name((enum option_id)id));
+    }
+    expect_narrow(help);
+}
+
+Test(options, options_of_exec_end_at_the_command)
+{
+    struct options options =
+        parsed(VERB_EXEC, LINE("--retries", "2", "gzip", "-9", "{}", ":::", "--retries"));
+    expect_str(options.values[OPTION_RETRIES], "2");
+    cr_assert(eq(sz, options.word_count, 5));
+    expect_str(options.words[1], "-9");
+    expect_str(options.words[4], "--retries");
+    options_free(&options);
+}
+
+Test(options, what_gnu_parallel_calls_otherwise_is_refused_with_our_name)
+{
+    expect_refused(VERB_EXEC, LINE("--halt", "now"),
+                   "--halt: --policy stop ends the run at the first failure, --max-failures N "
+                   "after N, --policy enough at enough successes");
+    expect_refused(VERB_EXEC, LINE("-a", "x"),
+                   "-a, --arg-file: --inputs FILE, or --zip NAME=FILE for each of several");
+    expect_refused(VERB_EXEC, LINE("--jobs=3"), "--jobs: -j N, slots of each rank");
 }
 
 Test(options, the_help_of_cache_has_its_options_alone, .init = cr_redirect_stdout)

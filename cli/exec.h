@@ -1,0 +1,66 @@
+/* exec.h - what `mapfleet exec` asks for beyond a map: the command line, and its literal inputs.
+ *
+ *     exec_parse --> exec_check_inputs, exec_source, exec_constant, exec_print_lines -->
+ * exec_destroy
+ *
+ * Ownership: words point into argv, or into what a resume has read; they outlive this.
+ * Failure:   whatever can be known before anything starts is refused here: no command, one that is
+ *            not found, one into which no input is put, options that contradict each other.
+ */
+#ifndef CLI_EXEC_H
+#define CLI_EXEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/options.h"
+#include "jobs/command/template.h"
+#include "master/inputs.h"
+#include "shared/buffer.h"
+#include "shared/error.h"
+#include "shared/map_options.h"
+
+struct exec {
+    const struct options *options; /* that say what the command is; the caller's */
+    char **command;                /* its words; none where each input is a line */
+    size_t command_count;
+    struct inputs_arguments *arguments; /* the lists behind ::: */
+    size_t argument_list_count;
+    char *shell;               /* absolute; NULL: none */
+    struct template *template; /* NULL: each input is a line */
+};
+
+/* `options` are those of an exec, parsed. *exec_out is destroyed also where this fails. */
+MUST_CHECK enum status exec_parse(const struct options *options, struct exec *exec_out,
+                                  struct error *err);
+void exec_destroy(struct exec *exec); /* all zero is allowed */
+
+/* Is the command there, and is it told of its inputs? Before they are read. */
+MUST_CHECK enum status exec_check_command(const struct exec *exec, struct error *err);
+
+/* "run" or "files": the task of the job of commands. */
+const char *exec_task(const struct exec *exec);
+/* For the name of the run's folder; to be freed. */
+char *exec_base_name(const struct exec *exec);
+
+/* What the inputs of commands have of their own. `exec` outlives the reading of them. */
+void exec_fill_source(struct exec *exec, struct inputs_source *source);
+
+/* Append the constant of the map, packed. `statuses` is --permanent-exit, or NULL. The part that
+ * may not change when a run is resumed is the constant without it, and with map options of all
+ * zero. */
+MUST_CHECK enum status exec_constant(const struct exec *exec, const char *statuses,
+                                     const struct map_options *map, struct buffer *out,
+                                     struct error *err);
+
+/* Append the texts that keys of kept outputs are made from, each with a NUL behind it; gives how
+ * many. */
+MUST_CHECK enum status exec_key_texts(const struct exec *exec, struct buffer *out,
+                                      size_t *count_out);
+
+/* The first ten lines, to standard output. */
+MUST_CHECK enum status exec_print_lines(const struct exec *exec, struct inputs *inputs,
+                                        struct error *err);
+
+#endif

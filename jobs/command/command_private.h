@@ -1,0 +1,85 @@
+/* command_private.h - what an executor keeps of the command that it runs, for the files of the job:
+ *
+ *     command.c   what is registered, and an attempt
+ *     setup.c     what the map's constant says, taken up once
+ *     program.c   one run of the program
+ *     output.c    what its standard output becomes
+ *     surroundings.c  its arguments, its environment, what it reads
+ */
+#ifndef COMMAND_COMMAND_PRIVATE_H
+#define COMMAND_COMMAND_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <mapfleet.h>
+
+#include "jobs/command/template.h"
+#include "jobs/command/words.h"
+
+#define EXIT_STATUS_COUNT 256
+#define EXIT_CANNOT_RUN 126
+#define EXIT_NOT_FOUND 127
+#define EXIT_KILLED 137 /* as a shell reports it */
+
+enum stdin_form { STDIN_NONE, STDIN_JSON, STDIN_VALUE };
+enum output_form { OUTPUT_TEXT, OUTPUT_STR, OUTPUT_JSON, OUTPUT_LINES, OUTPUT_NONE };
+
+struct command {
+    struct template *template; /* NULL: each input is a line for the shell */
+    const char *shell;         /* NULL: none */
+    enum stdin_form stdin_form;
+    enum output_form output_form;
+    const mf_value *files; /* globs */
+    bool is_permanent[EXIT_STATUS_COUNT];
+    bool keeps_failed; /* of what failed attempts print, standard output is captured, too */
+    bool keeps_all;    /* the same of all attempts */
+    bool passes_on;    /* standard output is nobody's, and goes where the executor's goes */
+    size_t output_size_max;
+    char *program; /* where the first word was found; NULL: it is looked for each time */
+    uint64_t slot; /* from 1 */
+    int out;       /* a file in memory for the standard output of an attempt */
+    /* Of the attempt: */
+    struct word_list arguments;
+    struct word_list variables;
+    char **environment;
+    size_t environment_capacity;
+    char *text; /* its standard output, cut at output_size_max, with a NUL behind it */
+    size_t text_size;
+    size_t text_capacity;
+    uint64_t printed_size; /* all of it */
+};
+
+/* ---- setup.c ---- */
+
+mf_status command_set_up(mf_context *ctx, void **state);
+void command_tear_down(void *state);
+
+/* ---- surroundings.c ---- NULL and -2 where the attempt fails, with the reason as its error. */
+
+char **command_arguments(mf_context *ctx, struct command *command, const mf_value *input);
+char **command_environment(mf_context *ctx, struct command *command, const mf_value *input);
+/* A descriptor to read from; -1: standard input is empty. */
+int command_stdin(mf_context *ctx, const struct command *command, const mf_value *input);
+
+/* ---- program.c ---- */
+
+/* Run it to its end. Gives what waitpid() does; where it could not be started, as a shell would
+ * say so, and *reason_out is why (an errno; else 0). */
+int command_run(mf_context *ctx, struct command *command, char **arguments, char **environment,
+                int in, int *reason_out);
+
+/* ---- output.c ---- */
+
+/* Take up what the program has printed. False where there is no memory for it. */
+bool command_take_output(mf_context *ctx, struct command *command);
+/* Give it as the output of a success. */
+mf_status command_put_output(mf_context *ctx, const struct command *command, mf_writer *out);
+/* The files that it has made. */
+mf_status command_put_files(mf_context *ctx, const struct command *command, mf_writer *out);
+/* What --print=live shows of it, and what is captured. */
+void command_show_output(mf_context *ctx, const struct command *command, bool has_succeeded);
+
+#endif

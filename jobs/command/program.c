@@ -1,0 +1,167 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "jobs/command/command_private.h"
+
+/* How often it is looked at how much a program has printed. */
+#define LOOK_INTERVAL_MS 200
+#define PAGE ((off_t)4096)
+#define SLACK ((off_t)1 << 20)
+
+/* ---- Starting ---------------------------------------------------------------------------------
+ */
+
+/* A process group of its own, and no blocked signals. */
+static int open_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    const int code = posix_spawnattr_init(attributes);
+    if (code == 0) {
+        (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+        (void)posix_spawnattr_setpgroup(attributes, 0);
+        (void)posix_spawnattr_setsigmask(attributes, &none);
+    }
+    return code;
+}
+
+static int open_actions(posix_spawn_file_actions_t *actions, int in, int out)
+{
+    int code = posix_spawn_file_actions_init(actions);
+    if (code == 0 && in >= 0) {
+        code = posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO);
+    }
+    if (code == 0 && out >= 0) {
+        code = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
+    }
+    return code;
+}
+
+/* What is no program that the kernel knows runs as a script of sh, as with execvp(). */
+static int start_as_script(pid_t *pid_out, const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attributes, const char *path, char **arguments,
+                           char **environment)
+{
+    size_t count = 0;
+    while (arguments[count] != NULL) {
+        count++;
+    }
+    char **script = calloc(count + 2, sizeof(*script));
+    if (script == NULL) {
+        return ENOMEM;
+    }
+    script[0] = arguments[0];
+    script[1] = (char *)(uintptr_t)path;
+    memcpy(script + 2, arguments + 1, (count - 1) * sizeof(*script));
+    const int code = posix_spawn(pid_out, "/bin/sh", actions, attributes, script, environment);
+    free(script);
+    return code;
+}
+
+/* Gives an errno. */
+static int start(const struct command *command, char **arguments, char **environment, int in,
+                 pid_t *pid_out)
+{
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    const char *program = command->program;
+    int code = open_attributes(&attributes);
+    if (code != 0) {
+        return code;
+    }
+    code = open_actions(&actions, in, command->passes_on ? -1 : command->out);
+    if (code == 0) {
+        code = program != NULL
+                   ? posix_spawn(pid_out, program, &actions, &attributes, arguments, environment)
+                   : posix_spawnp(pid_out, arguments[0], &actions, &attributes, arguments,
+                                  environment);
+    }
+    if (code == ENOEXEC) {
+        code = start_as_script(pid_out, &actions, &attributes,
+                               program != NULL ? program : arguments[0], arguments, environment);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return code;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------
+ */
+
+/* What it has printed past the limit is of no use to anybody: give the memory back. */
+static void bound_output(const struct command *command)
+{
+    struct stat about;
+    const off_t keep = (off_t)command->output_size_max / PAGE * PAGE + PAGE;
+    if (fstat(command->out, &about) != 0 || about.st_size < keep + SLACK) {
+        return;
+    }
+    const off_t end = about.st_size / PAGE * PAGE;
+    if (end > keep) {
+        (void)fallocate(command->out, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, keep, end - keep);
+    }
+}
+
+/* Until it has ended, and not been reaped. */
+static void wait_for(const struct command *command, pid_t pid)
+{
+    siginfo_t info;
+    const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    while (fd >= 0) {
+        const int count = poll(&end, 1, LOOK_INTERVAL_MS);
+        if (count > 0 || (count < 0 && errno != EINTR)) {
+            break;
+        }
+        bound_output(command);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+}
+
+/* What is left of its group is ended while its own number still holds it. Orphans come to this
+ * process, which is a subreaper. */
+static int reap(pid_t pid)
+{
+    int wait_status = 0;
+    (void)kill(-pid, SIGKILL);
+    while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
+    }
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+    return wait_status;
+}
+
+int command_run(mf_context *ctx, struct command *command, char **arguments, char **environment,
+                int in, int *reason_out)
+{
+    sigset_t term;
+    sigset_t before;
+    pid_t pid = 0;
+    (void)sigemptyset(&term);
+    (void)sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, &before);
+    *reason_out = start(command, arguments, environment, in, &pid);
+    if (*reason_out == 0) {
+        mf_child_group(ctx, pid);
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (*reason_out != 0) {
+        return W_EXITCODE(*reason_out == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, 0);
+    }
+    wait_for(command, pid);
+    mf_child_group(ctx, 0);
+    return reap(pid);
+}
