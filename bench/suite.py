@@ -32,6 +32,7 @@ TEXTS = 10_000
 TEXT_SIZE = 64 * 1024
 NOTHINGS = 1_000_000_000
 CRASHES = 1_000
+COMMANDS = 4_000
 TIMEOUT_S = 1800
 
 
@@ -121,6 +122,12 @@ class Suite:
             }
         )
         print(f"{name}: {shown(value, unit)}, target {target}", file=sys.stderr, flush=True)
+
+
+def wall_seconds(command):
+    before = time.monotonic()
+    call(command)
+    return time.monotonic() - before
 
 
 def seconds_of(text):
@@ -296,6 +303,37 @@ def crashes(suite):
     suite.row("crashes", text, value, "< 30", value < 30, unit="s")
 
 
+# Commands that do nothing: what each costs is starting it, and what is around that.
+def commands(suite):
+    numbers = suite.path("numbers")
+    with open(numbers, "w") as file:
+        file.writelines(f"{i}\n" for i in range(COMMANDS))
+    program = os.path.join(suite.release, "bin", "mapfleet")
+
+    def ours():
+        run_dir = suite.path("commands")
+        words = ["exec", "-j", str(CORES), "--range", f"0:{COMMANDS}", "--run-dir", run_dir, "--", "true"]
+        seconds = wall_seconds([program, *words])
+        shutil.rmtree(run_dir)
+        return seconds
+
+    contenders = {
+        "mapfleet": ours,
+        "xargs": lambda: wall_seconds(["xargs", "-a", numbers, f"-P{CORES}", "-n1", "true"]),
+    }
+    if shutil.which("parallel"):
+        words = ["parallel", "--will-cite", "-a", numbers, f"-j{CORES}", "true"]
+        contenders["parallel"] = lambda: wall_seconds(words)
+    results = suite.turns(contenders)
+    details = {f"{name}_per_second": COMMANDS / statistics.median(results[name]) for name in contenders}
+    value = ratio(results["xargs"], results["mapfleet"])
+    text = f"{COMMANDS:,} commands that do nothing, recorded, against xargs"
+    suite.row("commands", text, value, ">= 1", value >= 1, **details)
+    if "parallel" in contenders:
+        value = ratio(results["parallel"], results["mapfleet"])
+        suite.row("commands-parallel", "the same against GNU Parallel", value, ">= 5", value >= 5)
+
+
 # ---- Idle ---------------------------------------------------------------------------------------
 
 
@@ -372,6 +410,7 @@ GROUPS = {
     "nothings": nothings,
     "isolation": isolation,
     "crashes": crashes,
+    "commands": commands,
     "idle": idle,
 }
 
