@@ -8,7 +8,7 @@
 #include "shared/quantity.h"
 #include "shared/value.h"
 
-#define FIELD_COUNT 8
+#define FIELD_COUNT 9
 #define EXIT_STATUS_MAX 255
 
 static const char *const captures[] = {[MAP_CAPTURE_FAILED] = "failed",
@@ -99,6 +99,8 @@ enum status exec_constant(const struct exec *exec, const char *statuses,
     pack_text(&pack, captures[map->capture]);
     pack_text(&pack, "output_size_max");
     pack_uint(&pack, map->output_size_max);
+    pack_text(&pack, "grace_ms");
+    pack_uint(&pack, map->grace_ns / 1000000);
     return pack_finish(&pack) == STATUS_OK
                ? STATUS_OK
                : error_set(err, STATUS_NO_MEMORY, "no memory for a command");

@@ -9,6 +9,7 @@
 
 static _Atomic int child_group;
 static _Atomic bool is_ending;
+static bool is_open;
 static struct sigaction action_before;
 
 /* As if this handler were not there. */
@@ -39,18 +40,26 @@ static void on_term(int number, siginfo_t *info, void *context)
     errno = reason;
 }
 
+void child_group_open(void)
+{
+    is_open = true;
+}
+
 void child_group_set(int group)
 {
-    static bool is_open;
+    static bool is_handled;
+    if (!is_open) {
+        return;
+    }
     if (group != 0) {
         atomic_store(&is_ending, false);
     }
     atomic_store(&child_group, group);
-    if (!is_open) {
+    if (!is_handled) {
         struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
         action.sa_sigaction = on_term;
         (void)sigemptyset(&action.sa_mask);
-        is_open = sigaction(SIGTERM, &action, &action_before) == 0;
+        is_handled = sigaction(SIGTERM, &action, &action_before) == 0;
     }
 }
 

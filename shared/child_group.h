@@ -1,5 +1,6 @@
 /* child_group.h - the process group of a program that the attempt in this process has started.
  *
+ *     child_group_open, once
  *     child_group_set(group) --SIGTERM comes: the group gets it, this process goes on-->
  *     child_group_set(0)     --SIGTERM ends this process, as ever
  *
@@ -13,6 +14,10 @@
 #define SHARED_CHILD_GROUP_H
 
 #include <stdbool.h>
+
+/* This process runs attempts and nothing else: from here on groups count. In any other, those who
+ * end attempts end none, and SIGTERM is for the process. */
+void child_group_open(void);
 
 void child_group_set(int group); /* 0: none */
 /* Has a group got a SIGTERM since one was set last? */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shared/arena.h"
+#include "shared/child_group.h"
 #include "shared/context.h"
 #include "shared/environment.h"
 #include "shared/job_description.h"
@@ -476,6 +477,7 @@ static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_
     const struct runner_options options = executor_runner_options(
         &prepared->start.as.start, (struct executor_place){.rank = prepared->rank, .slot = slot});
     outside_signal_open();
+    child_group_open();
     return run(prepared, options, fds);
 }
 

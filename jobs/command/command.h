@@ -20,10 +20,11 @@
  * output   what its standard output is: "text", "str", "json", "lines" or "none"
  * files    globs of the files that it gives back
  * permanent  exit statuses that are not to be tried again
- * capture  what becomes of what a failed one has printed: as --capture */
+ * capture  what becomes of what a failed one has printed: as --capture
+ * grace_ms  between the SIGTERM of an attempt that is to end and its SIGKILL */
 #define COMMAND_CONSTANT                                                                           \
     "{words: list<any>, shell: str, stdin: str, output: str, files: list<any>, "                   \
-    "permanent: list<int>, capture: str, output_size_max: int}"
+    "permanent: list<int>, capture: str, output_size_max: int, grace_ms: int}"
 
 void command_job(mf_registry *job);
 

@@ -38,9 +38,10 @@ struct command {
     bool keeps_all;    /* the same of all attempts */
     bool passes_on;    /* standard output is nobody's, and goes where the executor's goes */
     size_t output_size_max;
-    char *program; /* where the first word was found; NULL: it is looked for each time */
-    uint64_t slot; /* from 1 */
-    int out;       /* a file in memory for the standard output of an attempt */
+    int64_t grace_ms; /* that it has after a SIGTERM */
+    char *program;    /* where the first word was found; NULL: it is looked for each time */
+    uint64_t slot;    /* from 1 */
+    int out;          /* a file in memory for the standard output of an attempt */
     /* Of the attempt: */
     struct word_list arguments;
     struct word_list variables;

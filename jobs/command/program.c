@@ -8,12 +8,16 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "jobs/command/command_private.h"
 
 /* How often it is looked at how much a program has printed. */
 #define LOOK_INTERVAL_MS 200
+/* The same once it is to end. */
+#define END_INTERVAL_MS 20
+#define MARGIN_MS_MAX 500
 #define PAGE ((off_t)4096)
 #define SLACK ((off_t)1 << 20)
 
@@ -111,18 +115,43 @@ static void bound_output(const struct command *command)
     }
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* One that does not mind its SIGTERM is killed here, shortly before all of this process is: so what
+ * it has printed is not lost. */
+static void mind_end(mf_context *ctx, const struct command *command, pid_t pid, int64_t *ending_ms)
+{
+    const int64_t margin_ms =
+        command->grace_ms / 4 < MARGIN_MS_MAX ? command->grace_ms / 4 : MARGIN_MS_MAX;
+    if (!mf_should_stop(ctx)) {
+        return;
+    }
+    if (*ending_ms == 0) {
+        *ending_ms = now_ms();
+    } else if (now_ms() - *ending_ms >= command->grace_ms - margin_ms) {
+        (void)kill(-pid, SIGKILL);
+    }
+}
+
 /* Until it has ended, and not been reaped. */
-static void wait_for(const struct command *command, pid_t pid)
+static void wait_for(mf_context *ctx, const struct command *command, pid_t pid)
 {
     siginfo_t info;
+    int64_t ending_ms = 0;
     const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd end = {.fd = fd, .events = POLLIN};
     while (fd >= 0) {
-        const int count = poll(&end, 1, LOOK_INTERVAL_MS);
+        const int count = poll(&end, 1, ending_ms == 0 ? LOOK_INTERVAL_MS : END_INTERVAL_MS);
         if (count > 0 || (count < 0 && errno != EINTR)) {
             break;
         }
         bound_output(command);
+        mind_end(ctx, command, pid, &ending_ms);
     }
     if (fd >= 0) {
         (void)close(fd);
@@ -139,7 +168,7 @@ static int reap(pid_t pid)
     (void)kill(-pid, SIGKILL);
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
     }
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    while (waitpid(-pid, NULL, WNOHANG) > 0) {
     }
     return wait_status;
 }
@@ -161,7 +190,7 @@ int command_run(mf_context *ctx, struct command *command, char **arguments, char
     if (*reason_out != 0) {
         return W_EXITCODE(*reason_out == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, 0);
     }
-    wait_for(command, pid);
+    wait_for(ctx, command, pid);
     mf_child_group(ctx, 0);
     return reap(pid);
 }

@@ -104,6 +104,7 @@ mf_status command_set_up(mf_context *ctx, void **state)
     command->slot = slot != NULL ? strtoull(slot, NULL, 10) : 0;
     command->files = mf_field(constant, "files");
     command->output_size_max = (size_t)mf_int(mf_field(constant, "output_size_max"));
+    command->grace_ms = mf_int(mf_field(constant, "grace_ms"));
     take_forms(command, constant);
     take_permanent(command, mf_field(constant, "permanent"));
     command->out = memfd_create("mapfleet-command", MFD_CLOEXEC);

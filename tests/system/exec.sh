@@ -132,6 +132,16 @@ expect_lines out 'a
 ended'
 expect_in err '[0]: timeout: ran longer than its timeout'
 
+rule "one that does not mind SIGTERM is killed"
+exec_ --timeout 200ms --grace 400ms --shell -- 'trap "" TERM; echo {}; while :; do sleep 0.02; done' ::: a
+expect_status 1
+expect_in err '[0]: timeout: ran longer than its timeout'
+
+rule "in the rank itself commands run, too"
+exec_ --isolation none -k -- echo {} ::: a b
+expect_lines out 'a
+b'
+
 rule "outputs: text, JSON, lines, nothing, bytes"
 exec_ --print=json --by-env -- printf 'a\n\n' ::: 1
 expect_lines out '"a"'
@@ -190,6 +200,17 @@ exec_ --print=none -- echo {} ::: a
 rule "who closes the pipe ends the printing, not the run"
 "$mapfleet" exec --progress none --run-dir piped --range 0:60 -- echo {} 2>err | head -1 >/dev/null
 [ "$("$mapfleet" results piped | wc -l)" -eq 60 ] || fail "not all ran"
+
+rule "who does not read holds nothing up, and gets all of it"
+mkfifo pipe
+"$mapfleet" exec --progress none --run-dir unread --range 0:40 -- head -c 100000 /dev/zero >pipe 2>err &
+process=$!
+exec 3<pipe
+wait_for unread/run.json
+wait_for_line unread/run.json '"state": "succeeded"'
+[ "$(cat <&3 | wc -c)" -eq 4000000 ] || fail "something is missing"
+exec 3<&-
+wait "$process" || fail "exit status $?"
 
 rule "--dry-run prints ten lines that a shell reads back, and makes no folder"
 exec_ --dry-run --run-dir dry --range 0:12 -- echo {#} 'a b' "it's {}"
