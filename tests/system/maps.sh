@@ -81,6 +81,18 @@ expect_line "end 0 succeeded succeeded=50000 failed=0 outputs=50000"
 expect_line "end 2 succeeded succeeded=1 failed=0 outputs=1"
 [ "$("$mapfleet" results run --map 2)" = 49 ] || fail "the output of map 2 is another"
 
+rule "a signal ends all of them, resumable, with what they have"
+rm -rf run
+timeout 100 "$program" run basics slots=2 sleep@many.jsonl sleep@many.jsonl square:0:100 wait=2 wait >out 2>err &
+process=$!
+for _ in $(seq 600); do grep -q "^end 2 " out && break; sleep 0.1; done
+kill -TERM "$(pgrep -P "$process" -f several_maps | head -1)"
+status=0
+wait "$process" || status=$?
+expect_status 75
+[ "$("$mapfleet" results run --map 2 | wc -l)" -eq 100 ] || fail "map 2 has lost outputs"
+grep -q '"state": "interrupted"' run/run.json || fail "$(cat run/run.json)"
+
 rule "an executor that dies in one map has not cost another one anything"
 printf '%s\n' '{"value": 1, "how": "crash"}' '{"value": 2}' >crash.jsonl
 plan 3 basics slots=2 misbehave@crash.jsonl,min=1 square:0:50000 wait exit=0
