@@ -254,11 +254,11 @@ static void register_refused(mf_registry *job)
 static void expect_refused(const char *what, const char *text)
 {
     char parameters[64];
-    memset(&played, 0, sizeof(played));
     (void)snprintf(parameters, sizeof(parameters), "{\"what\":\"%s\"}", what);
     play(register_refused, "refused", parameters);
     expect_failure(text);
     cr_expect(eq(sz, played.map_count, 0), "nothing was asked for");
+    forget_played();
 }
 
 Test(workflow, a_call_that_makes_no_sense_is_refused_by_name_before_it_is_asked_for)

@@ -239,6 +239,17 @@ static void send_begin(int socket, const char *workflow, const char *parameters)
     buffer_free(&packed);
 }
 
+/* Forget it all, for the next one. */
+UNUSED static void forget_played(void)
+{
+    for (size_t i = 0; i < played.map_count; i++) {
+        buffer_free(&played.inputs[i]);
+    }
+    buffer_free(&played.output);
+    arena_free(&played.arena);
+    memset(&played, 0, sizeof(played));
+}
+
 /* Run a workflow of the job in a process of its own, with parameters as JSON. */
 UNUSED static void play(mf_job_function *function, const char *workflow, const char *parameters)
 {
