@@ -200,6 +200,7 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         return EXIT_INTERNAL;
     }
     struct run_description run = describe(request, ranks->transport);
+    files_request_tag(&request->files, request->run_dir, &run);
     launch_note_run(request->run_dir);
     const struct master_options options = {
         .transport = ranks->transport,
@@ -228,6 +229,9 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         .constant = request->constant.data,
         .constant_size = request->constant.size,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
+        .files_to = request->files.to,
+        .files_tag = request->files.tag,
+        .remote = {.data = request->files.remote.data, .size = request->files.remote.size},
     };
     request->lock = NULL;
     request->failures = NULL;

@@ -319,6 +319,14 @@ const struct option options_table[OPTION_COUNT] = {
                               .verbs = RUNS,
                               .help = "leave the attempts' working directories where they are, and "
                                       "say where"},
+    [OPTION_FILES_TO] = {.name = "--files-to",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_RUN,
+                         .verbs = BIT(VERB_MAP),
+                         .argument = "WHERE",
+                         .help = "where files that instances give back are put: a folder, or a URL "
+                                 "under\nwhich they are (s3://BUCKET/PREFIX, http://HOST/PATH); "
+                                 "default: files/\nin the run directory"},
     [OPTION_UNIT_SIZE] = {.name = "--unit-size",
                           .value = VALUE_REQUIRED,
                           .group = GROUP_RUN,

@@ -47,6 +47,7 @@ void request_free(struct request *request)
     free(request->output_type);
     free(request->run_dir);
     cache_request_free(&request->cache);
+    files_request_free(&request->files);
 }
 
 static enum status check_words(struct request *request, struct error *err)
@@ -376,6 +377,10 @@ enum status request_check_options(struct request *request, struct error *err)
     if (status == STATUS_OK && request->task != NULL) {
         status = cache_request_check(options, request->task, request->verb == VERB_EXEC,
                                      request->launch_dir, &request->cache, err);
+    }
+    if (status == STATUS_OK) {
+        status =
+            files_request_check(options, request->task, request->launch_dir, &request->files, err);
     }
     if (status == STATUS_OK) {
         status = check_isolation(options, &request->map, err);

@@ -14,6 +14,7 @@
 
 #include "cli/cache_options.h"
 #include "cli/exec.h"
+#include "cli/files_options.h"
 #include "cli/options.h"
 #include "master/failures.h"
 #include "master/inputs.h"
@@ -59,6 +60,7 @@ struct request {
     char *run_dir;
     struct cache_request cache;
     struct library library; /* of the job, where it is sent to ranks that lack it */
+    struct files_request files;
     char job_digest[2 * JOB_DIGEST_SIZE + 1];
     /* Of a run that is there already: */
     bool is_resume;    /* it was asked for */

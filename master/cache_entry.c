@@ -70,6 +70,10 @@ static enum status resolve(struct gather *gather, const uint8_t *output, size_t 
         status =
             typed_paths_visit(options->output, options->arena, gather_file, gather, &value, err);
     }
+    if (status == STATUS_OK) {
+        status = typed_paths_visit_urls(options->output, options->arena, gather_file, gather,
+                                        &value, err);
+    }
     return status == STATUS_OK ? value_encode(&value, resolved) : status;
 }
 

@@ -11,6 +11,8 @@
 #include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/pack.h"
+#include "shared/path.h"
+#include "shared/remote.h"
 #include "shared/unpack.h"
 
 /* A file that changed within this time may change again and look the same. */
@@ -39,6 +41,7 @@ struct cache_files {
     size_t count;
     uint64_t read_count;
     struct buffer bytes;
+    struct remote *remote; /* NULL: not yet */
 };
 
 enum status cache_files_create(struct cache_store *store, struct cache_files **files_out)
@@ -58,6 +61,7 @@ void cache_files_destroy(struct cache_files *files)
         return;
     }
     free(files->learned);
+    remote_destroy(files->remote);
     buffer_free(&files->bytes);
     free(files);
 }
@@ -279,9 +283,40 @@ static enum status digest_file(void *context, const char *path,
     return status;
 }
 
+/* ---- URLs -------------------------------------------------------------------------------------
+ */
+
+static enum status open_remote(struct cache_files *files, struct error *err)
+{
+    struct buffer bytes = {0};
+    if (files->remote != NULL) {
+        return STATUS_OK;
+    }
+    enum status status = remote_settings_take(&bytes);
+    if (status == STATUS_OK) {
+        const struct remote_settings settings = {.data = bytes.data, .size = bytes.size};
+        status = remote_create(&settings, &files->remote, err);
+    } else {
+        (void)error_set(err, status, "no memory to ask servers");
+    }
+    buffer_free(&bytes);
+    return status;
+}
+
+static enum status digest_url(struct cache_files *files, bool is_folder, const char *url,
+                              uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err)
+{
+    const enum status status = open_remote(files, err);
+    return status == STATUS_OK ? remote_identify(files->remote, is_folder, url, digest_out, err)
+                               : status;
+}
+
 enum status cache_files_digest(void *files, bool is_folder, const char *path,
                                uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err)
 {
+    if (path_is_url(path)) {
+        return digest_url(files, is_folder, path, digest_out, err);
+    }
     return is_folder ? file_digest_folder(path, digest_file, files, digest_out, err)
                      : digest_file(files, path, digest_out, err);
 }

@@ -5,6 +5,8 @@
  * since it could change again within the same tick of its clock. What was learned is kept in memory
  * until cache_files_save() puts it into the store.
  *
+ * What a URL stands for is told apart by what its server says (remote_identity()), asked each time.
+ *
  * Ownership: the store belongs to the caller and outlives this; NULL: nothing is remembered on
  * disk. Threads:   that of the store. Failure:   IO where a file cannot be read, with its path. A
  * store that fails is as one without digests.

@@ -32,6 +32,7 @@
 #include "master/run_file.h"
 #include "master/run_lock.h"
 #include "shared/error.h"
+#include "shared/remote_settings.h"
 #include "shared/transport.h"
 #include "shared/wire.h"
 
@@ -67,9 +68,12 @@ struct master_options {
     uint64_t gpus_per_rank;
     bool is_isolated; /* attempts run in executors */
     bool keeps_workdirs;
-    const uint8_t *constant;           /* of the map, packed */
-    size_t constant_size;              /* bytes; 0: it has none */
-    struct printer *printer;           /* of what attempts print; the caller's. NULL: nobody asks */
+    const uint8_t *constant; /* of the map, packed */
+    size_t constant_size;    /* bytes; 0: it has none */
+    struct printer *printer; /* of what attempts print; the caller's. NULL: nobody asks */
+    const char *files_to;    /* as START says */
+    const char *files_tag;
+    struct remote_settings remote;     /* for workers */
     const struct cache_options *cache; /* NULL: outputs are not kept */
     const struct library *library; /* of the job, for ranks that lack it; NULL: it is not sent */
 };

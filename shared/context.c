@@ -41,9 +41,11 @@ uint64_t mf_seed(const mf_context *ctx)
     if (ctx->keys == NULL || ctx->input == NULL) {
         return seed_of(ctx->seed, ctx->index);
     }
-    /* A file that cannot be read any more: the attempt will find out, and need no seed for that. */
-    (void)!key_make(ctx->keys, ctx->input, &key, NULL);
-    return key_seed(&key);
+    /* Of a file that cannot be read any more, the attempt will find out; of one that its server
+     * tells nothing of, no output is kept. */
+    return key_make(ctx->keys, ctx->key_input, &key, NULL) == STATUS_OK
+               ? key_seed(&key)
+               : seed_of(ctx->seed, ctx->index);
 }
 
 void *mf_state(const mf_context *ctx)

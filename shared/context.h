@@ -46,7 +46,9 @@ struct mf_context {
     /* of the attempt */
     uint64_t index;
     uint64_t attempt;
-    const mf_value *input; /* NULL: a setup */
+    const mf_value *input; /* as the function sees it; NULL: a setup */
+    const mf_value
+        *key_input; /* the same as it was given: with URLs where the function has paths */
     bool has_workdir;
     struct arena variables; /* environments of children; only beside a folder */
     struct arena texts;     /* of mf_text(), in the attempt that asked last: */
@@ -66,6 +68,7 @@ static inline void context_begin(mf_context *ctx, uint64_t index, uint64_t attem
     ctx->index = index;
     ctx->attempt = attempt;
     ctx->input = input;
+    ctx->key_input = input;
     ctx->text_size = 0;
     ctx->writer->attempt.index = index;
     ctx->writer->attempt.attempt = attempt;

@@ -193,7 +193,7 @@ static enum status put_path(struct key_maker *maker, bool is_folder, const mf_va
                             struct error *err)
 {
     uint8_t digest[FILE_DIGEST_SIZE];
-    if (path_is_url(mf_str(value))) {
+    if (path_is_url(mf_str(value)) && maker->digest == digest_plainly) {
         return value_encode(value, &maker->bytes);
     }
     enum status status = maker->digest(maker->context, is_folder, mf_str(value), digest, err);

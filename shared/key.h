@@ -37,7 +37,7 @@ struct key {
 MUST_CHECK enum status key_base_make(const char *const *texts, size_t text_count, uint64_t seed,
                                      struct buffer *out);
 
-/* Gives the digest of a file or folder; `context` is the caller's. */
+/* Gives the digest of a file or folder, or of what a URL stands for; `context` is the caller's. */
 typedef enum status key_digest(void *context, bool is_folder, const char *path,
                                uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err);
 
@@ -46,7 +46,7 @@ struct key_options {
     size_t base_size;
     const struct type *input;
     const char *ignore; /* fields of the input, by commas; NULL: none */
-    key_digest *digest; /* NULL: by reading the file */
+    key_digest *digest; /* NULL: by reading the file; a URL counts by its text */
     void *context;
 };
 

@@ -112,7 +112,8 @@ static inline const uint8_t *mf_bytes(const mf_value *value)
     return (const uint8_t *)mf_str(value);
 }
 
-/* The absolute path of a file or dir. */
+/* The absolute path of a file or dir. One that was given as a URL has been fetched, and is to be
+ * read only; it stays until the function returns. */
 static inline const char *mf_path(const mf_value *value)
 {
     return mf_str(value);
@@ -237,12 +238,13 @@ MF_EXPORT void mf_put_text(mf_writer *out, const char *text, size_t size);
 MF_EXPORT void mf_put_bytes(mf_writer *out, const void *data, size_t size);
 
 /* A file or dir that exists, where it is: an absolute path (or one relative to the folder in which
- * the run was started). It is not copied. */
+ * the run was started), or a URL (http, https, s3). It is not copied. */
 MF_EXPORT void mf_put_path(mf_writer *out, const char *path);
 
 /* A regular file that the attempt made in its working directory (a path relative to that, or an
- * absolute one inside it). It is published in the run's `files/` folder when the attempt succeeds,
- * under a name made of index, attempt and its own ending, and the output holds the published path.
+ * absolute one inside it). It is published when the attempt succeeds, in the run's `files/` folder
+ * or where --files-to says, under a name made of index, attempt and its own ending, and the output
+ * holds the published path or URL.
  * A file that is not there or lies outside the working directory fails the attempt. */
 MF_EXPORT void mf_put_file(mf_writer *out, const char *path);
 

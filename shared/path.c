@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_letter(char c)
 {
@@ -103,4 +104,19 @@ bool path_own_folder(char *path_out, size_t path_size)
     const int length = snprintf(path_out, path_size, "%s", dirname(path));
     free(path);
     return length >= 0 && (size_t)length < path_size;
+}
+
+void path_of_module(const char *name, char *path_out, size_t path_size)
+{
+    static const char *const places[] = {"mapfleet", "../lib/mapfleet", "mapfleet"};
+    char folder[PATH_MAX];
+    if (!path_own_folder(folder, sizeof(folder))) {
+        (void)snprintf(folder, sizeof(folder), ".");
+    }
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        (void)snprintf(path_out, path_size, "%s/%s/%s", folder, places[i], name);
+        if (access(path_out, R_OK) == 0) {
+            return;
+        }
+    }
 }

@@ -20,6 +20,11 @@ bool path_is_url(const char *text);
  * when it cannot be told, or does not fit. */
 bool path_own_folder(char *path_out, size_t path_size);
 
+/* Where a module of mapfleet is: in the folder `mapfleet` beside the library; or, for a program
+ * that holds the library's code, in the lib folder beside the program's own. Where it is in
+ * neither, the first place. */
+void path_of_module(const char *name, char *path_out, size_t path_size);
+
 /* The absolute path, without `.`, `..` and doubled slashes, of what `path` names, starting from
  * `base_dir` (absolute; may be NULL where `path` is absolute). Symbolic links stay, except where
  * the way leads up again out of one. */

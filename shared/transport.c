@@ -109,28 +109,11 @@ enum status transport_is_parallel(bool *is_parallel_out, struct error *err)
 
 /* ---- The module ------------------------------------------------------------------------------ */
 
-/* Beside the library; or, for a program that holds the library's code, in the lib folder beside the
- * program's own. Where it is in neither, the first place is what the error shall name. */
-static void find_module(char *path_out, size_t path_size)
-{
-    static const char *const places[] = {"mapfleet", "../lib/mapfleet", "mapfleet"};
-    char folder[PATH_MAX];
-    if (!path_own_folder(folder, sizeof(folder))) {
-        (void)snprintf(folder, sizeof(folder), ".");
-    }
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        (void)snprintf(path_out, path_size, "%s/%s/transport_mpi.so", folder, places[i]);
-        if (access(path_out, R_OK) == 0) {
-            return;
-        }
-    }
-}
-
 /* The module stays loaded for good: MPI can't be unloaded. */
 static const struct transport_face *face_load(struct error *err)
 {
     char path[PATH_MAX + 64];
-    find_module(path, sizeof(path));
+    path_of_module("transport_mpi.so", path, sizeof(path));
     /* Global: some builds of Open MPI have plugins that name no library, and look for MPI's symbols
      * among those of the program. */
     void *module = dlopen(path, RTLD_NOW | RTLD_GLOBAL);

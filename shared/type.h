@@ -108,7 +108,8 @@ enum type_origin {
 
 /* What conversion does with paths of `file` and `dir`: they must exist (a readable regular file, a
  * folder), and become absolute and normalised (no `.` or `..` or doubled slash; symbolic links
- * stay). URLs ("scheme://...") stay as they are. */
+ * stay). URLs ("scheme://...") stay as they are, if they can be fetched (url.h), for which s3 needs
+ * credentials in the environment. */
 struct type_conversion {
     enum type_origin origin;
     const char *base_dir; /* relative paths start here; an absolute path */

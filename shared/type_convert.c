@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include "shared/path.h"
+#include "shared/remote_settings.h"
 #include "shared/type.h"
 #include "shared/type_private.h"
+#include "shared/url.h"
 #include "shared/value.h"
 
 struct converter {
@@ -43,18 +45,33 @@ static MUST_CHECK enum status check_path(const struct type *type, const char *re
     return STATUS_OK;
 }
 
+/* Nothing is asked of a server yet; but what cannot work is refused. */
+static MUST_CHECK enum status check_url(const struct converter *converter,
+                                        const struct type_path *path, const struct type *type,
+                                        const char *text)
+{
+    struct error reason;
+    struct url url;
+    enum status status = url_check(text, type->kind == TYPE_DIR, &reason);
+    if (status == STATUS_OK && url_parse(text, &url, &reason) == STATUS_OK &&
+        url.scheme == URL_S3) {
+        status = remote_settings_check_own_s3(&reason);
+    }
+    return status == STATUS_OK ? status : type_fail(path, converter->err, "%s", reason.text);
+}
+
 static MUST_CHECK enum status convert_path(const struct converter *converter,
                                            const struct type_path *path, const struct type *type,
                                            const mf_value *value, mf_value *value_out)
 {
     const char *text = mf_str(value);
-    if (path_is_url(text)) {
-        *value_out = *value;
-        return STATUS_OK;
-    }
     if (strlen(text) != mf_size(value)) {
         return type_fail(path, converter->err, "expected %s, found a path with a NUL",
                          type_kind_name(type->kind));
+    }
+    if (path_is_url(text)) {
+        *value_out = *value;
+        return check_url(converter, path, type, text);
     }
     char resolved[PATH_MAX];
     struct stat found;

@@ -9,6 +9,7 @@ struct walk {
     struct arena *arena;
     typed_path_visit *visit;
     void *context;
+    bool is_of_urls; /* else of paths */
 };
 
 bool typed_paths_may_be(const struct type *type)
@@ -90,7 +91,7 @@ static enum status visit_value(const struct walk *walk, const struct type *type,
     if (mf_kind_of(value) == MF_LIST || mf_kind_of(value) == MF_MAP) {
         return visit_items(walk, type, value, err);
     }
-    if (mf_kind_of(value) != MF_STR || path_is_url(mf_str(value))) {
+    if (mf_kind_of(value) != MF_STR || path_is_url(mf_str(value)) != walk->is_of_urls) {
         return STATUS_OK;
     }
     return walk->visit(walk->context, type_kind(type) == TYPE_DIR, value, err);
@@ -101,6 +102,31 @@ enum status typed_paths_visit(const struct type *type, struct arena *arena, type
 {
     const struct walk walk = {.arena = arena, .visit = visit, .context = context};
     return visit_value(&walk, type, value, err);
+}
+
+enum status typed_paths_visit_urls(const struct type *type, struct arena *arena,
+                                   typed_path_visit *visit, void *context, mf_value *value,
+                                   struct error *err)
+{
+    const struct walk walk = {
+        .arena = arena, .visit = visit, .context = context, .is_of_urls = true};
+    return visit_value(&walk, type, value, err);
+}
+
+bool typed_paths_have_url(const struct type *type, const mf_value *value)
+{
+    if (type == NULL || !typed_paths_may_be(type) || mf_is_null(value)) {
+        return false;
+    }
+    for (size_t i = 0; i < mf_count(value); i++) {
+        const struct type *element = type_kind(type) == TYPE_RECORD
+                                         ? field_type(type, mf_key(value, i))
+                                         : type_element(type);
+        if (typed_paths_have_url(element, mf_item(value, i))) {
+            return true;
+        }
+    }
+    return mf_kind_of(value) == MF_STR && path_is_url(mf_str(value));
 }
 
 struct resolve {

@@ -24,6 +24,14 @@ MUST_CHECK enum status typed_paths_visit(const struct type *type, struct arena *
                                          typed_path_visit *visit, void *context, mf_value *value,
                                          struct error *err);
 
+/* The same for the URLs; paths are passed over. */
+MUST_CHECK enum status typed_paths_visit_urls(const struct type *type, struct arena *arena,
+                                              typed_path_visit *visit, void *context,
+                                              mf_value *value, struct error *err);
+
+/* Is any of them a URL? */
+bool typed_paths_have_url(const struct type *type, const mf_value *value);
+
 /* Make the relative paths absolute, starting from `folder`. */
 MUST_CHECK enum status typed_paths_resolve(const struct type *type, const char *folder,
                                            struct arena *arena, mf_value *value, struct error *err);

@@ -74,6 +74,9 @@ static void put_start(struct pack *pack, const struct wire_start *start)
     pack_text(pack, start->ship_token);
     pack_bytes(pack, start->constant, start->constant_size);
     pack_bool(pack, start->is_printed);
+    pack_text(pack, start->files_to != NULL ? start->files_to : "");
+    pack_text(pack, start->files_tag != NULL ? start->files_tag : "");
+    pack_bytes(pack, start->remote, start->remote_size);
     if (start->has_map) {
         pack_array(pack, MAP_ITEMS);
         put_map(pack, &start->map);

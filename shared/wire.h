@@ -52,7 +52,7 @@
 #include "shared/span.h"
 
 #ifndef WIRE_VERSION /* another in a test */
-#define WIRE_VERSION 6
+#define WIRE_VERSION 7
 #endif
 #define WIRE_DIGEST_SIZE 16
 
@@ -115,6 +115,10 @@ struct wire_start {
     const uint8_t *constant; /* packed: what the run gives to all instances of its map */
     size_t constant_size;    /* bytes; 0: nothing */
     bool is_printed;         /* what attempts print by mf_print() is wanted */
+    const char *files_to;    /* absolute folder or URL for files that are given back; "": run_dir */
+    const char *files_tag;   /* in their names there, so that those of several runs are apart */
+    const uint8_t *remote;   /* remote_settings.h; none where no file can be remote */
+    size_t remote_size;      /* bytes */
     bool has_map;            /* the run is one map: */
     struct wire_map map;
 };

@@ -138,6 +138,9 @@ static void get_start(struct decoder *decoder, struct wire_start *start)
     start->ship_token = get_text(decoder);
     start->constant = unpack_bin(in, &start->constant_size);
     start->is_printed = unpack_bool(in);
+    start->files_to = get_text(decoder);
+    start->files_tag = get_text(decoder);
+    start->remote = unpack_bin(in, &start->remote_size);
     start->has_map = !unpack_nil(in);
     if (start->has_map) {
         unpack_array_of(in, MAP_ITEMS);

@@ -2,7 +2,7 @@
 #ifndef SHARED_WIRE_PRIVATE_H
 #define SHARED_WIRE_PRIVATE_H
 
-#define START_ITEMS 18
+#define START_ITEMS 21
 #define MAP_ITEMS 6
 #define UNIT_ITEMS 7
 #define REPORT_ITEMS 5

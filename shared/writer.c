@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "shared/path.h"
+#include "shared/url.h"
 
 enum { CAPACITY_MIN = 4096 };
 
@@ -364,6 +365,13 @@ void mf_put_path(mf_writer *out, const char *path)
     }
     if (path == NULL) {
         fail(writer, STATUS_INVALID, "a path was put from NULL");
+    } else if (path_is_url(path)) {
+        struct url url;
+        if (url_parse(path, &url, &reason) == STATUS_OK) {
+            mf_put_text(out, path, strlen(path));
+        } else {
+            fail(writer, STATUS_INVALID, "%s", reason.text);
+        }
     } else if (path_resolve(writer->attempt.launch_dir, path, resolved, &found, &reason) !=
                STATUS_OK) {
         fail(writer, STATUS_INVALID, "%s", reason.text);
@@ -409,6 +417,24 @@ static struct writer_file *add_file(struct writer *writer)
     return file;
 }
 
+/* Index and attempt keep files of a map apart, its number those of several maps of a run, the tag
+ * those of several runs. NULL: no memory. */
+static char *published_name(const struct writer *writer, const char *ending)
+{
+    const struct writer_attempt *attempt = &writer->attempt;
+    const bool is_elsewhere = attempt->files_to != NULL && attempt->files_to[0] != '\0';
+    char map[32] = "";
+    char *name = NULL;
+    if (attempt->map > 0) {
+        (void)snprintf(map, sizeof(map), "map-%" PRIu64 "-", attempt->map);
+    }
+    const int size = asprintf(&name, "%s/%s%06" PRIu64 "-%" PRIu64 "-%zu%s%s%s",
+                              is_elsewhere ? attempt->files_to : "files", map, attempt->index,
+                              attempt->attempt, writer->file_count + 1, is_elsewhere ? "-" : "",
+                              is_elsewhere ? attempt->files_tag : "", ending);
+    return size >= 0 ? name : NULL;
+}
+
 /* The published name of a file of the value; a file that is put twice is published once. */
 static const char *publish(struct writer *writer, const char *source, const char *path)
 {
@@ -419,15 +445,8 @@ static const char *publish(struct writer *writer, const char *source, const char
     }
     char ending[ENDING_SIZE_MAX + 1];
     ending_of(path, ending);
-    char published[128];
-    char map[32] = "";
-    if (writer->attempt.map > 0) {
-        (void)snprintf(map, sizeof(map), "map-%" PRIu64 "-", writer->attempt.map);
-    }
-    (void)snprintf(published, sizeof(published), "files/%s%06" PRIu64 "-%" PRIu64 "-%zu%s", map,
-                   writer->attempt.index, writer->attempt.attempt, writer->file_count + 1, ending);
     char *source_copy = strdup(source);
-    char *published_copy = strdup(published);
+    char *published_copy = published_name(writer, ending);
     struct writer_file *file =
         source_copy != NULL && published_copy != NULL ? add_file(writer) : NULL;
     if (file == NULL) {

@@ -23,7 +23,8 @@
 /* A file that the value names, to be published if the attempt succeeds. */
 struct writer_file {
     char *source;    /* absolute path in the working directory */
-    char *published; /* relative to the run directory: "files/000003-0-1.jpg" */
+    char *published; /* relative to the run directory, as "files/000003-0-1.jpg"; or an absolute
+                      * path or a URL, as it was asked for */
 };
 
 struct writer_level {
@@ -40,6 +41,8 @@ struct writer_attempt {
     uint64_t map;           /* number of it within the run */
     const char *workdir;    /* NULL: none was made, so that no file can be put */
     const char *launch_dir; /* relative paths of mf_put_path() start here */
+    const char *files_to;   /* absolute folder or URL for files; NULL, "": the run directory */
+    const char *files_tag;  /* in their names there */
 };
 
 struct writer {

@@ -79,7 +79,11 @@ struct channel_control {
     _Atomic uint32_t begun; /* number of the batch that was begun last, */
     _Atomic uint32_t ended; /* and that has ended last */
     _Atomic uint64_t done;  /* instances of the batch that have a result */
-    uint64_t began_us;      /* when it began, and when it ended, by clock.h */
+    /* Its next instance waits for files since then; and when the last one had them. By clock.h; 0:
+     * none does, or has. */
+    _Atomic uint64_t waits_us;
+    _Atomic uint64_t staged_us;
+    uint64_t began_us; /* when it began, and when it ended, by clock.h */
     uint64_t ended_us;
     _Atomic uint32_t
         reads_place;        /* an attempt of the batch asked for its index or the map's size */
@@ -139,6 +143,17 @@ uint64_t channel_done(const struct channel *channel);
 uint64_t channel_began_us(const struct channel *channel, uint64_t put_us, uint64_t now_us);
 /* How long it has been running the batch, or has run it. */
 uint64_t channel_ran_us(const struct channel *channel, uint64_t put_us, uint64_t now_us);
+
+/* Does the instance that was started last wait for its files? Unbelieved. */
+static inline bool channel_waits(const struct channel *channel)
+{
+    return atomic_load(&channel->control->waits_us) != 0;
+}
+/* When the last one that had waited went on; 0: none has. Unbelieved. */
+static inline uint64_t channel_staged_us(const struct channel *channel)
+{
+    return atomic_load(&channel->control->staged_us);
+}
 
 /* What the first instances of the batch came to. The views point into the channel. */
 struct channel_result {
@@ -242,6 +257,15 @@ static inline void channel_succeed(struct channel *channel, uint64_t at)
 static inline void channel_note_place(struct channel *channel)
 {
     atomic_store_explicit(&channel->control->reads_place, 1, memory_order_relaxed);
+}
+
+/* The instance that was started waits for its files, or goes on. */
+static inline void channel_wait(struct channel *channel, uint64_t now_us, bool waits)
+{
+    if (!waits) {
+        atomic_store(&channel->control->staged_us, now_us);
+    }
+    atomic_store(&channel->control->waits_us, waits ? now_us : 0);
 }
 
 void channel_fail(struct channel *channel, uint64_t at, const struct report_failure *failure);

@@ -22,6 +22,7 @@
 #include "worker/job_place.h"
 #include "worker/outside_signal.h"
 #include "worker/runner.h"
+#include "worker/staging.h"
 
 #define CHANNELS_OF_EXECUTOR 2
 
@@ -320,6 +321,7 @@ const char *executor_kept_workdirs(void)
 void executor_remove_workdirs(void)
 {
     workdir_remove(workdirs.rank);
+    staging_leave();
 }
 
 /* NULL where there is none. Rank 0 has packed it, so that it can be read, but for lack of memory.
@@ -349,6 +351,9 @@ struct runner_options executor_runner_options(const struct wire_start *start,
         .map_size = start->has_map ? start->map.size : 0,
         .run_dir = start->run_dir,
         .launch_dir = start->launch_dir,
+        .files_to = start->files_to,
+        .files_tag = start->files_tag,
+        .remote = {.data = start->remote, .size = start->remote_size},
         .workdirs = workdirs.slot,
         .kept_workdirs = start->keeps_workdirs ? workdirs.kept : NULL,
         .rank = place.rank,
@@ -492,6 +497,7 @@ struct zygote_duties executor_duties(void)
 {
     static struct prepared prepared; /* of this process and those that it forks */
     choose_workdirs();
+    staging_begin();
     return (struct zygote_duties){.describe = describe,
                                   .prepare = prepare,
                                   .run = run_executor,

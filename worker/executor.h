@@ -61,7 +61,7 @@ MUST_CHECK enum status executor_prepare(struct zygote *zygote, uint32_t rank,
 /* Where working directories are kept; "" where none was made that is kept. Valid until the next
  * call. */
 const char *executor_kept_workdirs(void);
-/* Remove all others. For the rank, when no executor is left. */
+/* Remove all others, and what was fetched (staging.h). For the rank, when no executor is left. */
 void executor_remove_workdirs(void);
 
 /* Ring an eventfd. */

@@ -119,6 +119,12 @@ static void see_attempt(struct slot *slot, struct slot_batch *batch, uint64_t no
         slot->seen_done = done;
         slot->seen_us = now_us;
     }
+    /* The time of an attempt counts from when it has its files: others may have been before it in
+     * waiting for the same. */
+    const uint64_t staged_us = channel_staged_us(&batch->channel);
+    if (staged_us > slot->seen_us && staged_us <= now_us) {
+        slot->seen_us = staged_us;
+    }
 }
 
 static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now_us,
@@ -137,6 +143,9 @@ static enum status watch_time(struct pool *pool, struct slot *slot, uint64_t now
     }
     if (timeout_us == 0 || batch != slot_first(slot)) {
         return STATUS_OK; /* the first is about to be taken, and what was seen is of it */
+    }
+    if (pool->options.start->remote_size > 0 && channel_waits(&batch->channel)) {
+        return STATUS_OK; /* bounded by what a server may take */
     }
     see_attempt(slot, batch, now_us);
     return now_us - slot->seen_us >= timeout_us

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/path.h"
+#include "shared/remote.h"
+
 #define COPY_SIZE_MAX ((size_t)1 << 30)
 #define PIECE_SIZE 65536
 
@@ -19,13 +22,13 @@ static enum status set_reason(struct error *err, const char *what, const char *p
     return error_set(err, status_of_write(reason), "%s%s: %s", what, path, strerror(reason));
 }
 
-/* Make the folders of `path` below the run directory; those that are there already are fine. */
-static enum status make_folders(char *path, size_t run_dir_size, struct error *err)
+/* Make the folders of `path` behind its first bytes; those that are there already are fine. */
+static enum status make_folders(char *path, size_t base_size, mode_t mode, struct error *err)
 {
-    for (char *slash = strchr(path + run_dir_size + 1, '/'); slash != NULL;
+    for (char *slash = strchr(path + base_size + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        if (mkdir(path, mode) != 0 && errno != EEXIST) {
             return set_reason(err, "", path);
         }
         *slash = '/';
@@ -104,20 +107,33 @@ static enum status copy_and_rename(const char *source, const char *target, struc
     return status;
 }
 
-static enum status publish_file(const char *run_dir, const struct writer_file *file,
-                                struct error *err)
+/* Where a local one goes. */
+static enum status target_path(const char *run_dir, const char *published, char path_out[PATH_MAX],
+                               struct error *err)
+{
+    const bool is_absolute = published[0] == '/';
+    const int size = snprintf(path_out, PATH_MAX, "%s%s%s", is_absolute ? "" : run_dir,
+                              is_absolute ? "" : "/", published);
+    return size < PATH_MAX
+               ? STATUS_OK
+               : error_set(err, STATUS_LIMIT, "%s%s%s: the path is too long",
+                           is_absolute ? "" : run_dir, is_absolute ? "" : "/", published);
+}
+
+static enum status publish_locally(const char *run_dir, const struct writer_file *file,
+                                   struct error *err)
 {
     char target[PATH_MAX];
-    if (snprintf(target, sizeof(target), "%s/%s", run_dir, file->published) >=
-        (int)sizeof(target)) {
-        return error_set(err, STATUS_LIMIT, "%s/%s: the path is too long", run_dir,
-                         file->published);
+    const bool is_ours = file->published[0] != '/';
+    enum status status = target_path(run_dir, file->published, target, err);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (rename(file->source, target) == 0) {
         return STATUS_OK;
     }
     if (errno == ENOENT) {
-        const enum status status = make_folders(target, strlen(run_dir), err);
+        status = make_folders(target, is_ours ? strlen(run_dir) : 0, is_ours ? 0700 : 0777, err);
         if (status != STATUS_OK) {
             return status;
         }
@@ -128,17 +144,50 @@ static enum status publish_file(const char *run_dir, const struct writer_file *f
     if (errno == EXDEV) {
         return copy_and_rename(file->source, target, err);
     }
-    const enum status status = set_reason(err, "", target);
+    status = set_reason(err, "", target);
     error_prefix(err, "publishing %s as ", file->source);
     return status;
 }
 
-enum status publish_files(const char *run_dir, const struct writer_file *files, size_t file_count,
-                          struct error *err)
+static enum status publish_file(const struct publish_target *target, const struct writer_file *file,
+                                struct error *err)
 {
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < file_count && status == STATUS_OK; i++) {
-        status = publish_file(run_dir, &files[i], err);
+    struct remote *remote;
+    if (!path_is_url(file->published)) {
+        return publish_locally(target->run_dir, file, err);
+    }
+    enum status status = staging_remote(target->staging, &remote, err);
+    if (status == STATUS_OK) {
+        status = remote_put(remote, file->published, file->source, err);
     }
     return status;
+}
+
+/* As far as that is possible: a server that cannot be reached any more keeps it. */
+static void take_back(const struct publish_target *target, const struct writer_file *file)
+{
+    char path[PATH_MAX];
+    struct remote *remote;
+    if (path_is_url(file->published)) {
+        if (staging_remote(target->staging, &remote, NULL) == STATUS_OK) {
+            (void)!remote_remove(remote, file->published, NULL);
+        }
+    } else if (target_path(target->run_dir, file->published, path, NULL) == STATUS_OK) {
+        (void)unlink(path);
+    }
+}
+
+enum status publish_files(const struct publish_target *target, const struct writer_file *files,
+                          size_t file_count, struct error *err)
+{
+    for (size_t i = 0; i < file_count; i++) {
+        const enum status status = publish_file(target, &files[i], err);
+        if (status != STATUS_OK) {
+            for (size_t k = 0; k < i; k++) {
+                take_back(target, &files[k]);
+            }
+            return status;
+        }
+    }
+    return STATUS_OK;
 }

@@ -13,12 +13,15 @@
 #include "shared/grid.h"
 #include "shared/key.h"
 #include "shared/lz4_frame.h"
+#include "shared/path.h"
 #include "shared/quantity.h"
+#include "shared/typed_paths.h"
 #include "shared/value.h"
 #include "shared/writer.h"
 #include "worker/limits.h"
 #include "worker/outside_signal.h"
 #include "worker/publish.h"
+#include "worker/staging.h"
 
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
 #define WEIGH_INTERVAL_US 1000
@@ -30,13 +33,15 @@ struct runner {
     struct runner_options options;
     struct runner_map map; /* of the batch */
     struct mf_context context;
-    struct writer *writer; /* into the channel's outputs */
-    struct grid *grid;     /* of the inputs, where they are one */
-    struct arena values;   /* of one input */
-    struct arena checks;   /* of one output while it is checked */
-    uint64_t base;         /* bytes that this process held before its first attempt */
-    uint64_t mem;          /* bytes that an attempt of the batch may hold; 0: no bound */
-    uint64_t weighed_us;   /* when it was last looked at what this process holds */
+    struct writer *writer;   /* into the channel's outputs */
+    struct grid *grid;       /* of the inputs, where they are one */
+    struct arena values;     /* of one input */
+    struct arena checks;     /* of one output while it is checked */
+    uint64_t base;           /* bytes that this process held before its first attempt */
+    uint64_t mem;            /* bytes that an attempt of the batch may hold; 0: no bound */
+    uint64_t weighed_us;     /* when it was last looked at what this process holds */
+    struct staging *staging; /* NULL: neither inputs nor files to be put can be remote */
+    bool may_stage;          /* inputs of the map may hold URLs */
     enum type_kind output_kind;
     uint8_t plain_sizes[UINT8_MAX + 1]; /* of an output that needs no closer look, by its first
                                          * byte; 0: it does */
@@ -98,6 +103,20 @@ static void find_plain_sizes(struct runner *runner)
     }
 }
 
+/* Of an input, as the keys of rank 0 have it. */
+static enum status digest_input(void *context, bool is_folder, const char *path,
+                                uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err)
+{
+    const struct runner *runner = context;
+    if (!path_is_url(path)) {
+        return is_folder ? file_digest_folder(path, NULL, NULL, digest_out, err)
+                         : file_digest(path, digest_out, err);
+    }
+    return runner->staging != NULL && staging_identity(runner->staging, path, digest_out)
+               ? STATUS_OK
+               : error_set(err, STATUS_NOT_FOUND, "its server tells nothing of it");
+}
+
 enum status runner_create(const struct runner_options *options, struct runner **runner_out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -114,7 +133,14 @@ enum status runner_create(const struct runner_options *options, struct runner **
         runner_destroy(runner);
         return status;
     }
+    if (options->remote.size > 0 &&
+        staging_create(&options->remote, &runner->staging) != STATUS_OK) {
+        runner_destroy(runner);
+        return STATUS_NO_MEMORY;
+    }
     runner->writer->attempt.launch_dir = options->launch_dir;
+    runner->writer->attempt.files_to = options->files_to;
+    runner->writer->attempt.files_tag = options->files_tag;
     runner_fill_context(options, &runner->context);
     runner->context.writer = runner->writer;
     runner->base = limits_own(getpid());
@@ -128,7 +154,9 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
     const struct key_options keys = {.base = map->key_base,
                                      .base_size = map->key_base_size,
                                      .input = map->task->input,
-                                     .ignore = map->task->cache_ignore};
+                                     .ignore = map->task->cache_ignore,
+                                     .digest = digest_input,
+                                     .context = runner};
     key_maker_destroy(runner->context.keys);
     runner->context.keys = NULL;
     grid_close(runner->grid);
@@ -154,6 +182,7 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
     runner->context.environment = runner_environment(&runner->options, map->size);
     runner->writer->attempt.map = map->number;
     runner->output_kind = type_kind(map->task->output);
+    runner->may_stage = runner->staging != NULL && typed_paths_may_be(map->task->input);
     runner->is_weighed = map->options.mem > 0 && runner->options.channel->fd >= 0;
     find_plain_sizes(runner);
     if (is_other_size) {
@@ -169,6 +198,7 @@ void runner_destroy(struct runner *runner)
     }
     key_maker_destroy(runner->context.keys);
     grid_close(runner->grid);
+    staging_destroy(runner->staging);
     writer_destroy(runner->writer);
     context_free(&runner->context);
     arena_free(&runner->values);
@@ -200,7 +230,9 @@ static enum status finish_output(struct runner *runner, struct error *err)
     status = type_check_packed(runner->map.task->output, writer->data + writer->value_start,
                                writer_size(writer) - writer->value_start, &runner->checks, err);
     if (status == STATUS_OK && writer->file_count > 0) {
-        status = publish_files(runner->options.run_dir, writer->files, writer->file_count, err);
+        const struct publish_target target = {.run_dir = runner->options.run_dir,
+                                              .staging = runner->staging};
+        status = publish_files(&target, writer->files, writer->file_count, err);
     }
     if (status != STATUS_OK) {
         writer_rewind(writer);
@@ -451,6 +483,24 @@ static enum status next_packed(struct runner *runner, struct batch_walk *walk, m
     return status;
 }
 
+/* An input with URLs becomes as the function sees it: what is remote has been fetched. */
+static enum status stage(struct runner *runner, mf_value *input, mf_value *given_out,
+                         struct error *err)
+{
+    const struct type *type = runner->map.task->input;
+    *given_out = *input;
+    if (!typed_paths_have_url(type, input)) {
+        return STATUS_OK;
+    }
+    if (runner->map.formula.kind != FORMULA_NONE) {
+        arena_reset(&runner->values); /* the input is not in it */
+    }
+    channel_wait(runner->options.channel, clock_us(), true);
+    const enum status status = staging_take(runner->staging, type, &runner->values, input, err);
+    channel_wait(runner->options.channel, clock_us(), false);
+    return status;
+}
+
 /* An attempt that wrote where it must not is the one that is charged. One that forked lets its copy
  * come here. */
 static inline void mind_process(const struct runner *runner, uint64_t at)
@@ -530,7 +580,10 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
     struct place place = {.at = *at_io, .index = span->start, .attempt = span->attempt};
     struct error err;
     mf_value input = value_null();
+    mf_value given; /* where the input was another, with URLs */
+    const bool may_stage = runner->may_stage;
     context_begin(&runner->context, place.index, place.attempt, &input);
+    runner->context.key_input = may_stage ? &given : &input;
     for (; place.at < end && channel_claim(channel, place.at); place.at++, place.index++) {
         enum status status = STATUS_OK;
         if (formula.kind != FORMULA_NONE) {
@@ -538,11 +591,17 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
         } else {
             status = next_packed(runner, walk, &input, &err);
         }
+        if (may_stage && status == STATUS_OK) {
+            status = stage(runner, &input, &given, &err);
+        }
         if (status == STATUS_OK) {
             run_attempt(runner, &input, place, look);
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
             stop_if_enough(runner);
+        }
+        if (may_stage) {
+            staging_release(runner->staging);
         }
         if (has_end && is_late(runner, walk)) {
             channel_stop(channel);

@@ -24,6 +24,7 @@
 #include "shared/formula.h"
 #include "shared/job.h"
 #include "shared/map_options.h"
+#include "shared/remote_settings.h"
 #include "worker/channel.h"
 #include "worker/printed.h"
 
@@ -47,6 +48,9 @@ struct runner_options {
     uint64_t map_size; /* that a setup is told */
     const char *run_dir;
     const char *launch_dir;
+    const char *files_to; /* as START says */
+    const char *files_tag;
+    struct remote_settings remote;
     const char *workdirs;      /* folder of working directories */
     const char *kept_workdirs; /* the same where they stay; NULL: they do not */
     uint32_t rank;

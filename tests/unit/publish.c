@@ -23,7 +23,8 @@ static void make_source(const char *folder_of_it)
 static enum status publish(struct error *err)
 {
     const struct writer_file file = {.source = source, .published = published};
-    return publish_files(folder, &file, 1, err);
+    const struct publish_target target = {.run_dir = folder};
+    return publish_files(&target, &file, 1, err);
 }
 
 static void expect_whole(void)
@@ -53,6 +54,35 @@ Test(publish, a_file_of_another_file_system_is_copied)
     OK(publish(&err));
     expect_whole();
     (void)unlink(source);
+    folder_remove();
+}
+
+Test(publish, what_was_published_before_a_failure_is_taken_back)
+{
+    static char second[] = "files/000003-0-2.txt";
+    static char nowhere[] = "/nowhere/at/all";
+    struct error err;
+    folder_create();
+    make_source(folder);
+    const struct writer_file files[] = {{.source = source, .published = published},
+                                        {.source = nowhere, .published = second}};
+    const struct publish_target target = {.run_dir = folder};
+    cr_assert(ne(int, publish_files(&target, files, 2, &err), STATUS_OK));
+    cr_expect(ne(int, access(in_folder(published), F_OK), 0));
+    folder_remove();
+}
+
+Test(publish, an_absolute_name_is_a_file_there)
+{
+    struct error err;
+    char elsewhere[128];
+    folder_create();
+    make_source(folder);
+    (void)snprintf(elsewhere, sizeof(elsewhere), "%s/given/back/x.txt", folder);
+    const struct writer_file file = {.source = source, .published = elsewhere};
+    const struct publish_target target = {.run_dir = "/nowhere"};
+    OK(publish_files(&target, &file, 1, &err));
+    cr_expect(eq(int, access(elsewhere, F_OK), 0));
     folder_remove();
 }
 

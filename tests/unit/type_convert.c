@@ -420,14 +420,31 @@ Test(convert_path, a_path_with_a_nul_or_too_long_is_refused)
 Test(convert_path, urls_stay_as_they_are)
 {
     expect_data("file", "\"https://example.org/a/../b\"", "\"https://example.org/a/../b\"", NULL);
+    cr_assert(eq(int, setenv("AWS_ACCESS_KEY_ID", "id", 1), 0));
+    cr_assert(eq(int, setenv("AWS_SECRET_ACCESS_KEY", "secret", 1), 0));
     expect_text("dir", "s3://bucket", "\"s3://bucket\"", NULL);
-    expect_data("file", "\"git+ssh://x\"", "\"git+ssh://x\"", NULL);
+    expect_data("str", "\"git+ssh://x\"", "\"git+ssh://x\"", NULL);
     expect_data("file", "\"1s3://bucket\"", NULL,
                 "expected file, but /1s3://bucket: No such file or directory");
     expect_data("file", "\"://bucket\"", NULL,
                 "expected file, but /://bucket: No such file or directory");
     expect_data("file", "\"https:/x\"", NULL,
                 "expected file, but /https:/x: No such file or directory");
+}
+
+Test(convert_path, what_cannot_be_fetched_is_refused)
+{
+    (void)unsetenv("AWS_ACCESS_KEY_ID");
+    (void)unsetenv("AWS_SECRET_ACCESS_KEY");
+    expect_data("{a: list<file>}", "{\"a\": [\"http://host/x\", \"git+ssh://x\"]}", NULL,
+                "at .a[1]: git+ssh://x: the scheme \"git+ssh\" is not supported: expected http, "
+                "https, s3 or a path");
+    expect_data("dir", "\"http://host/x\"", NULL,
+                "http://host/x: a dir cannot be fetched by http: expected s3://BUCKET/PREFIX or a "
+                "path");
+    expect_data("file", "\"s3://bucket/x\"", NULL,
+                "no credentials for s3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set in "
+                "the environment (files below ~/.aws are not read)");
 }
 
 Test(convert_path, text_of_any_is_no_path)

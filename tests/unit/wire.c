@@ -108,6 +108,10 @@ static const struct wire_message messages[] = {
                   .is_isolated = true,
                   .keeps_workdirs = true,
                   .ship_token = "0123",
+                  .files_to = "s3://bucket/é",
+                  .files_tag = "0a1b2c3d",
+                  .remote = bytes,
+                  .remote_size = 2,
                   .has_map = true,
                   .map = A_MAP}},
     {.kind = WIRE_READY,
@@ -282,6 +286,10 @@ Test(wire, start_keeps_job_map_formula_and_folders)
     cr_expect(a->has_gpus_per_rank);
     EXPECT_FIELD(u64, a, b, gpus_per_rank);
     cr_expect(a->has_map);
+    expect_text(a->files_to, b->files_to);
+    expect_text(a->files_tag, b->files_tag);
+    cr_assert(eq(sz, a->remote_size, b->remote_size));
+    cr_expect(eq(int, memcmp(a->remote, b->remote, a->remote_size), 0));
     expect_text(a->ship_token, b->ship_token);
     decoded_free(&d);
 }

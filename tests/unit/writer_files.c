@@ -88,6 +88,49 @@ Test(writer_file, is_published_under_index_attempt_ordinal_and_its_ending)
     remove_folder(&folder);
 }
 
+Test(writer_file, goes_where_it_was_asked_for_with_the_tag_of_its_run)
+{
+    struct folder folder;
+    make_folder(&folder);
+    struct writer *writer = writer_in(&folder);
+    writer->attempt.files_to = "s3://bucket/out";
+    writer->attempt.files_tag = "0a1b2c3d";
+    mf_put_file(&writer->face, "a.jpg");
+    expect_latest(writer, "\"s3://bucket/out/000003-1-1-0a1b2c3d.jpg\"");
+    writer->attempt.files_to = "/given";
+    writer->attempt.map = 2;
+    writer_begin(writer);
+    mf_put_file(&writer->face, "a.jpg");
+    expect_latest(writer, "\"/given/map-2-000003-1-1-0a1b2c3d.jpg\"");
+    writer_destroy(writer);
+    remove_folder(&folder);
+}
+
+Test(writer_file, of_several_maps_of_a_run_have_names_of_their_own)
+{
+    struct folder folder;
+    make_folder(&folder);
+    struct writer *writer = writer_in(&folder);
+    writer->attempt.map = 1;
+    mf_put_file(&writer->face, "a.jpg");
+    expect_latest(writer, "\"files/map-1-000003-1-1.jpg\"");
+    writer_destroy(writer);
+    remove_folder(&folder);
+}
+
+Test(writer_path, that_is_a_url_is_put_as_it_is)
+{
+    struct writer *writer = writer_fine(SIZE_MAX);
+    mf_put_path(&writer->face, "https://host/a?b");
+    expect_latest(writer, "\"https://host/a?b\"");
+    writer_begin(writer);
+    mf_put_path(&writer->face, "ftp://host/a");
+    expect_end_fails(writer, STATUS_INVALID,
+                     "ftp://host/a: the scheme \"ftp\" is not supported: expected http, https, s3 "
+                     "or a path");
+    writer_destroy(writer);
+}
+
 Test(writer_file, that_is_put_twice_is_published_once)
 {
     struct folder folder;

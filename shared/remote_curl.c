@@ -1,0 +1,434 @@
+#include "shared/remote_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/buffer.h"
+#include "shared/quantity.h"
+#include "shared/remote_face.h"
+#include "shared/url.h"
+
+#define REDIRECTS_MAX 8
+#define CONNECT_MS_MAX 15000
+#define PAUSE_NS_MIN 200000000
+#define PAUSE_NS_MAX 5000000000
+#define AGENT "mapfleet/" MAPFLEET_VERSION
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+static enum status create(const struct remote_settings *settings, struct remote_client **client_out,
+                          struct error *err)
+{
+    struct remote_client *client = calloc(1, sizeof(*client));
+    if (client != NULL && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+        client->curl = curl_easy_init();
+    }
+    if (client == NULL || client->curl == NULL) {
+        free(client);
+        return error_set(err, STATUS_NO_MEMORY, "no memory to fetch files");
+    }
+    client->settings = *settings;
+    client->tries = remote_settings_tries(settings);
+    client->stall_us = remote_settings_stall_us(settings);
+    *client_out = client;
+    return STATUS_OK;
+}
+
+static void destroy(struct remote_client *client)
+{
+    curl_easy_cleanup(client->curl);
+    free(client);
+}
+
+const struct remote_face *mapfleet_remote_face(void)
+{
+    static const struct remote_face face = {.version = MAPFLEET_VERSION,
+                                            .create = create,
+                                            .destroy = destroy,
+                                            .head = client_head,
+                                            .get = client_get,
+                                            .put = client_put,
+                                            .remove = client_remove,
+                                            .list = client_list};
+    return &face;
+}
+
+/* ---- Where to ---------------------------------------------------------------------------------
+ */
+
+static const char *endpoint_of(const struct remote_client *client)
+{
+    const char *endpoint = remote_setting(&client->settings, "AWS_ENDPOINT_URL_S3");
+    return endpoint != NULL ? endpoint : remote_setting(&client->settings, "AWS_ENDPOINT_URL");
+}
+
+static const char *region_of(const struct remote_client *client)
+{
+    const char *region = remote_setting(&client->settings, "AWS_REGION");
+    region = region != NULL ? region : remote_setting(&client->settings, "AWS_DEFAULT_REGION");
+    return region != NULL ? region : "us-east-1";
+}
+
+/* Another server than Amazon's has buckets in its path, and so has a bucket with dots, for which no
+ * certificate would hold. A listing is of the bucket itself, with no slash behind it. */
+static enum status s3_address(const struct remote_client *client, const struct request *request,
+                              const struct url *url, struct buffer *out)
+{
+    char key[URL_SIZE_MAX];
+    const char *endpoint = endpoint_of(client);
+    const int bucket_size = (int)url->host_size;
+    const bool has_key = request->query == NULL;
+    enum status status;
+    if (!url_encode_path(has_key ? url->path : "", key, sizeof(key))) {
+        return STATUS_LIMIT;
+    }
+    if (endpoint != NULL) {
+        size_t size = strlen(endpoint);
+        while (size > 0 && endpoint[size - 1] == '/') {
+            size--;
+        }
+        status = buffer_printf(out, "%.*s/%.*s%s%s", (int)size, endpoint, bucket_size, url->host,
+                               has_key ? "/" : "", key);
+    } else if (memchr(url->host, '.', url->host_size) != NULL) {
+        status = buffer_printf(out, "https://s3.%s.amazonaws.com/%.*s%s%s", region_of(client),
+                               bucket_size, url->host, has_key ? "/" : "", key);
+    } else {
+        status = buffer_printf(out, "https://%.*s.s3.%s.amazonaws.com/%s", bucket_size, url->host,
+                               region_of(client), key);
+    }
+    if (status == STATUS_OK && request->query != NULL) {
+        status = buffer_printf(out, "?%s", request->query);
+    }
+    return status;
+}
+
+/* ---- One try ----------------------------------------------------------------------------------
+ */
+
+struct
+try {
+    const struct request *request;
+    bool is_s3;
+    struct answer *answer;
+    enum status status; /* of what the caller did with the body */
+    struct error error;
+};
+
+static bool is_good(const struct request *request, long code)
+{
+    return (code >= 200 && code < 300) ||
+           (code != 0 && (code == request->accepted[0] || code == request->accepted[1]));
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *context)
+{
+    struct try *try = context;
+    long code;
+    (void)one;
+    if (size > 5 && strncmp(line, "HTTP/", 5) == 0) {
+        const char *blank = memchr(line, ' ', size);
+        code = blank != NULL ? strtol(blank, NULL, 10) : 0;
+        answer_begin(try->answer, code);
+    } else {
+        answer_take_header(try->answer, try->is_s3, line, size);
+    }
+    return size;
+}
+
+static size_t on_body(char *data, size_t one, size_t size, void *context)
+{
+    struct try *try = context;
+    struct answer *answer = try->answer;
+    (void)one;
+    if (!is_good(try->request, answer->code)) {
+        const size_t left = sizeof(answer->reason) - answer->reason_size;
+        const size_t taken = size < left ? size : left;
+        memcpy(answer->reason + answer->reason_size, data, taken);
+        answer->reason_size += taken;
+        return size;
+    }
+    if (try->request->take == NULL || answer->code >= 300) {
+        return size;
+    }
+    try->status = try->request->take(try->request->context, answer, data, size, &try->error);
+    return try->status == STATUS_OK ? size : 0;
+}
+
+static size_t on_upload(char *data, size_t one, size_t size, void *context)
+{
+    FILE *upload = context;
+    const size_t read = fread(data, one, size, upload);
+    return ferror(upload) != 0 ? CURL_READFUNC_ABORT : read;
+}
+
+/* A redirect, or an answer that asks for a password, may want it again. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    return fseeko(context, offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+static void set_s3(struct remote_client *client, char *signature, size_t signature_size)
+{
+    CURL *curl = client->curl;
+    const char *id = remote_setting(&client->settings, "AWS_ACCESS_KEY_ID");
+    const char *secret = remote_setting(&client->settings, "AWS_SECRET_ACCESS_KEY");
+    (void)snprintf(signature, signature_size, "aws:amz:%s:s3", region_of(client));
+    (void)curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, signature);
+    (void)curl_easy_setopt(curl, CURLOPT_USERNAME, id != NULL ? id : "");
+    (void)curl_easy_setopt(curl, CURLOPT_PASSWORD, secret != NULL ? secret : "");
+}
+
+static void set_method(CURL *curl, const struct request *request)
+{
+    if (strcmp(request->method, "HEAD") == 0) {
+        (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    } else if (strcmp(request->method, "PUT") == 0) {
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_size);
+        (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
+        (void)curl_easy_setopt(curl, CURLOPT_READDATA, request->upload);
+        (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
+        (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, request->upload);
+    } else if (strcmp(request->method, "GET") != 0) {
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    }
+}
+
+/* Slower than this for as long as a stall is one, too. */
+#define BYTES_A_SECOND_MIN 100
+
+static void set_options(struct remote_client *client, struct try *try)
+{
+    CURL *curl = client->curl;
+    curl_easy_reset(curl);
+    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->curl_text);
+    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, AGENT);
+    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX);
+    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)BYTES_A_SECOND_MIN);
+    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(client->stall_us / 1000000));
+    (void)curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 200L);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, try);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, try);
+    if (try->is_s3) {
+        (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    } else {
+        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+        (void)curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    }
+    const char *authorities = remote_setting(&client->settings, "AWS_CA_BUNDLE");
+    if (authorities != NULL && try->is_s3) {
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
+    }
+}
+
+static bool add_header(struct curl_slist **headers, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(*headers, text);
+    *headers = longer != NULL ? longer : *headers;
+    return longer != NULL;
+}
+
+/* 7.88 adds neither of these itself, and signs what stands here. */
+static enum status add_s3_headers(const struct remote_client *client, struct curl_slist **headers,
+                                  struct error *err)
+{
+    const char *token = remote_setting(&client->settings, "AWS_SESSION_TOKEN");
+    struct buffer line = {0};
+    bool is_added = add_header(headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
+    if (is_added && token != NULL) {
+        is_added = buffer_printf(&line, "x-amz-security-token: %s", token) == STATUS_OK &&
+                   buffer_append_byte(&line, '\0') == STATUS_OK &&
+                   add_header(headers, (const char *)line.data);
+    }
+    buffer_free(&line);
+    return is_added ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for a request");
+}
+
+/* The address is in `address`; `code_out` tells what libcurl said. */
+static enum status perform_once(struct remote_client *client, const char *address, struct try *try,
+                                CURLcode *code_out, struct error *err)
+{
+    const struct request *request = try->request;
+    char signature[128];
+    struct curl_slist *headers = NULL;
+    enum status status = STATUS_OK;
+    set_options(client, try);
+    set_method(client->curl, request);
+    (void)curl_easy_setopt(client->curl, CURLOPT_URL, address);
+    if (try->is_s3) {
+        set_s3(client, signature, sizeof(signature));
+        status = add_s3_headers(client, &headers, err);
+    }
+    if (status == STATUS_OK && request->prepare != NULL) {
+        status = request->prepare(request->context, &headers, err);
+    }
+    if (status == STATUS_OK) {
+        (void)curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+        answer_begin(try->answer, 0);
+        client->curl_text[0] = '\0';
+        *code_out = curl_easy_perform(client->curl);
+    }
+    curl_slist_free_all(headers);
+    return status;
+}
+
+/* ---- Tries ------------------------------------------------------------------------------------
+ */
+
+/* May the same request be answered later? A server that is full or busy says 5xx or 429. */
+static bool may_pass_code(long code)
+{
+    return code == 408 || code == 425 || code == 429 || code >= 500;
+}
+
+static bool may_pass(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* libcurl's own words for these would tell of its options. */
+static const char *text_of(const struct remote_client *client, CURLcode code,
+                           char text_out[CURL_ERROR_SIZE])
+{
+    char stall[QUANTITY_TEXT_SIZE];
+    if (code == CURLE_TOO_MANY_REDIRECTS) {
+        (void)snprintf(text_out, CURL_ERROR_SIZE, "more than %d redirects", REDIRECTS_MAX);
+    } else if (code == CURLE_OPERATION_TIMEDOUT && strstr(client->curl_text, "too slow") != NULL) {
+        (void)snprintf(text_out, CURL_ERROR_SIZE, "nothing came for %s",
+                       quantity_time_text(client->stall_us * 1000, stall));
+    } else {
+        (void)snprintf(text_out, CURL_ERROR_SIZE, "%s",
+                       client->curl_text[0] != '\0' ? client->curl_text : curl_easy_strerror(code));
+    }
+    return text_out;
+}
+
+enum outcome { DONE, AGAIN, FINAL };
+
+/* What came of a try; where it is not DONE, the text is set, without the URL. */
+static enum outcome judge(const struct remote_client *client, const struct try *try, CURLcode code,
+                          enum status *status_out, struct error *err)
+{
+    char text[CURL_ERROR_SIZE];
+    char reason[REMOTE_REASON_SIZE];
+    const struct request *request = try->request;
+    if (try->status != STATUS_OK) {
+        *status_out = error_set(err, try->status, "%s", try->error.text);
+        return FINAL;
+    }
+    if (code != CURLE_OK) {
+        *status_out = error_set(err, STATUS_IO, "%s", text_of(client, code, text));
+        return may_pass(code) ? AGAIN : FINAL;
+    }
+    if (!is_good(request, try->answer->code)) {
+        const long answered = try->answer->code;
+        *status_out =
+            error_set(err, answered == 404 || answered == 410 ? STATUS_NOT_FOUND : STATUS_IO, "%s",
+                      answer_reason(try->answer, reason));
+        return may_pass_code(answered) ? AGAIN : FINAL;
+    }
+    *status_out =
+        request->check != NULL ? request->check(request->context, try->answer, err) : STATUS_OK;
+    return *status_out == STATUS_OK ? DONE : *status_out == STATUS_IO ? AGAIN : FINAL;
+}
+
+/* Others fail at the same time, and should not come again at the same time. */
+static void pause_after(uint64_t tries_done)
+{
+    const unsigned doublings = tries_done < 10 ? (unsigned)tries_done - 1 : 9;
+    const uint64_t full_ns = (uint64_t)PAUSE_NS_MIN << doublings;
+    const uint64_t most_ns = full_ns < PAUSE_NS_MAX ? full_ns : PAUSE_NS_MAX;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    const uint64_t pause_ns = most_ns / 2 + (uint64_t)now.tv_nsec * 7919 % (most_ns / 2);
+    const struct timespec pause = {.tv_sec = (time_t)(pause_ns / 1000000000),
+                                   .tv_nsec = (long)(pause_ns % 1000000000)};
+    (void)nanosleep(&pause, NULL);
+}
+
+static enum status address_of(const struct remote_client *client, const struct request *request,
+                              bool *is_s3_out, struct buffer *address, struct error *err)
+{
+    struct url url;
+    enum status status = url_parse(request->url, &url, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *is_s3_out = url.scheme == URL_S3;
+    if (*is_s3_out) {
+        status = remote_settings_check_s3(&client->settings, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        status = s3_address(client, request, &url, address);
+    } else {
+        status = buffer_printf(address, "%s", request->url);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append_byte(address, '\0');
+    }
+    return status == STATUS_OK ? status : error_set(err, status, "no memory for a request");
+}
+
+enum status client_perform(struct remote_client *client, const struct request *request,
+                           struct answer *answer_out, struct error *err)
+{
+    struct try try = {.request = request, .answer = answer_out};
+    struct buffer address = {0};
+    struct error reason = {""};
+    char shown[URL_SIZE_MAX];
+    uint64_t done = 0;
+    enum outcome outcome = AGAIN;
+    enum status status = address_of(client, request, &try.is_s3, &address, err);
+    if (status != STATUS_OK) {
+        buffer_free(&address);
+        return status;
+    }
+    while (status == STATUS_OK && outcome == AGAIN) {
+        CURLcode code = CURLE_OK;
+        status = perform_once(client, (const char *)address.data, &try, &code, &reason);
+        if (status != STATUS_OK) {
+            break;
+        }
+        outcome = judge(client, &try, code, &status, &reason);
+        if (outcome == AGAIN && ++done < client->tries) {
+            pause_after(done);
+            status = STATUS_OK;
+        }
+    }
+    buffer_free(&address);
+    if (status != STATUS_OK) {
+        char tries[48] = "";
+        if (done > 1) {
+            (void)snprintf(tries, sizeof(tries), " (%llu tries)", (unsigned long long)done);
+        }
+        (void)error_set(err, status, "%.512s: %.400s%s", url_show(request->url, shown), reason.text,
+                        tries);
+    }
+    return status;
+}

@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+"""A server of files for tests, on a loopback port of its own: file_server.py FOLDER
+
+It writes its port to FOLDER/port once it listens, and a line for each request to FOLDER/requests:
+METHOD PATH STATUS RANGE. The first part of a path says how it behaves:
+
+  /good/BYTES/NAME      a file of so many bytes, the first line of which is their number; with ETag,
+                        Last-Modified, HEAD, Range, If-Range, If-None-Match
+  /plain/BYTES/NAME     the same without anything that tells one content from another
+  /some/...             as good, but three of ten requests fail, each in a way of its own
+  /cut/...              as good, but the first two answers end in the middle
+  /torn/BYTES/NAME      as plain, and the first two end in the middle
+  /long/...             as good, but no answer ever is as long as it says
+  /digest/...           as plain, with a Digest that is wrong the first time
+  /baddigest/...        and always
+  /stall/...            nothing comes after the first half
+  /loop/...             redirects for ever
+  /error/CODE/...       this status
+  /versions/NAME        what FOLDER/versions/NAME holds, with an ETag of its content
+  /put/...              PUT, GET and DELETE of what was put, kept in FOLDER/put
+  /s3/BUCKET/KEY        s3: PUT, GET, HEAD, DELETE and listings of FOLDER/s3; signatures are checked
+"""
+import base64
+import email.utils
+import hashlib
+import hmac
+import http.server
+import os
+import random
+import socket
+import sys
+import threading
+import urllib.parse
+from xml.sax.saxutils import escape
+
+FOLDER = os.path.abspath(sys.argv[1])
+KEYS = {"test-id": "test/secret+key"}
+LOCK = threading.Lock()
+RANDOM = random.Random(1)
+COUNTS = {}
+
+
+def content(size):
+    head = b"%d\n" % size
+    return (head + b"0123456789abcdef" * (size // 16 + 1))[:size]
+
+
+def times(path):
+    """How often this path was asked for before."""
+    with LOCK:
+        COUNTS[path] = COUNTS.get(path, 0) + 1
+        return COUNTS[path] - 1
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def note(self, status):
+        with LOCK, open(f"{FOLDER}/requests", "a") as log:
+            log.write(f"{self.command} {self.path} {status} {self.headers.get('Range', '-')}\n")
+
+    def reply(self, status, body=b"", headers=(), length=None, sent=None):
+        self.note(status)
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body if sent is None else body[:sent])
+        if sent is not None or length is not None:
+            self.wfile.flush()
+            self.hang_up()
+
+    def hang_up(self):
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def serve(self, body, etag, sent=None, length=None):
+        """As a good server does; `sent` bytes of it, or with a wrong length."""
+        headers = [("ETag", etag), ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")]
+        if self.headers.get("If-None-Match") == etag:
+            return self.reply(304, b"", headers)
+        asked = self.headers.get("Range", "")
+        if asked.startswith("bytes=") and self.headers.get("If-Range", etag) == etag:
+            start = int(asked[6:].rstrip("-"))
+            if start >= len(body):
+                return self.reply(416, b"", headers)
+            headers.append(("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}"))
+            return self.reply(206, body[start:], headers, length, sent)
+        return self.reply(200, body, headers, length, sent)
+
+    def some(self, body, etag):
+        with LOCK:
+            chance = RANDOM.random()
+        if chance < 0.1:
+            return self.reply(503, b"busy")
+        if chance < 0.2:
+            self.note("reset")
+            return self.hang_up()
+        if chance < 0.3:
+            return self.serve(body, etag, sent=len(body) // 3)
+        return self.serve(body, etag)
+
+    def stall(self, body):
+        self.note("stall")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        self.connection.recv(1)  # until the client gives up
+        self.close_connection = True
+
+    def do_GET(self):
+        kind, _, rest = self.path.lstrip("/").partition("/")
+        if kind == "s3":
+            return self.s3(rest)
+        if kind == "put":
+            return self.get_put(rest)
+        if kind == "loop":
+            return self.reply(302, b"", [("Location", f"/loop/{times('loop')}")])
+        if kind == "error":
+            return self.reply(int(rest.split("/")[0]), b"no")
+        if kind == "versions":
+            body = open(f"{FOLDER}/versions/{rest}", "rb").read()
+            return self.serve(body, '"%s"' % hashlib.sha1(body).hexdigest())
+        body = content(int(rest.split("/")[0]))
+        etag = '"%s"' % hashlib.sha1(self.path.encode()).hexdigest()[:12]
+        if kind == "good":
+            return self.serve(body, etag)
+        if kind == "some":
+            return self.some(body, etag)
+        if kind == "plain":
+            return self.reply(200, body)
+        if kind == "stall":
+            return self.stall(body)
+        if kind == "long":
+            return self.serve(body, etag, length=2 * len(body))
+        is_early = times(self.path) < 2
+        if kind == "cut":
+            return self.serve(body, etag, sent=len(body) // 3 if is_early else None)
+        if kind == "torn":
+            return self.reply(200, body, sent=len(body) // 2 if is_early else None)
+        if kind in ("digest", "baddigest"):
+            right = hashlib.sha256(body).digest()
+            wrong = kind == "baddigest" or times(self.path + "#") == 0
+            digest = base64.b64encode(hashlib.sha256(b"other").digest() if wrong else right)
+            return self.reply(200, body, [("Digest", "sha-256=" + digest.decode())])
+        return self.reply(404)
+
+    do_HEAD = do_GET
+
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        kind, _, rest = self.path.lstrip("/").partition("/")
+        if kind == "s3":
+            return self.s3(rest, body)
+        if kind != "put":
+            return self.reply(403, b"no")
+        if rest.startswith("shaky/") and times(self.path) == 0:
+            return self.reply(503, b"busy")
+        if rest.startswith("second/") and "-0-2" in rest:  # of each attempt the second file
+            return self.reply(403, b"no")
+        path = f"{FOLDER}/put/{rest}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(body)
+        return self.reply(201)
+
+    def do_DELETE(self):
+        kind, _, rest = self.path.lstrip("/").partition("/")
+        if kind == "s3":
+            return self.s3(rest)
+        path = f"{FOLDER}/put/{rest}"
+        if not os.path.exists(path):
+            return self.reply(404)
+        os.remove(path)
+        return self.reply(204)
+
+    def get_put(self, rest):
+        path = f"{FOLDER}/put/{rest}"
+        if not os.path.exists(path):
+            return self.reply(404)
+        body = open(path, "rb").read()
+        return self.serve(body, '"%s"' % hashlib.sha1(body).hexdigest())
+
+    # ---- s3 ------------------------------------------------------------------------------------
+
+    def refuse(self, status, code):
+        return self.reply(status, f"<Error><Code>{code}</Code></Error>".encode())
+
+    def signature(self, words, secret):
+        """What the signature of this request is to be, by Amazon's description of version 4."""
+        path, _, query = self.path.partition("?")
+        signed = words["SignedHeaders"].split(";")
+        headers = "".join(f"{name}:{' '.join(self.headers[name].split())}\n" for name in signed)
+        pairs = sorted(pair if "=" in pair else pair + "=" for pair in query.split("&") if pair)
+        request = "\n".join([self.command, path, "&".join(pairs), headers, ";".join(signed),
+                             self.headers["x-amz-content-sha256"]])
+        date, region, service, end = words["scope"]
+        text = "\n".join(["AWS4-HMAC-SHA256", self.headers["x-amz-date"],
+                          "/".join(words["scope"]), hashlib.sha256(request.encode()).hexdigest()])
+        key = b"AWS4" + secret.encode()
+        for part in (date, region, service, end):
+            key = hmac.new(key, part.encode(), "sha256").digest()
+        return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+    def is_signed(self):
+        given = self.headers.get("Authorization", "")
+        if not given.startswith("AWS4-HMAC-SHA256 "):
+            return "AccessDenied"
+        words = dict(word.strip().split("=", 1) for word in given.split(" ", 1)[1].split(","))
+        key, *scope = words["Credential"].split("/")
+        words["scope"] = scope
+        if key not in KEYS:
+            return "InvalidAccessKeyId"
+        right = self.signature(words, KEYS[key])
+        return None if hmac.compare_digest(right, words["Signature"]) else "SignatureDoesNotMatch"
+
+    def s3(self, rest, body=None):
+        reason = self.is_signed()
+        if reason:
+            return self.refuse(403, reason)
+        name, _, query = rest.partition("?")
+        bucket, _, key = urllib.parse.unquote(name).partition("/")
+        if not os.path.isdir(f"{FOLDER}/s3/{bucket}"):
+            return self.refuse(404, "NoSuchBucket")
+        if not key and self.command == "GET":
+            return self.listing(bucket, dict(urllib.parse.parse_qsl(query, True)))
+        path = f"{FOLDER}/s3/{bucket}/{key}"
+        if self.command == "PUT":
+            md5 = self.headers.get("Content-MD5")
+            if md5 and base64.b64decode(md5) != hashlib.md5(body).digest():
+                return self.refuse(400, "BadDigest")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(body)
+            return self.reply(200)
+        if not os.path.isfile(path):
+            return self.refuse(404, "NoSuchKey")
+        if self.command == "DELETE":
+            os.remove(path)
+            return self.reply(204)
+        body = open(path, "rb").read()
+        return self.serve(body, '"%s"' % hashlib.md5(body).hexdigest())
+
+    def listing(self, bucket, query):
+        """Three to a page, so that there are several."""
+        root = f"{FOLDER}/s3/{bucket}"
+        keys = sorted(os.path.relpath(os.path.join(folder, name), root)
+                      for folder, _, names in os.walk(root) for name in names)
+        prefix = query.get("prefix", "")
+        after = query.get("continuation-token", "")
+        keys = [key for key in keys if key.startswith(prefix) and key > after]
+        if os.path.exists(f"{FOLDER}/hostile"):
+            keys = [prefix + "../../escaped"]
+        page, rest = keys[:3], keys[3:]
+        items = ""
+        for key in page:
+            path = f"{root}/{key}"
+            body = open(path, "rb").read() if os.path.exists(path) else b""
+            items += (f"<Contents><Key>{escape(urllib.parse.quote(key))}</Key><ETag>&quot;"
+                      f"{hashlib.md5(body).hexdigest()}&quot;</ETag><Size>{len(body)}</Size>"
+                      "</Contents>")
+        token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if rest else ""
+        more = "true" if rest else "false"
+        return self.reply(200, f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
+                          f"<EncodingType>url</EncodingType><IsTruncated>{more}</IsTruncated>"
+                          f"{token}{items}</ListBucketResult>".encode())
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        pass  # clients that have hung up
+
+
+def main():
+    os.makedirs(FOLDER, exist_ok=True)
+    server = Server(("127.0.0.1", 0), Handler)
+    with open(f"{FOLDER}/port.new", "w") as file:
+        file.write(str(server.server_port))
+    os.rename(f"{FOLDER}/port.new", f"{FOLDER}/port")
+    server.serve_forever()
+
+
+main()

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# The same by s3, from a server that checks signatures (file_server.py).
+here=$(realpath "$(dirname "$0")")
+source "$here/support.sh"
+
+job=$MAPFLEET_BUILD_DIR/tests/jobs/fetched.so
+export TMPDIR=$scratch/tmp
+export MAPFLEET_FETCH_TRIES=2
+mkdir -p served/s3/bucket "$TMPDIR"
+/usr/bin/python3 "$here/file_server.py" served 2>server-errors &
+server=$!
+trap 'kill "$server"; rm -rf "$scratch"' EXIT
+wait_for served/port
+export AWS_ENDPOINT_URL=http://127.0.0.1:$(cat served/port)/s3
+export AWS_ACCESS_KEY_ID=test-id AWS_SECRET_ACCESS_KEY=test/secret+key AWS_REGION=eu-central-1
+bucket=served/s3/bucket
+runs=0
+
+# make KEY BYTES: an object.
+make() {
+    mkdir -p "$(dirname "$bucket/$1")"
+    echo "$2" >"$bucket/$1"
+    truncate -s "$2" "$bucket/$1"
+}
+
+# fetch RANKS TASK [OPTION...]: a map over the lines of `urls`.
+fetch() {
+    local ranks=$1 task=$2
+    shift 2
+    runs=$((runs + 1))
+    rm -f seen served/requests
+    run "$ranks" map "$job:$task" --inputs urls --input-format txt --run-dir "run-$runs" --print "$@"
+}
+
+rule "objects come by their keys, whatever characters these have, and go back under a prefix"
+make photos/a.jpg 1000
+make 'photos/b c+d&é?#%41.jpg' 2000
+make photos/deep/e.jpg 3000
+printf '%s\n' s3://bucket/photos/a.jpg 's3://bucket/photos/b c+d&é?#%41.jpg' \
+    s3://bucket/photos/deep/e.jpg >urls
+fetch 3 copy --files-to s3://bucket/copies
+expect_status 0
+expect_lines <(sed -E 's/-[0-9a-f]{8}\./-TAG./' out) "$(printf '"s3://bucket/copies/%s-TAG.jpg"\n' \
+    000000-0-1 000001-0-1 000002-0-1)"
+i=0
+while read -r copy; do
+    i=$((i + 1))
+    original=$bucket/$(sed -n "$i"p urls | cut -d/ -f4-)
+    cmp "$original" "$bucket/$(tr -d '"' <<<"$copy" | cut -d/ -f4-)" || fail "$copy differs"
+done <out
+
+rule "what was put is the input of the next map"
+tr -d '"' <out >urls
+fetch 0 size
+expect_status 0
+expect_lines out $'1000\n2000\n3000'
+
+rule "a prefix is a dir, with all below it, also where the listing has several pages"
+make tree/one 10
+make tree/two/three 20
+make tree/two/four 30
+make tree/five 40
+make tree/six/seven/eight 50
+make treehouse 60
+printf '%s\n' s3://bucket/tree s3://bucket/tree/ >urls
+fetch 0 names
+expect_status 0
+expect_lines out '["five","one","six/seven/eight","two/four","two/three"]
+["five","one","six/seven/eight","two/four","two/three"]'
+
+rule "a key that would lead out of its folder is refused"
+touch served/hostile
+printf '%s\n' s3://bucket/tree >urls
+fetch 0 names
+expect_status 1
+expect_in err 'the key "tree/../../escaped" can be no path below a folder'
+[ -z "$(find "$scratch" -name escaped)" ] || fail "it has escaped"
+rm served/hostile
+
+rule "a prefix with nothing below it, an object and a bucket that are not there, say so"
+printf '%s\n' s3://bucket/nothing/ s3://other/x/ >urls
+fetch 0 names --policy run-all
+expect_status 1
+expect_in err "s3://bucket/nothing/: there is nothing below it"
+expect_in err "s3://other/x/: HTTP 404 (NoSuchBucket)"
+printf '%s\n' s3://bucket/missing >urls
+fetch 0 size
+expect_status 1
+expect_in err "s3://bucket/missing: HTTP 404 (NoSuchKey)"
+
+rule "wrong keys are told as the server does, and never shown"
+printf '%s\n' s3://bucket/photos/a.jpg >urls
+AWS_SECRET_ACCESS_KEY=wrong-secret fetch 0 size
+expect_status 1
+expect_in err "HTTP 403 (SignatureDoesNotMatch)"
+expect_not_in err wrong-secret
+AWS_ACCESS_KEY_ID=nobody fetch 0 copy --files-to s3://bucket/copies
+expect_status 1
+expect_in err "HTTP 403 (InvalidAccessKeyId)"
+for file in "run-$runs"/*; do
+    [ ! -f "$file" ] || ! grep -q test/secret "$file" || fail "a secret is in $file"
+done
