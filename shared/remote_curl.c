@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "shared/buffer.h"
+#include "shared/clock.h"
 #include "shared/quantity.h"
 #include "shared/remote_face.h"
 #include "shared/url.h"
@@ -107,11 +108,14 @@ static enum status s3_address(const struct remote_client *client, const struct r
 /* ---- One try ----------------------------------------------------------------------------------
  */
 
-struct
-try {
+struct trial {
     const struct request *request;
+    uint64_t stall_us;
     bool is_s3;
     struct answer *answer;
+    curl_off_t moved; /* bytes, either way, as seen last */
+    uint64_t moved_us;
+    bool is_stalled;
     enum status status; /* of what the caller did with the body */
     struct error error;
 };
@@ -124,36 +128,37 @@ static bool is_good(const struct request *request, long code)
 
 static size_t on_header(char *line, size_t one, size_t size, void *context)
 {
-    struct try *try = context;
+    struct trial *trial = context;
     long code;
     (void)one;
     if (size > 5 && strncmp(line, "HTTP/", 5) == 0) {
         const char *blank = memchr(line, ' ', size);
         code = blank != NULL ? strtol(blank, NULL, 10) : 0;
-        answer_begin(try->answer, code);
+        answer_begin(trial->answer, code);
     } else {
-        answer_take_header(try->answer, try->is_s3, line, size);
+        answer_take_header(trial->answer, trial->is_s3, line, size);
     }
     return size;
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
-    struct try *try = context;
-    struct answer *answer = try->answer;
+    struct trial *trial = context;
+    struct answer *answer = trial->answer;
     (void)one;
-    if (!is_good(try->request, answer->code)) {
+    if (!is_good(trial->request, answer->code)) {
         const size_t left = sizeof(answer->reason) - answer->reason_size;
         const size_t taken = size < left ? size : left;
         memcpy(answer->reason + answer->reason_size, data, taken);
         answer->reason_size += taken;
         return size;
     }
-    if (try->request->take == NULL || answer->code >= 300) {
+    if (trial->request->take == NULL || answer->code >= 300) {
         return size;
     }
-    try->status = try->request->take(try->request->context, answer, data, size, &try->error);
-    return try->status == STATUS_OK ? size : 0;
+    trial->status =
+        trial->request->take(trial->request->context, answer, data, size, &trial->error);
+    return trial->status == STATUS_OK ? size : 0;
 }
 
 static size_t on_upload(char *data, size_t one, size_t size, void *context)
@@ -167,6 +172,22 @@ static size_t on_upload(char *data, size_t one, size_t size, void *context)
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
     return fseeko(context, offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/* libcurl's own bound of slowness is of a mean, and comes late after a fast beginning. */
+static int on_progress(void *context, curl_off_t total, curl_off_t come, curl_off_t upload_total,
+                       curl_off_t gone)
+{
+    struct trial *trial = context;
+    const uint64_t now_us = clock_us();
+    (void)total;
+    (void)upload_total;
+    if (come + gone != trial->moved) {
+        trial->moved = come + gone;
+        trial->moved_us = now_us;
+    }
+    trial->is_stalled = now_us - trial->moved_us >= trial->stall_us;
+    return trial->is_stalled ? 1 : 0;
 }
 
 static void set_s3(struct remote_client *client, char *signature, size_t signature_size)
@@ -199,7 +220,7 @@ static void set_method(CURL *curl, const struct request *request)
 /* Slower than this for as long as a stall is one, too. */
 #define BYTES_A_SECOND_MIN 100
 
-static void set_options(struct remote_client *client, struct try *try)
+static void set_options(struct remote_client *client, struct trial *trial)
 {
     CURL *curl = client->curl;
     curl_easy_reset(curl);
@@ -211,12 +232,15 @@ static void set_options(struct remote_client *client, struct try *try)
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)BYTES_A_SECOND_MIN);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(client->stall_us / 1000000));
+    (void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    (void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    (void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, trial);
     (void)curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 200L);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, try);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, trial);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, try);
-    if (try->is_s3) {
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, trial);
+    if (trial->is_s3) {
         (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     } else {
         (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
@@ -224,7 +248,7 @@ static void set_options(struct remote_client *client, struct try *try)
         (void)curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
     }
     const char *authorities = remote_setting(&client->settings, "AWS_CA_BUNDLE");
-    if (authorities != NULL && try->is_s3) {
+    if (authorities != NULL && trial->is_s3) {
         (void)curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
     }
 }
@@ -253,17 +277,17 @@ static enum status add_s3_headers(const struct remote_client *client, struct cur
 }
 
 /* The address is in `address`; `code_out` tells what libcurl said. */
-static enum status perform_once(struct remote_client *client, const char *address, struct try *try,
-                                CURLcode *code_out, struct error *err)
+static enum status perform_once(struct remote_client *client, const char *address,
+                                struct trial *trial, CURLcode *code_out, struct error *err)
 {
-    const struct request *request = try->request;
+    const struct request *request = trial->request;
     char signature[128];
     struct curl_slist *headers = NULL;
     enum status status = STATUS_OK;
-    set_options(client, try);
+    set_options(client, trial);
     set_method(client->curl, request);
     (void)curl_easy_setopt(client->curl, CURLOPT_URL, address);
-    if (try->is_s3) {
+    if (trial->is_s3) {
         set_s3(client, signature, sizeof(signature));
         status = add_s3_headers(client, &headers, err);
     }
@@ -272,7 +296,10 @@ static enum status perform_once(struct remote_client *client, const char *addres
     }
     if (status == STATUS_OK) {
         (void)curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
-        answer_begin(try->answer, 0);
+        answer_begin(trial->answer, 0);
+        trial->moved = 0;
+        trial->moved_us = clock_us();
+        trial->is_stalled = false;
         client->curl_text[0] = '\0';
         *code_out = curl_easy_perform(client->curl);
     }
@@ -312,13 +339,13 @@ static bool may_pass(CURLcode code)
 }
 
 /* libcurl's own words for these would tell of its options. */
-static const char *text_of(const struct remote_client *client, CURLcode code,
-                           char text_out[CURL_ERROR_SIZE])
+static const char *text_of(const struct remote_client *client, const struct trial *trial,
+                           CURLcode code, char text_out[CURL_ERROR_SIZE])
 {
     char stall[QUANTITY_TEXT_SIZE];
     if (code == CURLE_TOO_MANY_REDIRECTS) {
         (void)snprintf(text_out, CURL_ERROR_SIZE, "more than %d redirects", REDIRECTS_MAX);
-    } else if (code == CURLE_OPERATION_TIMEDOUT && strstr(client->curl_text, "too slow") != NULL) {
+    } else if (trial->is_stalled) {
         (void)snprintf(text_out, CURL_ERROR_SIZE, "nothing came for %s",
                        quantity_time_text(client->stall_us * 1000, stall));
     } else {
@@ -331,29 +358,29 @@ static const char *text_of(const struct remote_client *client, CURLcode code,
 enum outcome { DONE, AGAIN, FINAL };
 
 /* What came of a try; where it is not DONE, the text is set, without the URL. */
-static enum outcome judge(const struct remote_client *client, const struct try *try, CURLcode code,
-                          enum status *status_out, struct error *err)
+static enum outcome judge(const struct remote_client *client, const struct trial *trial,
+                          CURLcode code, enum status *status_out, struct error *err)
 {
     char text[CURL_ERROR_SIZE];
     char reason[REMOTE_REASON_SIZE];
-    const struct request *request = try->request;
-    if (try->status != STATUS_OK) {
-        *status_out = error_set(err, try->status, "%s", try->error.text);
+    const struct request *request = trial->request;
+    if (trial->status != STATUS_OK) {
+        *status_out = error_set(err, trial->status, "%s", trial->error.text);
         return FINAL;
     }
     if (code != CURLE_OK) {
-        *status_out = error_set(err, STATUS_IO, "%s", text_of(client, code, text));
-        return may_pass(code) ? AGAIN : FINAL;
+        *status_out = error_set(err, STATUS_IO, "%s", text_of(client, trial, code, text));
+        return trial->is_stalled || may_pass(code) ? AGAIN : FINAL;
     }
-    if (!is_good(request, try->answer->code)) {
-        const long answered = try->answer->code;
+    if (!is_good(request, trial->answer->code)) {
+        const long answered = trial->answer->code;
         *status_out =
             error_set(err, answered == 404 || answered == 410 ? STATUS_NOT_FOUND : STATUS_IO, "%s",
-                      answer_reason(try->answer, reason));
+                      answer_reason(trial->answer, reason));
         return may_pass_code(answered) ? AGAIN : FINAL;
     }
     *status_out =
-        request->check != NULL ? request->check(request->context, try->answer, err) : STATUS_OK;
+        request->check != NULL ? request->check(request->context, trial->answer, err) : STATUS_OK;
     return *status_out == STATUS_OK ? DONE : *status_out == STATUS_IO ? AGAIN : FINAL;
 }
 
@@ -398,24 +425,24 @@ static enum status address_of(const struct remote_client *client, const struct r
 enum status client_perform(struct remote_client *client, const struct request *request,
                            struct answer *answer_out, struct error *err)
 {
-    struct try try = {.request = request, .answer = answer_out};
+    struct trial trial = {.request = request, .stall_us = client->stall_us, .answer = answer_out};
     struct buffer address = {0};
     struct error reason = {""};
     char shown[URL_SIZE_MAX];
     uint64_t done = 0;
     enum outcome outcome = AGAIN;
-    enum status status = address_of(client, request, &try.is_s3, &address, err);
+    enum status status = address_of(client, request, &trial.is_s3, &address, err);
     if (status != STATUS_OK) {
         buffer_free(&address);
         return status;
     }
     while (status == STATUS_OK && outcome == AGAIN) {
         CURLcode code = CURLE_OK;
-        status = perform_once(client, (const char *)address.data, &try, &code, &reason);
+        status = perform_once(client, (const char *)address.data, &trial, &code, &reason);
         if (status != STATUS_OK) {
             break;
         }
-        outcome = judge(client, &try, code, &status, &reason);
+        outcome = judge(client, &trial, code, &status, &reason);
         if (outcome == AGAIN && ++done < client->tries) {
             pause_after(done);
             status = STATUS_OK;
