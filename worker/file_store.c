@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/extremes.h"
@@ -229,6 +230,14 @@ void file_store_leave(const char *dir)
     (void)close(lock);
 }
 
+void store_note_use(const char *entry)
+{
+    struct timespec now[2];
+    (void)clock_gettime(CLOCK_REALTIME, &now[0]);
+    now[1] = now[0];
+    (void)utimensat(AT_FDCWD, entry, now, AT_SYMLINK_NOFOLLOW);
+}
+
 /* ---- Entries ----------------------------------------------------------------------------------
  */
 
@@ -283,7 +292,7 @@ enum status file_store_pin(struct file_store *store, const struct file_store_pla
     if (status != STATUS_OK) {
         return status;
     }
-    (void)futimens(pin, NULL); /* it is the one used last */
+    store_note_use(path);
     status = content_of(path, path_out, err);
     if (status == STATUS_OK) {
         status = check_whole(path_out, place->record.entry, err);

@@ -294,6 +294,7 @@ static enum status make_entry(struct file_store *store, struct file_store_place 
     }
     status =
         mkdir(made, 0700) == 0 ? fill_entry(place, is_tree, made, name, err) : io_error(made, err);
+    store_note_use(made);
     if (status == STATUS_OK && rename(made, final) != 0) {
         status = io_error(final, err);
     }

@@ -21,6 +21,9 @@ MUST_CHECK enum status store_path(const char *dir, const char *name, char path_o
 MUST_CHECK enum status store_lock_file(const char *path, int flags, int operation, bool waits,
                                        int *file_out, struct error *err);
 
+/* The folder of an entry was used just now. The kernel's own times are those of its last tick. */
+void store_note_use(const char *entry);
+
 /* Move away at once, then remove. */
 void store_discard(const char *dir, const char *path);
 
