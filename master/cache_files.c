@@ -8,11 +8,11 @@
 
 #include <xxhash.h>
 
+#include "master/cache_urls.h"
 #include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/pack.h"
 #include "shared/path.h"
-#include "shared/remote.h"
 #include "shared/unpack.h"
 
 /* A file that changed within this time may change again and look the same. */
@@ -41,7 +41,7 @@ struct cache_files {
     size_t count;
     uint64_t read_count;
     struct buffer bytes;
-    struct remote *remote; /* NULL: not yet */
+    struct cache_urls *urls; /* NULL: not yet */
 };
 
 enum status cache_files_create(struct cache_store *store, struct cache_files **files_out)
@@ -61,7 +61,7 @@ void cache_files_destroy(struct cache_files *files)
         return;
     }
     free(files->learned);
-    remote_destroy(files->remote);
+    cache_urls_destroy(files->urls);
     buffer_free(&files->bytes);
     free(files);
 }
@@ -286,28 +286,25 @@ static enum status digest_file(void *context, const char *path,
 /* ---- URLs -------------------------------------------------------------------------------------
  */
 
-static enum status open_remote(struct cache_files *files, struct error *err)
+static enum status open_urls(struct cache_files *files, struct error *err)
 {
-    struct buffer bytes = {0};
-    if (files->remote != NULL) {
-        return STATUS_OK;
+    const enum status status = files->urls != NULL ? STATUS_OK : cache_urls_create(&files->urls);
+    return status == STATUS_OK ? status : error_set(err, status, "no memory to ask servers");
+}
+
+void cache_files_ask(struct cache_files *files, const struct type *type, const uint8_t *values,
+                     size_t size)
+{
+    if (open_urls(files, NULL) == STATUS_OK) {
+        cache_urls_ask(files->urls, type, values, size);
     }
-    enum status status = remote_settings_take(&bytes);
-    if (status == STATUS_OK) {
-        const struct remote_settings settings = {.data = bytes.data, .size = bytes.size};
-        status = remote_create(&settings, &files->remote, err);
-    } else {
-        (void)error_set(err, status, "no memory to ask servers");
-    }
-    buffer_free(&bytes);
-    return status;
 }
 
 static enum status digest_url(struct cache_files *files, bool is_folder, const char *url,
                               uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err)
 {
-    const enum status status = open_remote(files, err);
-    return status == STATUS_OK ? remote_identify(files->remote, is_folder, url, digest_out, err)
+    const enum status status = open_urls(files, err);
+    return status == STATUS_OK ? cache_urls_identity(files->urls, is_folder, url, digest_out, err)
                                : status;
 }
 

@@ -5,7 +5,7 @@
  * since it could change again within the same tick of its clock. What was learned is kept in memory
  * until cache_files_save() puts it into the store.
  *
- * What a URL stands for is told apart by what its server says (remote_identity()), asked each time.
+ * What a URL stands for is told apart by what its server says (cache_urls.h), asked each time.
  *
  * Ownership: the store belongs to the caller and outlives this; NULL: nothing is remembered on
  * disk. Threads:   that of the store. Failure:   IO where a file cannot be read, with its path. A
@@ -20,6 +20,7 @@
 #include "master/cache_store.h"
 #include "shared/error.h"
 #include "shared/file_digest.h"
+#include "shared/type.h"
 
 struct cache_files; /* fields: cache_files.c */
 
@@ -31,6 +32,11 @@ void cache_files_destroy(struct cache_files *files); /* NULL is allowed */
  * where there is one. */
 MUST_CHECK enum status cache_files_digest(void *files, bool is_folder, const char *path,
                                           uint8_t digest_out[FILE_DIGEST_SIZE], struct error *err);
+
+/* Ask servers for what is remote in these packed values, many at once, before their keys are made;
+ * what was asked before is forgotten. */
+void cache_files_ask(struct cache_files *files, const struct type *type, const uint8_t *values,
+                     size_t size);
 
 /* Another store from here on; NULL: none. */
 void cache_files_use_store(struct cache_files *files, struct cache_store *store);

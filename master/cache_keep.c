@@ -297,6 +297,9 @@ void cache_run_batch(struct cache *cache, struct cache_job *job)
                         .spans = (const struct span *)(const void *)job->spans.data,
                         .span_count = job->spans.size / sizeof(struct span)};
     buffer_clear(&cache->outputs);
+    if (cache->store != NULL && job->inputs.size > 0) {
+        cache_files_ask(cache->files, cache->options.input, job->inputs.data, job->inputs.size);
+    }
     if (cache->store != NULL && cache_store_begin_read(cache->store, &err) != STATUS_OK) {
         cache_drop_store(cache, err.text);
     }

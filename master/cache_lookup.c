@@ -75,6 +75,9 @@ static enum status make_list_keys(struct cache *cache, uint64_t start, uint64_t 
     if (status != STATUS_OK) {
         return status;
     }
+    if (cache->wants_inputs) {
+        cache_files_ask(cache->files, cache->options.input, cache->packed.data, cache->packed.size);
+    }
     for (uint64_t index = start; index < start + count; index++) {
         size_t size;
         const uint8_t *data = cache->packed.data + at;

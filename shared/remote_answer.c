@@ -163,6 +163,7 @@ static void find_code(const char *body, char *code_out, size_t code_size)
     size_t size = 0;
     for (const char *c = start + strlen("<Code>"); c < end; c++) {
         if (!isalnum((unsigned char)*c)) {
+            code_out[0] = '\0';
             return;
         }
         code_out[size++] = *c;

@@ -214,7 +214,7 @@ void file_store_leave(const char *dir)
     char path[PATH_MAX];
     char away[PATH_MAX];
     struct error ignored;
-    int lock;
+    int lock = -1;
     uint64_t random = 0;
     if (store_path(dir, "lock", path, &ignored) != STATUS_OK ||
         check_owner(dir, &ignored) != STATUS_OK ||

@@ -112,7 +112,7 @@ enum status file_store_lock(struct file_store *store, const uint8_t key[FILE_STO
                             struct file_store_place *place_out, struct error *err)
 {
     uint8_t bytes[RECORD_SIZE_MAX];
-    char name[sizeof("urls/") + 2 * FILE_STORE_KEY_SIZE] = "urls/";
+    char name[sizeof("urls/") + (size_t)2 * FILE_STORE_KEY_SIZE] = "urls/";
     *place_out = (struct file_store_place){.lock = -1, .record = {.about = {.size = -1}}};
     for (size_t i = 0; i < FILE_STORE_KEY_SIZE; i++) {
         (void)snprintf(name + 5 + (size_t)2 * i, 3, "%02x", key[i]);
@@ -317,7 +317,7 @@ static void discard_former(struct file_store *store, const char *entry)
 {
     char name[192];
     char path[PATH_MAX];
-    int lock;
+    int lock = -1;
     (void)snprintf(name, sizeof(name), "entries/%s", entry);
     if (entry[0] == '\0' || store_path(store->dir, name, path, NULL) != STATUS_OK ||
         store_lock_file(path, O_RDONLY | O_DIRECTORY, LOCK_EX, false, &lock, NULL) != STATUS_OK) {

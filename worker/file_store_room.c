@@ -99,7 +99,7 @@ static uint64_t mind_coming(const char *urls, const char *name)
     char path[PATH_MAX];
     char place[PATH_MAX];
     struct stat about;
-    int lock;
+    int lock = -1;
     const char *dot = strrchr(name, '.');
     if (dot == NULL || store_path(urls, name, path, NULL) != STATUS_OK ||
         lstat(path, &about) != 0) {
@@ -137,7 +137,7 @@ static uint64_t mind_all_coming(const char *urls)
 static bool throw_out(struct file_store *store, const char *entries, const char *name)
 {
     char path[PATH_MAX];
-    int lock;
+    int lock = -1;
     if (store_path(entries, name, path, NULL) != STATUS_OK ||
         store_lock_file(path, O_RDONLY | O_DIRECTORY, LOCK_EX, false, &lock, NULL) != STATUS_OK) {
         return false; /* it is in use */

@@ -230,6 +230,19 @@ expect_status 0
 expect_lines out 301
 expect_lines <(wc -l <seen) 1
 
+rule "many are asked for at once, each once before the map and once when its output is kept"
+for i in $(seq 40); do echo "/good/$((100 + i))/$i"; echo "/good/$((100 + i))/$i"; done >urls
+fetch 0 kept
+expect_status 0
+expect_in err "40 succeeded, 40 cached"
+expect_asked 80 HEAD
+expect_asked 40 GET
+fetch 3 kept
+expect_status 0
+expect_in err "80 cached"
+expect_asked 40 HEAD
+expect_asked 0 GET
+
 rule "outputs of what a server tells nothing of are not kept"
 printf '%s\n' /plain/400/p >urls
 fetch 0 kept
