@@ -139,6 +139,18 @@ static mf_status list_folder(mf_context *ctx, const mf_value *input, mf_writer *
     return count < 0 ? mf_fail(ctx, "%s: %s", mf_path(input), strerror(errno)) : MF_OK;
 }
 
+/* The sizes of copies: what one map gives back is what the next one fetches. */
+static mf_status measure_copies(mf_workflow *flow, const mf_value *input, mf_writer *output)
+{
+    const mf_value *copies = mf_map(flow, "copy", mf_field(input, "files"), NULL);
+    const mf_value *sizes = copies != NULL ? mf_map(flow, "size", copies, NULL) : NULL;
+    if (sizes == NULL) {
+        return MF_FAIL;
+    }
+    mf_put_value(output, sizes);
+    return MF_OK;
+}
+
 void mf_job(mf_registry *job)
 {
     const mf_task tasks[] = {
@@ -152,4 +164,9 @@ void mf_job(mf_registry *job)
     for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
         mf_register_task(job, &tasks[i]);
     }
+    const mf_workflow_def measure = {.name = "measure",
+                                     .fn = measure_copies,
+                                     .input = "{files: list<file>}",
+                                     .output = "list<int>"};
+    mf_register_workflow(job, &measure);
 }

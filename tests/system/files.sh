@@ -193,6 +193,15 @@ fetch 0 size
 expect_status 0
 expect_lines out $'700\n800'
 
+rule "what one map of a workflow gives back by URL is fetched for the next"
+run 3 run "$job:measure" "files=[\"$base/good/500/x.jpg\",\"$base/good/600/y.jpg\"]" \
+    --files-to "$base/put/flow" --run-dir flow --print
+expect_status 0
+expect_lines out "[500,600]"
+expect_lines <(ls served/put/flow | sed -E 's/-[0-9a-f]{8}\./-TAG./') \
+    $'000000-0-1-TAG.jpg\n000001-0-1-TAG.jpg'
+expect_store_gone
+
 rule "an attempt that fails publishes nothing"
 fetch 0 lose --files-to lost
 expect_status 1
