@@ -558,7 +558,7 @@ bool parameter_accepts(const struct parameter *parameter, const mf_value *value,
     if (is_acceptable(parameter, value)) {
         return true;
     }
-    (void)snprintf(text_out, text_size, "%s: found %s, expected one of its %s", parameter->name,
+    (void)snprintf(text_out, text_size, "%s: found %s, expected a value of its %s", parameter->name,
                    SHOW(value), parameter->distribution);
     return false;
 }
