@@ -51,7 +51,7 @@ struct master_options {
     struct run_description *run; /* all but state and verdict are filled in */
     struct inputs *inputs;       /* of the map that is the run; NULL: maps are begun while it runs,
                                     see master_maps.h */
-    struct inputs *parameters;   /* of the workflow, a list of one; NULL: the run is one map */
+    struct inputs *parameters;   /* of a workflow, a list of one; NULL: there are none */
     uint64_t start_us;           /* when the session began, by the clock of now_us */
     uint64_t minimum;            /* successes that the map needs */
     bool rank_0_works;           /* beside being the master */

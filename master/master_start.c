@@ -131,9 +131,9 @@ static enum status begin_session(struct master *master, struct error *err)
 static enum status fill_run(struct master *master, struct error *err)
 {
     const char *run_dir = master->options.run_dir;
-    enum status status = inputs_save(master_is_one_map(master) ? only_map(master)->inputs
-                                                               : master->options.parameters,
-                                     run_dir, err);
+    struct inputs *inputs =
+        master_is_one_map(master) ? only_map(master)->inputs : master->options.parameters;
+    enum status status = inputs != NULL ? inputs_save(inputs, run_dir, err) : STATUS_OK;
     if (status == STATUS_OK) {
         status = run_file_write(run_dir, master->options.run, err);
     }
