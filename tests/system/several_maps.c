@@ -277,6 +277,10 @@ static int run_plan(struct plan *plan, struct transport *transport, struct zygot
 {
     struct error err;
     struct worker *worker = NULL;
+    struct type *type = NULL;
+    struct inputs *parameters = NULL;
+    const struct inputs_source none = {
+        .kind = INPUTS_RANGE, .range = "0:1", .launch_dir = plan->cwd};
     struct run_description run = describe(plan, transport);
     struct master_options options = {.transport = transport,
                                      .run_dir = plan->run_dir,
@@ -288,7 +292,14 @@ static int run_plan(struct plan *plan, struct transport *transport, struct zygot
                                      .report_interval_us = MASTER_REPORT_INTERVAL_US,
                                      .is_isolated = true};
     take_run_options(plan, &options);
-    enum status status = master_create(&options, &plan->master);
+    enum status status = type_parse("int", &type, &err);
+    if (status == STATUS_OK) {
+        status = inputs_open(&none, type, &parameters, &err);
+    }
+    options.parameters = parameters;
+    if (status == STATUS_OK) {
+        status = master_create(&options, &plan->master);
+    }
     if (status == STATUS_OK && options.rank_0_works) {
         status = worker_create(transport, zygote, &worker);
     }
@@ -303,6 +314,8 @@ static int run_plan(struct plan *plan, struct transport *transport, struct zygot
     *is_clean_out = status == STATUS_OK && master_is_clean(plan->master);
     master_destroy(plan->master);
     worker_destroy(worker);
+    inputs_close(parameters);
+    type_destroy(type);
     return exit_status;
 }
 
