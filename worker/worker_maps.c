@@ -206,9 +206,7 @@ struct worker_map *worker_next_map(struct worker *worker, const struct worker_ma
     if (before == NULL) {
         worker->round++;
         worker->looked_at = 0;
-    } else if (++worker->looked_at >= LOOKED_AT_MAX) {
-        return NULL;
-    } else if (has_waited(before, now_us)) {
+    } else if (++worker->looked_at >= LOOKED_AT_MAX || has_waited(before, now_us)) {
         return NULL;
     }
     struct worker_map *map = neediest(worker, now_us);
