@@ -216,6 +216,24 @@ static void put_one(struct pack *pack, enum wire_kind kind, uint64_t number)
     pack_uint(pack, number);
 }
 
+/* All but the last item of what is said of a lease. */
+static void put_of_lease(struct pack *pack, enum wire_kind kind, uint64_t map, uint64_t lease)
+{
+    pack_array(pack, 4);
+    pack_uint(pack, kind);
+    pack_uint(pack, map);
+    pack_uint(pack, lease);
+}
+
+static void put_library(struct pack *pack, const struct wire_library *library)
+{
+    pack_array(pack, 4);
+    pack_uint(pack, WIRE_LIBRARY);
+    pack_uint(pack, library->offset);
+    pack_uint(pack, library->total_size);
+    pack_bytes(pack, library->bytes, library->size);
+}
+
 enum status wire_encode(const struct wire_message *message, struct buffer *out)
 {
     struct pack pack;
@@ -237,24 +255,15 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         put_beats(&pack, &message->as.beats);
         break;
     case WIRE_END:
-        pack_array(&pack, 4);
-        pack_uint(&pack, WIRE_END);
-        pack_uint(&pack, message->as.end.map);
-        pack_uint(&pack, message->as.end.lease);
+        put_of_lease(&pack, WIRE_END, message->as.end.map, message->as.end.lease);
         pack_uint(&pack, message->as.end.index);
         break;
     case WIRE_RECALL:
-        pack_array(&pack, 4);
-        pack_uint(&pack, WIRE_RECALL);
-        pack_uint(&pack, message->as.recall.map);
-        pack_uint(&pack, message->as.recall.lease);
+        put_of_lease(&pack, WIRE_RECALL, message->as.recall.map, message->as.recall.lease);
         pack_uint(&pack, message->as.recall.count);
         break;
     case WIRE_RETURNED:
-        pack_array(&pack, 4);
-        pack_uint(&pack, WIRE_RETURNED);
-        pack_uint(&pack, message->as.returned.map);
-        pack_uint(&pack, message->as.returned.lease);
+        put_of_lease(&pack, WIRE_RETURNED, message->as.returned.map, message->as.returned.lease);
         pack_spans(&pack, message->as.returned.spans, message->as.returned.span_count);
         break;
     case WIRE_CANCEL:
@@ -280,11 +289,7 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         put_one(&pack, WIRE_FETCH, message->as.fetch.offset);
         break;
     case WIRE_LIBRARY:
-        pack_array(&pack, 4);
-        pack_uint(&pack, WIRE_LIBRARY);
-        pack_uint(&pack, message->as.library.offset);
-        pack_uint(&pack, message->as.library.total_size);
-        pack_bytes(&pack, message->as.library.bytes, message->as.library.size);
+        put_library(&pack, &message->as.library);
         break;
     case WIRE_MAP:
         pack_array(&pack, MAP_ITEMS + 1);

@@ -29,7 +29,7 @@
 #define STEP_US 500
 #define TIME_US_MAX UINT64_C(3600000000)
 /* What hand-overs and reports take, in a model that looks every STEP_US. */
-#define SLACK_US (20 * STEP_US)
+#define SLACK_US (UINT64_C(20) * STEP_US)
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
