@@ -141,6 +141,10 @@ static enum status finish(struct workflow_run *run, const struct workflow_outcom
         exit_status = EXIT_FAILED;
         log_error("workflow %s failed: %s", name, outcome->text);
         break;
+    case WORKFLOW_KILLED:
+        exit_status = EXIT_RESUMABLE;
+        log_error("workflow %s: %s; the run ends and can be resumed", name, outcome->text);
+        break;
     case WORKFLOW_DEPARTED:
         exit_status = EXIT_RESUMABLE;
         run->has_departed = true;

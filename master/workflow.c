@@ -54,14 +54,20 @@ struct workflow_outcome workflow_outcome(const struct workflow_host *host)
         .kind = host->end, .text = host->text, .output = &host->output};
 }
 
-static void describe_end(int wait_status, char *text, size_t size)
+/* A SIGKILL is not the function's own doing: most often, memory has run out. */
+static void end_by_status(struct workflow_host *host, int wait_status)
 {
-    if (WIFSIGNALED(wait_status)) {
-        (void)snprintf(text, size, "crash: its process ended with SIG%s (%s)",
-                       sigabbrev_np(WTERMSIG(wait_status)), strsignal(WTERMSIG(wait_status)));
+    struct error text;
+    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) {
+        end(host, WORKFLOW_KILLED, "its process was ended by a SIGKILL");
+    } else if (WIFSIGNALED(wait_status)) {
+        (void)error_set(&text, STATUS_INVALID, "crash: its process ended with SIG%s (%s)",
+                        sigabbrev_np(WTERMSIG(wait_status)), strsignal(WTERMSIG(wait_status)));
+        end(host, WORKFLOW_FAILED, text.text);
     } else {
-        (void)snprintf(text, size, "exit: its process ended with exit status %d",
-                       WEXITSTATUS(wait_status));
+        (void)error_set(&text, STATUS_INVALID, "exit: its process ended with exit status %d",
+                        WEXITSTATUS(wait_status));
+        end(host, WORKFLOW_FAILED, text.text);
     }
 }
 
@@ -315,14 +321,12 @@ int workflow_descriptor(const struct workflow_host *host, bool *wants_to_send_ou
 
 void workflow_process_ended(struct workflow_host *host, int wait_status)
 {
-    char text[WORKFLOW_TEXT_SIZE_MAX];
     bool did_something = true;
     while (did_something && host->options.socket >= 0) {
         did_something = false;
         take_messages(host, &did_something);
     }
-    describe_end(wait_status, text, sizeof(text));
-    end(host, WORKFLOW_FAILED, text);
+    end_by_status(host, wait_status);
 }
 
 void workflow_process_failed(struct workflow_host *host, const char *reason)

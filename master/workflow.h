@@ -66,6 +66,7 @@ enum workflow_end_kind {
     WORKFLOW_GOES_ON,
     WORKFLOW_SUCCEEDED, /* `output` is packed */
     WORKFLOW_FAILED,    /* `text` says why, also where its process crashed */
+    WORKFLOW_KILLED,    /* its process was, by somebody else: it may run again */
     WORKFLOW_DEPARTED   /* from what is recorded of it; `text` says where */
 };
 

@@ -142,6 +142,11 @@ static mf_status wrong(mf_workflow *wf, const mf_value *in, mf_writer *out)
     }
     if (strcmp(how, "crash") == 0) {
         (void)raise(SIGSEGV);
+    } else if (strcmp(how, "kill") == 0 && access("killed", F_OK) != 0) {
+        (void)close(open("killed", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        (void)raise(SIGKILL);
+    } else if (strcmp(how, "hang") == 0) {
+        (void)pause();
     } else if (strcmp(how, "exit") == 0) {
         exit(3);
     } else if (strcmp(how, "task") == 0) {

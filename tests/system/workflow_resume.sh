@@ -77,6 +77,29 @@ expect_status 0
 expect_lines out 33
 expect_noted_once
 
+rule "a function that hangs is ended with the run, which can be resumed"
+rm -rf run noted
+start 0 run "$flows:wrong" how=hang --run-dir run
+wait_for_line err "going wrong: hang"
+wait_for noted
+kill -TERM "$process"
+finish
+expect_status 75
+expect_nothing_left
+
+rule "a function whose process is killed by somebody else runs again on resume"
+rm -rf run noted
+run 0 run "$flows:wrong" how=kill --run-dir run
+expect_status 75
+expect_in err "workflow wrong: its process was ended by a SIGKILL; the run ends and can be resumed"
+run 0 resume run
+expect_status 1
+expect_in err "as asked: kill"
+[ "$(wc -l <noted)" -eq 1 ] || fail "$(wc -l <noted) instances ran, expected 1"
+rm -rf run
+run 0 run "$flows:steps" "until=$scratch/open" --run-dir run
+expect_status 0
+
 rule "a resume with other parameters or another workflow is refused"
 run 0 run "$flows:steps" "until=$scratch/other" --run-dir run --resume
 expect_status 2

@@ -314,6 +314,14 @@ Test(workflow_host, a_crash_is_said_by_class_and_signal)
     stop();
 }
 
+Test(workflow_host, a_kill_by_somebody_else_is_no_failure_of_its_own)
+{
+    start_past_begin();
+    workflow_process_ended(at.host, SIGKILL);
+    expect_end(WORKFLOW_KILLED, "SIGKILL");
+    stop();
+}
+
 Test(workflow_host, an_exit_is_said_by_class_and_status)
 {
     start_past_begin();
