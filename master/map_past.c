@@ -7,35 +7,38 @@
 #include "master/log_reader.h"
 #include "shared/memory.h"
 
-enum status map_past_add(struct map_past_list *list, const char *task, size_t task_size,
-                         uint64_t size, struct error *err)
+enum status map_past_add(struct map_past_list *list, uint64_t number, const char *task,
+                         size_t task_size, uint64_t size, struct error *err)
 {
-    struct map_past map = {.number = list->count, .size = size, .replay = replay_start()};
+    struct map_past map = {.number = number, .size = size, .replay = replay_start()};
+    size_t at = list->count;
     if (list->shared == NULL && failures_create(&map.failures) != STATUS_OK) {
         return error_set(err, STATUS_NO_MEMORY, "no memory to read the log with");
     }
     map.task = memory_take(task_size + 1, 1);
     memcpy(map.task, task, task_size);
     list->maps = memory_grow(list->maps, list->count, &list->capacity, sizeof(*list->maps));
-    list->maps[list->count++] = map;
+    while (at > 0 && list->maps[at - 1].number > number) {
+        at--;
+    }
+    memmove(&list->maps[at + 1], &list->maps[at], (list->count - at) * sizeof(*list->maps));
+    list->maps[at] = map;
+    list->count++;
     return STATUS_OK;
 }
 
-/* They are numbered as they are begun, each definition before all else of its map. */
+/* Most often it stands behind the others. One that was refused, and is not in a later session, does
+ * not. */
 static enum status define(struct map_past_list *list, const struct record *record,
                           struct error *err)
 {
-    if (record->map > list->count) {
-        return error_set(err, STATUS_INVALID, "the log defines map %" PRIu64 " and has %zu before",
-                         record->map, list->count);
-    }
-    if (record->map < list->count) {
+    if (map_past_find(list, record->map) != NULL) {
         return STATUS_OK; /* it goes on in a new session */
     }
     const enum status status =
-        map_past_add(list, record->task, record->task_size, record->map_size, err);
-    if (status == STATUS_OK) {
-        struct map_past *map = &list->maps[record->map];
+        map_past_add(list, record->map, record->task, record->task_size, record->map_size, err);
+    struct map_past *map = status == STATUS_OK ? map_past_find(list, record->map) : NULL;
+    if (map != NULL) {
         map->minimum = record->minimum;
         memcpy(map->inputs_digest, record->inputs_digest, sizeof(map->inputs_digest));
     }
@@ -112,12 +115,21 @@ void map_past_free(struct map_past_list *list)
         free(list->maps[i].task);
         replay_free(&list->maps[i].replay);
         failures_destroy(list->maps[i].failures);
+        index_set_free(&list->maps[i].tried);
     }
     free(list->maps);
     *list = (struct map_past_list){.count = 0};
 }
 
+static int compare(const void *key, const void *element)
+{
+    const uint64_t number = *(const uint64_t *)key;
+    const struct map_past *map = element;
+    return number < map->number ? -1 : number > map->number;
+}
+
 struct map_past *map_past_find(const struct map_past_list *list, uint64_t number)
 {
-    return number < list->count ? &list->maps[number] : NULL;
+    return list->count > 0 ? bsearch(&number, list->maps, list->count, sizeof(*list->maps), compare)
+                           : NULL;
 }

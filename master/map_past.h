@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "master/failures.h"
+#include "master/index_set.h"
 #include "master/record.h"
 #include "master/replay.h"
 #include "shared/error.h"
@@ -28,18 +29,19 @@ struct map_past {
     uint8_t inputs_digest[RECORD_DIGEST_SIZE];
     struct replay replay;
     struct failures *failures; /* NULL where the list has some for all */
+    struct index_set tried;    /* for a reader to keep: instances between attempts */
 };
 
 struct map_past_list {
-    struct map_past *maps; /* by number, without gaps */
+    struct map_past *maps; /* by number; what was refused has left a gap */
     size_t count;
     size_t capacity;
     struct failures *shared; /* of all maps together; the caller's. NULL: each has its own */
 };
 
-/* Put one at the end, as if it had been defined. */
-MUST_CHECK enum status map_past_add(struct map_past_list *list, const char *task, size_t task_size,
-                                    uint64_t size, struct error *err);
+/* Put one in, as if it had been defined; there is none of its number. */
+MUST_CHECK enum status map_past_add(struct map_past_list *list, uint64_t number, const char *task,
+                                    size_t task_size, uint64_t size, struct error *err);
 /* One record of the log. INVALID where it does not fit what was defined before. */
 MUST_CHECK enum status map_past_take(struct map_past_list *list, const struct record *record,
                                      struct error *err);

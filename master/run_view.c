@@ -30,12 +30,8 @@ struct run_view {
     struct log_reader *reader; /* NULL: there is no log yet */
     bool is_workflow;
     struct map_past_list maps; /* of a run that is one map: that one */
-    struct index_set
-        *tried; /* by map: instances that have not ended, but of which an attempt has */
-    size_t tried_count;
-    size_t tried_capacity;
-    bool has_verdict; /* the last session ended with one */
-    int exit_status;  /* of that */
+    bool has_verdict;          /* the last session ended with one */
+    int exit_status;           /* of that */
     struct failures *failures;
     struct run_view_rank *ranks;
     size_t rank_count;
@@ -88,10 +84,6 @@ void run_view_close(struct run_view *view)
     log_reader_close(view->reader);
     map_past_free(&view->maps);
     failures_destroy(view->failures);
-    for (size_t i = 0; i < view->tried_count; i++) {
-        index_set_free(&view->tried[i]);
-    }
-    free(view->tried);
     forget_ranks(view);
     free(view->ranks);
     free(view->run_dir);
@@ -122,7 +114,7 @@ static struct totals totals_of(const struct run_view *view)
         totals.cached += map->replay.history.cached.count;
         totals.failed += map->replay.history.failed.count;
         totals.timed_out += map->replay.history.timed_out.count;
-        totals.tried += view->tried[i].count;
+        totals.tried += map->tried.count;
         totals.attempts += map->replay.tally.attempts;
         totals.retries += map->replay.tally.retries;
     }
@@ -169,24 +161,14 @@ static double rate(const struct run_view *view, uint64_t ended_now, uint64_t now
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
-/* A map that was defined has a set of its own. */
-static void follow_maps(struct run_view *view)
-{
-    while (view->tried_count < view->maps.count) {
-        view->tried = memory_grow(view->tried, view->tried_count, &view->tried_capacity,
-                                  sizeof(*view->tried));
-        view->tried[view->tried_count++] = (struct index_set){.count = 0};
-    }
-}
-
 static void drop_ended(struct run_view *view)
 {
-    for (size_t i = 0; i < view->tried_count; i++) {
-        const struct history *history = &view->maps.maps[i].replay.history;
-        index_set_subtract(&view->tried[i], &history->succeeded);
-        index_set_subtract(&view->tried[i], &history->cached);
-        index_set_subtract(&view->tried[i], &history->failed);
-        index_set_subtract(&view->tried[i], &history->timed_out);
+    for (size_t i = 0; i < view->maps.count; i++) {
+        struct map_past *map = &view->maps.maps[i];
+        index_set_subtract(&map->tried, &map->replay.history.succeeded);
+        index_set_subtract(&map->tried, &map->replay.history.cached);
+        index_set_subtract(&map->tried, &map->replay.history.failed);
+        index_set_subtract(&map->tried, &map->replay.history.timed_out);
     }
 }
 
@@ -202,8 +184,9 @@ static void begin_session(struct run_view *view, const struct record *record)
 static void take_attempts(struct run_view *view, const struct record *record)
 {
     const struct report *report = &record->report;
-    const struct history *history = &view->maps.maps[record->map].replay.history;
-    struct index_set *tried = &view->tried[record->map];
+    struct map_past *map = map_past_find(&view->maps, record->map);
+    const struct history *history = &map->replay.history;
+    struct index_set *tried = &map->tried;
     for (size_t i = 0; i < report->batch_count && tried->count > 0; i++) {
         for (size_t k = 0; k < report->batches[i].span_count; k++) {
             const struct span *span = &report->batches[i].spans[k];
@@ -278,9 +261,10 @@ static void take_verdict(struct run_view *view, const struct record *record)
 
 static void take_results(struct run_view *view, const struct record *record)
 {
-    if (record->kind == RECORD_REPORT && record->map < view->maps.count) {
+    const bool is_known = map_past_find(&view->maps, record->map) != NULL;
+    if (record->kind == RECORD_REPORT && is_known) {
         take_report(view, record);
-    } else if (record->kind == RECORD_CACHED && record->map < view->maps.count) {
+    } else if (record->kind == RECORD_CACHED && is_known) {
         take_attempts(view, record); /* of no rank's */
         put_sample(view, record->time_ms);
     }
@@ -297,7 +281,6 @@ static MUST_CHECK enum status take_record(struct run_view *view, const struct re
         return error_set(err, STATUS_INVALID, "%s: the log does not fit the run: %s", view->run_dir,
                          reason.text);
     }
-    follow_maps(view);
     take_verdict(view, record);
     view->latest_ms = record->time_ms > view->latest_ms ? record->time_ms : view->latest_ms;
     if (record->kind == RECORD_START) {
@@ -384,8 +367,7 @@ static MUST_CHECK enum status take_up_run(struct run_view *view, struct error *e
     const enum status status =
         view->is_workflow || view->maps.count > 0
             ? STATUS_OK
-            : map_past_add(&view->maps, run->task, strlen(run->task), run->input_count, err);
-    follow_maps(view);
+            : map_past_add(&view->maps, 0, run->task, strlen(run->task), run->input_count, err);
     return status;
 }
 

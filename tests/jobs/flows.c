@@ -151,6 +151,12 @@ static mf_status wrong(mf_workflow *wf, const mf_value *in, mf_writer *out)
         exit(3);
     } else if (strcmp(how, "task") == 0) {
         return mf_call_value(wf, "cube", in, NULL) != NULL ? MF_OK : MF_FAIL;
+    } else if (strcmp(how, "bear") == 0) {
+        const mf_map_options none = {.mem = "1000000Gi"};
+        const bool is_refused = mf_map(wf, "note", ints(wf, 0, 2), &none) == NULL;
+        if (!is_refused || mf_call_value(wf, "note", one_int(wf, 2), NULL) == NULL) {
+            return MF_FAIL;
+        }
     } else if (strcmp(how, "mem") == 0) {
         const mf_map_options options = {.mem = "1000000Gi"};
         return mf_map(wf, "note", ints(wf, 0, 2), &options) != NULL ? MF_OK : MF_FAIL;

@@ -77,6 +77,17 @@ expect_status 0
 expect_lines out 33
 expect_noted_once
 
+rule "a map that is refused has a number too, and a resume finds those behind it"
+rm -rf run noted
+run 0 run "$flows:wrong" how=bear --run-dir run
+expect_status 1
+run 0 resume run --failed
+expect_status 1
+expect_in err "as asked: bear"
+[ "$(wc -l <noted)" -eq 2 ] || fail "$(wc -l <noted) instances ran, expected 2"
+run 0 results run --map 2
+expect_lines out 3
+
 rule "a function that hangs is ended with the run, which can be resumed"
 rm -rf run noted
 start 0 run "$flows:wrong" how=hang --run-dir run
