@@ -322,7 +322,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_FILES_TO] = {.name = "--files-to",
                          .value = VALUE_REQUIRED,
                          .group = GROUP_RUN,
-                         .verbs = BIT(VERB_MAP) | BIT(VERB_RUN),
+                         .verbs = RUNS,
                          .argument = "WHERE",
                          .help = "where files that instances give back are put: a folder, or a URL "
                                  "under\nwhich they are (s3://BUCKET/PREFIX, http://HOST/PATH); "

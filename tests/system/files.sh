@@ -202,6 +202,15 @@ expect_lines <(ls served/put/flow | sed -E 's/-[0-9a-f]{8}\./-TAG./') \
     $'000000-0-1-TAG.jpg\n000001-0-1-TAG.jpg'
 expect_store_gone
 
+rule "files that commands have made go there, too"
+run 0 exec --output-file '*.txt' --files-to "$base/put/exec" --run-dir commands --shell -- \
+    'echo {} >"$MAPFLEET_WORKDIR/made.txt"' ::: one two
+expect_status 0
+"$mapfleet" results commands >out
+expect_lines <(sed -E 's/-[0-9a-f]{8}\./-TAG./' out) "$(printf '["%s"]\n' \
+    "$base/put/exec/000000-0-1-TAG.txt" "$base/put/exec/000001-0-1-TAG.txt")"
+expect_lines <(cat served/put/exec/*) $'one\ntwo'
+
 rule "an attempt that fails publishes nothing"
 fetch 0 lose --files-to lost
 expect_status 1
