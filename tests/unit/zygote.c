@@ -33,7 +33,7 @@ Test(zygote, the_longest_request_arrives_and_a_longer_one_is_refused)
     cr_expect(ne(str, err.text, ""));
     cr_assert(eq(int, zygote_prepare(zygote, request, ZYGOTE_REQUEST_SIZE_MAX, &err), STATUS_OK));
     struct zygote_event event = next_event(zygote);
-    cr_expect(eq(str, event.error.text, "65536 bytes, last 7"));
+    cr_expect(eq(str, event.error.text, "131072 bytes, last 7"));
     zygote_destroy(zygote);
 }
 
