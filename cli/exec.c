@@ -244,6 +244,11 @@ const char *exec_task(const struct exec *exec)
     return options_has(exec->options, OPTION_OUTPUT_FILE) ? COMMAND_TASK_FILES : COMMAND_TASK_RUN;
 }
 
+bool exec_has_place(const struct exec *exec)
+{
+    return exec->template != NULL && template_has_place(exec->template);
+}
+
 /* The last name of the first word of the line, of what no shell and no file system minds. */
 char *exec_base_name(const struct exec *exec)
 {

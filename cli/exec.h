@@ -41,6 +41,8 @@ MUST_CHECK enum status exec_check_command(const struct exec *exec, struct error 
 
 /* "run" or "files": the task of the job of commands. */
 const char *exec_task(const struct exec *exec);
+/* Does its line hold an input's place in the list, or the slot? */
+bool exec_has_place(const struct exec *exec);
 /* For the name of the run's folder; to be freed. */
 char *exec_base_name(const struct exec *exec);
 

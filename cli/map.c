@@ -131,6 +131,8 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
                                         .input = request->task->input,
                                         .output = request->task->output,
                                         .task = request->task->name,
+                                        .has_index = request->verb == VERB_EXEC &&
+                                                     exec_has_place(&request->exec),
                                         .run_dir = request->run_dir,
                                         .inputs = request->inputs};
     return true;

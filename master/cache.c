@@ -332,8 +332,8 @@ void cache_take_batch(struct cache *cache, const struct report_batch *batch, con
                       size_t inputs_size)
 {
     struct cache_job *job = memory_take(1, sizeof(*job));
-    job->reads_place = batch->reads_place;
-    if (batch->reads_place && !cache->has_warned_of_place) {
+    job->reads_place = batch->reads_place && !cache->options.has_index;
+    if (job->reads_place && !cache->has_warned_of_place) {
         cache->has_warned_of_place = true;
         log_warning("cache: task %s reads its index or the map's size: what it gives then is not "
                     "kept",
@@ -341,7 +341,7 @@ void cache_take_batch(struct cache *cache, const struct report_batch *batch, con
     }
     add_shares(cache, job, batch);
     cache->sharing += job->held_count;
-    if (job->share_count == 0 && (batch->reads_place || is_backlog(cache))) {
+    if (job->share_count == 0 && (job->reads_place || is_backlog(cache))) {
         free_job(job);
         return;
     }

@@ -46,6 +46,7 @@ struct cache_options {
     const char *ignore;   /* fields of the input left out of the key; NULL: none */
     const struct type *input;
     const struct type *output;
+    bool has_index;        /* the index is in the key, so that an attempt may ask for it */
     const char *task;      /* for messages */
     const char *run_dir;   /* where relative paths of outputs start */
     struct inputs *inputs; /* at most CACHE_INPUT_COUNT_MAX */

@@ -111,6 +111,7 @@ static bool is_input_unchanged(struct cache *cache, const struct made *made)
     if (!cache->wants_inputs) {
         return true;
     }
+    key_maker_at(cache->maker, made->index);
     if (made->input == NULL ||
         key_make_packed(cache->maker, made->input, made->input_size, &now, &err) != STATUS_OK ||
         memcmp(&now, &cache->keys[made->index], sizeof(now)) != 0) {

@@ -56,6 +56,7 @@ static enum status make_formula_keys(struct cache *cache, uint64_t start, uint64
     }
     for (uint64_t index = start; index < start + count; index++) {
         const mf_value value = grid_or_range_value(formula, grid, index);
+        key_maker_at(cache->maker, index);
         note_key(cache, index, key_make(cache->maker, &value, &cache->keys[index], &reason),
                  &reason);
     }
@@ -85,6 +86,7 @@ static enum status make_list_keys(struct cache *cache, uint64_t start, uint64_t 
             return error_set(err, STATUS_INVALID, "input %" PRIu64 " is malformed", index);
         }
         at += size;
+        key_maker_at(cache->maker, index);
         note_key(cache, index,
                  key_make_packed(cache->maker, data, size, &cache->keys[index], &reason), &reason);
     }
@@ -271,7 +273,8 @@ static enum status take_memory(struct cache *cache)
                                         .input = cache->options.input,
                                         .ignore = cache->options.ignore,
                                         .digest = cache_files_digest,
-                                        .context = cache->files};
+                                        .context = cache->files,
+                                        .has_index = cache->options.has_index};
     cache->keys = calloc((size_t)size + 1, sizeof(*cache->keys));
     cache->hits = calloc((size_t)(size / 8) + 1, 1);
     if (cache->keys == NULL || cache->hits == NULL) {

@@ -17,7 +17,9 @@
 
 struct key_maker {
     const struct type *input;
-    char *ignore;      /* NULL: nothing */
+    char *ignore; /* NULL: nothing */
+    bool has_index;
+    uint64_t index;    /* of the next key */
     bool is_as_packed; /* the packed input is its canonical encoding */
     key_digest *digest;
     void *context;
@@ -82,6 +84,7 @@ enum status key_maker_create(const struct key_options *options, struct key_maker
     maker->is_as_packed = !is_ignoring && is_canonical_as_packed(options->input);
     maker->digest = options->digest != NULL ? options->digest : digest_plainly;
     maker->context = options->context;
+    maker->has_index = options->has_index;
     maker->base_size = options->base_size;
     enum status status = buffer_append(&maker->bytes, options->base, options->base_size);
     if (status == STATUS_OK && is_ignoring) {
@@ -94,6 +97,11 @@ enum status key_maker_create(const struct key_options *options, struct key_maker
     }
     *maker_out = maker;
     return STATUS_OK;
+}
+
+void key_maker_at(struct key_maker *maker, uint64_t index)
+{
+    maker->index = index;
 }
 
 void key_maker_destroy(struct key_maker *maker)
@@ -302,6 +310,10 @@ static struct key hash(const uint8_t *bytes, size_t size)
 static enum status end_key(struct key_maker *maker, enum status status, struct key *key_out,
                            struct error *err)
 {
+    if (status == STATUS_OK && maker->has_index) {
+        const mf_value index = value_int((int64_t)maker->index);
+        status = value_encode(&index, &maker->bytes);
+    }
     if (status == STATUS_NO_MEMORY) {
         (void)error_set(err, status, "no memory for the key of an input");
     }

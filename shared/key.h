@@ -48,6 +48,7 @@ struct key_options {
     const char *ignore; /* fields of the input, by commas; NULL: none */
     key_digest *digest; /* NULL: by reading the file; a URL counts by its text */
     void *context;
+    bool has_index; /* equal inputs at different places are different: key_maker_at() */
 };
 
 struct key_maker; /* fields: key.c */
@@ -55,6 +56,8 @@ struct key_maker; /* fields: key.c */
 MUST_CHECK enum status key_maker_create(const struct key_options *options,
                                         struct key_maker **maker_out);
 void key_maker_destroy(struct key_maker *maker); /* NULL is allowed */
+/* The next key is that of this instance. Does nothing where the index is in no key. */
+void key_maker_at(struct key_maker *maker, uint64_t index);
 
 MUST_CHECK enum status key_make(struct key_maker *maker, const mf_value *input, struct key *key_out,
                                 struct error *err);

@@ -292,3 +292,10 @@ expect_lines out b
 [ "$(wc -l <ran)" -eq 2 ] || fail "it ran again"
 exec_ --cache use -k --shell --output str -- 'echo {}; echo >>ran' ::: b
 [ "$(wc -l <ran)" -eq 3 ] || fail "--output is in the key"
+exec_ --cache use -k --shell -- 'echo {#} {}; echo >>ran' ::: c c
+expect_lines out '1 c
+2 c'
+[ "$(wc -l <ran)" -eq 5 ] || fail "equal inputs at different places are equal"
+exec_ --cache use -k --shell -- 'echo {#} {}; echo >>ran' ::: c
+expect_lines out '1 c'
+[ "$(wc -l <ran)" -eq 5 ] || fail "it ran again"
