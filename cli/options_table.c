@@ -23,7 +23,7 @@ const struct option options_table[OPTION_COUNT] = {
                        .argument = "FILE",
                        .help = "a list in .jsonl, .json, .csv, .tsv, .txt or .msgpack, also with "
                                ".lz4\n"
-                               "behind it; - reads JSON Lines from standard input"},
+                               "behind it; - is standard input: JSON Lines (exec: lines of text)"},
     [OPTION_INPUT_FORMAT] = {.name = "--input-format",
                              .value = VALUE_REQUIRED,
                              .group = GROUP_INPUTS,
@@ -399,7 +399,7 @@ const struct option options_table[OPTION_COUNT] = {
                       .is_forgotten = true,
                       .refused = "live|ordered",
                       .reason = "is about what commands print, and a map runs none",
-                      .refusing = BIT(VERB_MAP),
+                      .refusing = BIT(VERB_MAP) | BIT(VERB_RUN),
                       .help = "json (--print alone): write the outputs at the end, in order, as "
                               "JSON\nLines, null for a hole; none; of commands also live, ordered"},
     [OPTION_KEEP_ORDER] = {.name = "--keep-order",

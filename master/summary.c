@@ -164,8 +164,11 @@ static void put_what_was_left(struct text *text, const struct run_description *r
     if (run->options.policy != POLICY_STOP || left == 0) {
         return;
     }
-    text_put_count(text, "mapfleet: --policy stop, the default, has left out ", left,
-                   left == 1 ? " instance" : " instances");
+    const bool is_default = strcmp(run->verb, "exec") != 0;
+    text_put_count(text,
+                   is_default ? "mapfleet: --policy stop, the default, has left out "
+                              : "mapfleet: --policy stop has left out ",
+                   left, left == 1 ? " instance" : " instances");
     text_put(text, " (--policy run-all runs all; --max-failures N bears with some)\n", "");
     put_command(text, "mapfleet: to run them, and again what failed: mapfleet resume", run_dir,
                 " --failed --policy run-all");
