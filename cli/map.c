@@ -112,9 +112,11 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
     if (request->cache.mode == CACHE_OFF) {
         return true;
     }
-    enum status status = request->verb == VERB_EXEC
-                             ? exec_key_texts(&request->exec, &words, &word_count)
-                             : STATUS_OK;
+    enum status status =
+        request->verb == VERB_EXEC ? exec_key_texts(&request->exec, &words, &word_count)
+        : *request->constant_digest != '\0'
+            ? buffer_append(&words, request->constant_digest, sizeof(request->constant_digest))
+            : STATUS_OK;
     if (status == STATUS_OK) {
         status = cache_request_base(&request->cache, request->job, request->task, request->map.seed,
                                     &words, key_base);

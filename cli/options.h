@@ -67,6 +67,7 @@ enum option_id {
     OPTION_MAX_OUTPUT,
     OPTION_SEED,
     OPTION_SPECULATE,
+    OPTION_CONSTANT,
     /* memoised outputs */
     OPTION_CACHE,
     OPTION_CACHE_VERSION,

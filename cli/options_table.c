@@ -249,6 +249,13 @@ const struct option options_table[OPTION_COUNT] = {
                           .help =
                               "at the end, run what takes far longer than most twice: the first "
                               "success\ncounts; without it, only tasks declared idempotent"},
+    [OPTION_CONSTANT] = {.name = "--constant",
+                         .value = VALUE_REQUIRED,
+                         .group = GROUP_ATTEMPTS,
+                         .verbs = BIT(VERB_MAP),
+                         .argument = "JSON",
+                         .help = "what all instances are given beside their inputs, where the task "
+                                 "takes\nsuch a value"},
     [OPTION_CACHE] = {.name = "--cache",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_CACHE,

@@ -17,6 +17,7 @@
 #include "shared/criterion.h"
 #include "shared/memory.h"
 #include "shared/quantity.h"
+#include "shared/value.h"
 #include "worker/describe.h"
 
 #define SLOT_COUNT_MAX 4096
@@ -404,13 +405,48 @@ static void digest_constant(struct request *request, const struct buffer *fixed)
     }
 }
 
+/* --constant, as the type that the task declares. */
+static enum status fill_given_constant(struct request *request, struct error *err)
+{
+    const char *text = request->options.values[OPTION_CONSTANT];
+    const struct task *task = request->task;
+    const struct type_conversion conversion = {.origin = TYPE_ORIGIN_DATA,
+                                               .base_dir = request->launch_dir};
+    struct arena arena = {0};
+    mf_value value;
+    mf_value constant;
+    if (task == NULL || (task->constant == NULL && text == NULL)) {
+        return STATUS_OK;
+    }
+    if (task->constant == NULL || text == NULL) {
+        return error_set(err, STATUS_INVALID,
+                         text != NULL ? "--constant: task %s takes none"
+                                      : "task %s needs --constant JSON (mapfleet tasks shows of "
+                                        "which type)",
+                         task->name);
+    }
+    enum status status = value_from_json(&arena, text, strlen(text), &value, err);
+    if (status == STATUS_OK) {
+        status = type_convert(task->constant, &value, &conversion, &arena, &constant, err);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(err, "--constant: ");
+    } else if (value_encode(&constant, &request->constant) != STATUS_OK) {
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for --constant");
+    } else {
+        digest_constant(request, &request->constant);
+    }
+    arena_free(&arena);
+    return status;
+}
+
 enum status request_fill_constant(struct request *request, struct error *err)
 {
     const char *statuses = request->options.values[OPTION_PERMANENT_EXIT];
     const struct map_options none = {.capture = MAP_CAPTURE_FAILED};
     struct buffer fixed = {0};
     if (request->verb != VERB_EXEC) {
-        return STATUS_OK;
+        return fill_given_constant(request, err);
     }
     enum status status =
         exec_constant(&request->exec, statuses, &request->map, &request->constant, err);

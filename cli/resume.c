@@ -158,8 +158,10 @@ enum status resume_compare(const struct request *request, struct error *err)
     const char *constant = run->constant_digest != NULL ? run->constant_digest : "";
     if (strcmp(constant, request->constant_digest) != 0) {
         return error_set(err, STATUS_INVALID,
-                         "%s cannot be resumed with another command: the command line, --shell, "
-                         "--stdin, --output and --output-file may not change",
+                         request->verb == VERB_EXEC
+                             ? "%s cannot be resumed with another command: the command line, "
+                               "--shell, --stdin, --output and --output-file may not change"
+                             : "%s cannot be resumed with another --constant",
                          request->run_dir);
     }
     if (strcmp(run->input_type, request->input_type) != 0) {

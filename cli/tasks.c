@@ -50,6 +50,11 @@ static void print_options(const struct task *task)
     if (options->mem_growth > 1) {
         (void)printf("    mem_growth %g\n", options->mem_growth);
     }
+    if (task->constant != NULL) {
+        (void)printf("    constant ");
+        print_type(task->constant);
+        (void)printf("\n");
+    }
     if (task->cache_version != NULL) {
         (void)printf("    cache_version \"%s\"\n", task->cache_version);
     }

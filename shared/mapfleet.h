@@ -303,10 +303,9 @@ MF_EXPORT const char *mf_workdir(mf_context *ctx);
 MF_EXPORT char *const *mf_environment(mf_context *ctx);
 /* What the job's setup kept (see mf_register_setup()); NULL without one. */
 MF_EXPORT void *mf_state(const mf_context *ctx);
-/* What the map was given for all of its instances together (see mf_task.constant), also in a setup.
- * NULL where the task takes nothing of the kind, or was given nothing. Lives as long as the
- * process.
- */
+/* What the map was given for all of its instances together (mf_task.constant, --constant), also in
+ * a setup. NULL where the task takes nothing of the kind, or was given nothing, as in a workflow.
+ * Lives as long as the process. */
 MF_EXPORT const mf_value *mf_constant(const mf_context *ctx);
 /* A value's text as commands and users read it: a string as it is, anything else as compact JSON.
  * Its length in bytes goes to *size, unless that is NULL; a NUL stands behind it. Belongs to

@@ -63,4 +63,30 @@ for ranks in 0 2; do
     expect_status 1
     expect_in err "400 succeeded, 1 failed"
 done
+
+rule "a constant is there in every attempt and in the setup, and is part of what is kept and resumed"
+constant=$MAPFLEET_BUILD_DIR/tests/jobs/constant.so
+run 2 map "$constant:scale" --range 0:3 --constant '{"scale": 7}' --run-dir scaled --cache-version 1 --print
+expect_status 0
+expect_lines out '0
+7
+14'
+run 0 resume scaled --print
+expect_lines out '0
+7
+14'
+run 0 map "$constant:scale" --range 0:3 --constant '{"scale": 8}' --cache-version 1 --print
+expect_lines out '0
+8
+16'
+run 0 map "$constant:scale" --range 0:3 --constant '{"scale": 8}' --run-dir scaled --resume
+expect_status 2
+expect_in err 'cannot be resumed with another --constant'
+run 0 map "$constant:scale" --range 0:3
+expect_status 2
+expect_in err 'task scale needs --constant JSON'
+run 0 map "$constant:scale" --range 0:3 --constant '{"scale": "x"}'
+expect_in err '--constant: at .scale: expected int'
+run 0 map basics:square --range 0:3 --constant 1
+expect_in err '--constant: task square takes none'
 exit 0
