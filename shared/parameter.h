@@ -62,7 +62,7 @@ MUST_CHECK enum status parameter_read(struct arena *arena, const mf_value *defin
 extern const char *const parameter_keys[];
 
 /* The value at bits / 2^64 of the distribution: its quantile there. All 64 bits count where the
- * values are whole numbers or listed; of a float, the middle of a cell of 2^-53. */
+ * values are whole numbers or listed, and 53 of them where they are floats. */
 mf_value parameter_value(const struct parameter *parameter, uint64_t bits);
 
 /* Number of points in a grid (0: more than 2^63 - 1), and point `i`. Doubled values count once.

@@ -14,10 +14,10 @@ __extension__ typedef unsigned __int128 uwide;
 /* ---- At a point -------------------------------------------------------------------------------
  */
 
-/* Within (0, 1), both ends excluded. */
+/* Below 1. */
 static double fraction(uint64_t bits)
 {
-    return ((double)(bits >> 11) + 0.5) * 0x1p-53;
+    return (double)(bits >> 11) * 0x1p-53;
 }
 
 /* Which of `count` levels: each has the same share of the 2^64 points, to within one. */
@@ -36,6 +36,12 @@ static double between(double u, double low, double high)
     return clamp(low * (1 - u) + high * u, low, high);
 }
 
+/* For distributions whose end is infinite. */
+static double above_0(double u)
+{
+    return u > 0 ? u : 0x1p-54;
+}
+
 static double quantile(const struct parameter *parameter, double u)
 {
     const double low = parameter->low;
@@ -48,11 +54,11 @@ static double quantile(const struct parameter *parameter, double u)
     case SHAPE_INV_LOG_UNIFORM:
         return clamp(exp(-between(u, -log(high), -log(low))), low, high);
     case SHAPE_NORMAL:
-        return parameter->first + parameter->second * gsl_cdf_ugaussian_Pinv(u);
+        return parameter->first + parameter->second * gsl_cdf_ugaussian_Pinv(above_0(u));
     case SHAPE_LOG_NORMAL:
-        return exp(parameter->first + parameter->second * gsl_cdf_ugaussian_Pinv(u));
+        return exp(parameter->first + parameter->second * gsl_cdf_ugaussian_Pinv(above_0(u)));
     case SHAPE_BETA:
-        return gsl_cdf_beta_Pinv(u, parameter->first, parameter->second);
+        return gsl_cdf_beta_Pinv(above_0(u), parameter->first, parameter->second);
     case SHAPE_CONSTANT:
     case SHAPE_CATEGORICAL:
     case SHAPE_INT_UNIFORM:

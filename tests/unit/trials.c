@@ -157,8 +157,8 @@ Test(trials, the_draws_of_a_seed_never_change)
                                    "{\"path\":[\"c\"],\"min\":0,\"max\":999999}",
                                    "");
     struct trials *trials = trials_of(space, TRIALS_RANDOM, 0, 2);
-    expect_record(trials, 0, "{\"a\":0.31271945316625965,\"b\":1,\"c\":856648}");
-    expect_record(trials, 1, "{\"a\":0.5978990084977058,\"b\":3,\"c\":154045}");
+    expect_record(trials, 0, "{\"a\":0.3127194531662596,\"b\":1,\"c\":856648}");
+    expect_record(trials, 1, "{\"a\":0.5978990084977057,\"b\":3,\"c\":154045}");
     trials_destroy(trials);
     space_destroy(space);
 }
