@@ -318,7 +318,7 @@ const struct option options_table[OPTION_COUNT] = {
                                   "captured"},
     [OPTION_SHIP_JOB] = {.name = "--ship-job",
                          .group = GROUP_RUN,
-                         .verbs = MAPS,
+                         .verbs = RUNS,
                          .help = "send the job's library to hosts that don't have it, or have "
                                  "another;\ndefault: these are refused"},
     [OPTION_KEEP_WORKDIRS] = {.name = "--keep-workdirs",

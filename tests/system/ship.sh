@@ -9,7 +9,7 @@ fi
 host=$(hostname)
 squares=$(for i in $(seq 0 9); do echo $((i * i)); done)
 mkdir jobs places
-cp "$MAPFLEET_BUILD_DIR/jobs/basics.so" "$MAPFLEET_BUILD_DIR/tests/jobs/gate.so" jobs
+cp "$MAPFLEET_BUILD_DIR/jobs/basics.so" "$MAPFLEET_BUILD_DIR"/tests/jobs/{gate,flows}.so jobs
 head -c 3000000 /dev/urandom >>jobs/basics.so # which no loader looks at, and many messages carry
 export TMPDIR=$scratch/places # not of the shell, which has its own already
 
@@ -69,6 +69,13 @@ ranks 2 "$hidden" map jobs/basics.so:square --range 0:10 --run-dir run --print -
     --isolation none
 expect_ended 0
 expect_lines out "$squares"
+expect_nothing_kept
+rm -r run
+
+rule "so it does for the maps and calls of a workflow"
+ranks 2 "$hidden" run jobs/flows.so:total --run-dir run --print --ship-job "xs=[1,2,3]"
+expect_ended 0
+expect_lines out 14
 expect_nothing_kept
 rm -r run
 
