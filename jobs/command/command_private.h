@@ -74,6 +74,8 @@ int command_run(mf_context *ctx, struct command *command, char **arguments, char
 
 /* ---- output.c ---- */
 
+/* A file in memory for the standard output of an attempt; -1 where there is no memory. */
+int command_open_output(void);
 /* Take up what the program has printed. False where there is no memory for it. */
 bool command_take_output(mf_context *ctx, struct command *command);
 /* Give it as the output of a success. */

@@ -1,9 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "jobs/command/command_private.h"
@@ -22,6 +25,36 @@ static bool reserve(struct command *command, size_t size)
         command->text_capacity = size + 1;
     }
     return true;
+}
+
+int command_open_output(void)
+{
+    const int file = memfd_create("mapfleet-command", MFD_CLOEXEC);
+    if (file >= 0 && fcntl(file, F_SETFL, O_APPEND) != 0) {
+        (void)close(file);
+        return -1;
+    }
+    return file;
+}
+
+/* Is there a process that a command has left behind? Then it may have the file, and print into it.
+ * Orphans come to this process, which is a subreaper. */
+static bool has_heirs(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+/* The next attempt's output is its own. */
+static void renew_output(struct command *command)
+{
+    const int file = has_heirs() ? command_open_output() : -1;
+    if (file >= 0) {
+        (void)close(command->out);
+        command->out = file;
+    } else if (command->printed_size > 0) {
+        (void)!ftruncate(command->out, 0);
+    }
 }
 
 bool command_take_output(mf_context *ctx, struct command *command)
@@ -46,9 +79,7 @@ bool command_take_output(mf_context *ctx, struct command *command)
         command->text_size += count > 0 ? (size_t)count : 0;
     }
     command->text[command->text_size] = '\0';
-    if (command->printed_size > 0) {
-        (void)!ftruncate(command->out, 0); /* for the next attempt */
-    }
+    renew_output(command);
     return true;
 }
 

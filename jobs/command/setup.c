@@ -1,9 +1,7 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,8 +105,8 @@ mf_status command_set_up(mf_context *ctx, void **state)
     command->grace_ms = mf_int(mf_field(constant, "grace_ms"));
     take_forms(command, constant);
     take_permanent(command, mf_field(constant, "permanent"));
-    command->out = memfd_create("mapfleet-command", MFD_CLOEXEC);
-    if (command->out < 0 || fcntl(command->out, F_SETFL, O_APPEND) != 0) {
+    command->out = command_open_output();
+    if (command->out < 0) {
         return mf_fail(ctx, "no memory for what commands print: %s", strerror(errno));
     }
     const mf_status status = take_words(ctx, command, words);
