@@ -9,7 +9,7 @@
 #include "jobs/command/path_part.h"
 #include "jobs/command/template_private.h"
 
-#define BLANKS_AND_OPERATORS " \t\n;|&()<>"
+#define BLANKS_AND_OPERATORS " \t\n;|&()<>`"
 
 bool template_fail(struct template_error *err, const char *format, ...)
 {
@@ -137,11 +137,13 @@ static bool add_literal(struct template *template, const char *text, size_t size
     return size == 0 || add_part(template, &part, err);
 }
 
-/* Where in a line a shell stands: the innermost quotes, within $(...) those that are opened there.
+/* Where in a line a shell stands: the innermost quotes, within $(...) and `...` those that are
+ * opened there.
  */
 struct quoting {
     enum quote stack[QUOTE_DEPTH_MAX];
     size_t depth;
+    size_t ticks; /* the depth within `...`; 0: outside */
 };
 
 static void push(struct quoting *quoting, enum quote quote)
@@ -156,38 +158,102 @@ static void pop(struct quoting *quoting)
     quoting->depth -= quoting->depth > 0 ? 1 : 0;
 }
 
-/* Pass over one character, or two where the first makes the second an ordinary one; gives how many.
- */
-static size_t quoting_pass(struct quoting *quoting, const char *text)
+static enum quote innermost(const struct quoting *quoting)
 {
-    const enum quote quote = quoting->stack[quoting->depth];
-    if (quote == QUOTE_SINGLE) {
-        if (text[0] == '\'') {
+    return quoting->stack[quoting->depth];
+}
+
+/* A ` ends the `...` in which it stands, whatever other quotes are open there. */
+static void pass_tick(struct quoting *quoting)
+{
+    if (quoting->ticks > 0) {
+        quoting->depth = quoting->ticks - 1;
+        quoting->ticks = 0;
+    } else {
+        push(quoting, QUOTE_NONE);
+        quoting->ticks = quoting->depth;
+    }
+}
+
+static void pass_double(struct quoting *quoting)
+{
+    if (innermost(quoting) == QUOTE_DOUBLE) {
+        pop(quoting);
+    } else {
+        push(quoting, QUOTE_DOUBLE);
+    }
+}
+
+/* Does a # at `text` begin a comment? Within ${...} it does not. */
+static bool is_comment(const char *start, const char *text)
+{
+    if (*text != '#' || (text > start && strchr(BLANKS_AND_OPERATORS, text[-1]) == NULL)) {
+        return false;
+    }
+    for (const char *at = text; at > start && at[-1] != '\n' && at[-1] != '}'; at--) {
+        if (at[-1] == '{' && at - 1 > start && at[-2] == '$') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A backslash and what stands behind it. */
+static void pass_escaped(struct quoting *quoting, char escaped)
+{
+    if (escaped == '"' && quoting->ticks > 0 &&
+        quoting->stack[quoting->ticks - 1] == QUOTE_DOUBLE) {
+        pass_double(quoting); /* "`echo \"a b\"`" */
+    }
+}
+
+/* Outside of quotes. */
+static size_t pass_plain(struct quoting *quoting, const char *start, const char *text)
+{
+    if (text[0] == '$' && text[1] == '\'') {
+        push(quoting, QUOTE_DOLLAR);
+        return 2;
+    }
+    if (text[0] == '\'') {
+        push(quoting, QUOTE_SINGLE);
+    } else if (text[0] == '(') {
+        push(quoting, QUOTE_NONE);
+    } else if (text[0] == ')' && (quoting->ticks == 0 || quoting->depth > quoting->ticks)) {
+        pop(quoting);
+    } else if (is_comment(start, text)) {
+        push(quoting, QUOTE_COMMENT);
+    }
+    return 1;
+}
+
+/* Pass over one character, or two where they are one to the shell; gives how many. */
+static size_t quoting_pass(struct quoting *quoting, const char *start, const char *text)
+{
+    const enum quote quote = innermost(quoting);
+    const bool is_verbatim = quote == QUOTE_SINGLE || quote == QUOTE_COMMENT;
+    if (text[0] == '\\' && text[1] != '\0' && (!is_verbatim || quoting->ticks > 0)) {
+        pass_escaped(quoting, text[1]);
+        return 2;
+    }
+    if (text[0] == '`' && (quoting->ticks > 0 || quote == QUOTE_NONE || quote == QUOTE_DOUBLE)) {
+        pass_tick(quoting);
+        return 1;
+    }
+    if (is_verbatim || quote == QUOTE_DOLLAR) {
+        if (text[0] == (quote == QUOTE_COMMENT ? '\n' : '\'')) {
             pop(quoting);
         }
         return 1;
-    }
-    if (text[0] == '\\' && text[1] != '\0' && text[1] != '{') {
-        return 2;
     }
     if (text[0] == '$' && text[1] == '(') {
         push(quoting, QUOTE_NONE);
         return 2;
     }
     if (text[0] == '"') {
-        if (quote == QUOTE_DOUBLE) {
-            pop(quoting);
-        } else {
-            push(quoting, QUOTE_DOUBLE);
-        }
-    } else if (quote == QUOTE_NONE && text[0] == '\'') {
-        push(quoting, QUOTE_SINGLE);
-    } else if (quote == QUOTE_NONE && text[0] == '(') {
-        push(quoting, QUOTE_NONE);
-    } else if (quote == QUOTE_NONE && text[0] == ')') {
-        pop(quoting);
+        pass_double(quoting);
+        return 1;
     }
-    return 1;
+    return quote == QUOTE_NONE ? pass_plain(quoting, start, text) : 1;
 }
 
 /* Is it a word of its own, of a line or of the list of words? */
@@ -219,7 +285,8 @@ static bool parse_text(struct template *template, const char *start, struct temp
             at += size + 2;
             literal = at;
         } else if (!is_after_dollar && parse_placeholder(at, &part, &size)) {
-            part.quote = quoting.stack[quoting.depth];
+            part.quote = innermost(&quoting);
+            part.is_in_ticks = quoting.ticks > 0;
             part.is_alone = part.quote == QUOTE_NONE && is_alone(template, start, at, size);
             if (!add_literal(template, literal, (size_t)(at - literal), err) ||
                 !add_part(template, &part, err)) {
@@ -230,7 +297,7 @@ static bool parse_text(struct template *template, const char *start, struct temp
         } else if (!is_after_dollar && !refuse_foreign(at, err)) {
             return false;
         } else {
-            at += template->is_shell ? quoting_pass(&quoting, at) : 1;
+            at += template->is_shell ? quoting_pass(&quoting, start, at) : 1;
         }
     }
     return add_literal(template, literal, (size_t)(at - literal), err);

@@ -8,7 +8,8 @@
  * What was put in is not searched again.
  *
  * For a shell all words are one line, and what is put in is quoted for the place where it stands:
- * between single quotes, between double ones, or outside of both.
+ * between quotes of each kind, backquotes or outside of them, but not for here-documents, whose
+ * text a shell takes as it is. A brace behind a backslash is none.
  *
  * Ownership: a template copies its words.
  * Failure:   texts say what was found and what was expected; of an input, without its index.

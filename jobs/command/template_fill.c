@@ -160,18 +160,46 @@ static void add_escaped(struct word_list *words, struct piece piece, const char 
     words_add(words, piece.text + from, piece.size - from);
 }
 
-/* Within single quotes, one of them ends the quotes, and another begins them again. */
-static void add_in_single(struct word_list *words, struct piece piece)
+/* Each of this character as `instead`. */
+static void add_replaced(struct word_list *words, struct piece piece, char replaced,
+                         const char *instead)
 {
     size_t from = 0;
     for (size_t i = 0; i < piece.size; i++) {
-        if (piece.text[i] == '\'') {
+        if (piece.text[i] == replaced) {
             words_add(words, piece.text + from, i - from);
-            words_add(words, "'\\''", 4);
+            words_add(words, instead, strlen(instead));
             from = i + 1;
         }
     }
     words_add(words, piece.text + from, piece.size - from);
+}
+
+/* Within single quotes, one of them ends the quotes, and another begins them again. */
+static void add_in_single(struct word_list *words, struct piece piece)
+{
+    add_replaced(words, piece, '\'', "'\\''");
+}
+
+static void add_plainly(struct word_list *words, struct piece piece)
+{
+    if (is_plain_text(piece)) {
+        words_add(words, piece.text, piece.size);
+        return;
+    }
+    words_add(words, "'", 1);
+    add_in_single(words, piece);
+    words_add(words, "'", 1);
+}
+
+/* What runs is not to begin at a newline of the input. */
+static void add_in_comment(struct word_list *words, struct piece piece)
+{
+    struct word_list quoted = {.count = 0};
+    add_plainly(&quoted, piece);
+    add_replaced(words, (struct piece){quoted.text, quoted.size}, '\n', "'$'\\n''");
+    words->failed = words->failed || quoted.failed;
+    words_free(&quoted);
 }
 
 static void add_quoted(struct word_list *words, struct piece piece, enum quote quote)
@@ -183,16 +211,28 @@ static void add_quoted(struct word_list *words, struct piece piece, enum quote q
     case QUOTE_DOUBLE:
         add_escaped(words, piece, "\\\"$`", "\\");
         break;
+    case QUOTE_DOLLAR:
+        add_escaped(words, piece, "\\'", "\\");
+        break;
+    case QUOTE_COMMENT:
+        add_in_comment(words, piece);
+        break;
     case QUOTE_NONE:
-        if (is_plain_text(piece)) {
-            words_add(words, piece.text, piece.size);
-            break;
-        }
-        words_add(words, "'", 1);
-        add_in_single(words, piece);
-        words_add(words, "'", 1);
+        add_plainly(words, piece);
         break;
     }
+}
+
+/* A shell takes these backslashes away before it reads the command between the ticks. */
+static void add_in_ticks(struct word_list *words, struct piece piece, enum quote quote)
+{
+    struct word_list quoted = {.count = 0};
+    add_quoted(&quoted, piece, quote);
+    if (quoted.size > 0) {
+        add_escaped(words, (struct piece){quoted.text, quoted.size}, "\\`$", "\\");
+    }
+    words->failed = words->failed || quoted.failed;
+    words_free(&quoted);
 }
 
 /* ---- Filling in -------------------------------------------------------------------------------
@@ -210,7 +250,9 @@ static bool get_text(const struct filling *filling, const mf_value *value, struc
 
 static void add_piece(const struct filling *filling, const struct part *part, struct piece piece)
 {
-    if (filling->is_shell) {
+    if (filling->is_shell && part->is_in_ticks) {
+        add_in_ticks(filling->words, piece, part->quote);
+    } else if (filling->is_shell) {
         add_quoted(filling->words, piece, part->quote);
     } else {
         words_add(filling->words, piece.text, piece.size);

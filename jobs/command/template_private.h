@@ -22,7 +22,8 @@ enum part_kind {
     PART_END /* of a word */
 };
 
-enum quote { QUOTE_NONE, QUOTE_SINGLE, QUOTE_DOUBLE };
+/* DOLLAR: $'...'. A comment is no quotes, but quotes in it count for nothing. */
+enum quote { QUOTE_NONE, QUOTE_SINGLE, QUOTE_DOUBLE, QUOTE_DOLLAR, QUOTE_COMMENT };
 
 struct part {
     enum part_kind kind;
@@ -30,6 +31,7 @@ struct part {
     size_t nth;        /* NTH: from 1 */
     enum path_part path;
     enum quote quote; /* in which it stands in a shell's line */
+    bool is_in_ticks; /* and within `...`, where a backslash is read before anything else */
     bool is_alone;    /* it is a whole word */
 };
 

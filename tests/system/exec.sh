@@ -87,6 +87,19 @@ exec_ --shell -k -- 'f={}; echo "<{}>" ${f%b} | tr a-z A-Z' ::: 'a  b' "it's"
 expect_lines out "<A  B> A
 <IT'S> IT'S"
 
+rule "a shell's line runs nothing that is in an input, wherever that is put"
+texts=('a b' "it's" '$(echo run)' '`echo run`' '"; echo run; "' "'; echo run; '" '; echo run')
+while IFS= read -r line; do
+    exec_ --shell -k -- "${line//@/$'\n'}" ::: "${texts[@]}"
+    expect_lines out "$(printf '%s\n' "${texts[@]}")"
+done <<'LINES'
+echo "`printf %s {}`"
+echo "`printf %s \"{}\"`"
+echo `printf "%s" '{}'`
+printf '%s\n' $'{}' # it's {}
+# don't@echo {}
+LINES
+
 rule "a failure leaves the others to run; the exit status is 1"
 exec_ -k -- sh -c 'echo {}; exit {}' ::: 0 3 0
 expect_status 1
@@ -124,6 +137,22 @@ rule "what is left of a command's process group ends with it"
 exec_ --shell -- 'sleep 61.5 & echo {}' ::: a
 expect_status 0
 pgrep -f 'sleep 61[.]5' >/dev/null && fail "it is still there"
+
+rule "what leaves the group prints into no other output"
+cat >heir <<'SCRIPT'
+#!/bin/sh
+echo "$1"
+case $1 in
+a) setsid sh -c 'touch up; until [ -e go ]; do sleep 0.02; done; echo late; touch gone' &
+    until [ -e up ]; do sleep 0.02; done ;;
+b) touch go; until [ -e gone ]; do sleep 0.02; done ;;
+esac
+SCRIPT
+chmod +x heir
+exec_ -j 1 -k -- ./heir {} ::: a b
+expect_status 0
+expect_lines out 'a
+b'
 
 rule "an attempt that takes too long gets SIGTERM, and prints what it wrote"
 exec_ --timeout 300ms -- sh -c 'trap "echo ended; exit 0" TERM; echo {}; while :; do sleep 0.02; done' ::: a

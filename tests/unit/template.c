@@ -150,6 +150,38 @@ Test(template, a_shell_reads_back_what_was_put_in)
     expect_line("echo \"$(basename \"{}\")\"", "\"a b\"", "echo \"$(basename \"a b\")\"");
 }
 
+Test(template, between_ticks_a_shell_takes_backslashes_away_first)
+{
+    expect_line("echo `basename {}`", "\"a b\"", "echo `basename 'a b'`");
+    expect_line("echo \"`basename {}` {}\"", "\"a b\"", "echo \"`basename 'a b'` a b\"");
+    expect_line("echo \"`basename \\\"{}\\\"`\"", "\"a $b\"",
+                "echo \"`basename \\\"a \\\\\\$b\\\"`\"");
+    expect_line("echo `basename '{}'` {}", "\"a`b\"", "echo `basename 'a\\`b'` 'a`b'");
+    expect_line("echo `cat {}` '{}'", "\"it's\"", "echo `cat 'it'\\\\''s'` 'it'\\''s'");
+}
+
+Test(template, quotes_in_a_comment_count_for_nothing)
+{
+    expect_line("# don't\necho {}", "\"a;b\"", "# don't\necho 'a;b'");
+    expect_line("echo x # \"\n {}", "\"a b\"", "echo x # \"\n 'a b'");
+    expect_line("# {}\necho", "\"a\\nb\"", "# 'a'$'\\n''b'\necho");
+    expect_line("echo a#' {}'", "\"b c\"", "echo a#' b c'");
+    expect_line("echo ${f/ #/'} {}'", "\"b c\"", "echo ${f/ #/'} b c'");
+}
+
+Test(template, dollar_quotes_have_backslashes)
+{
+    expect_line("printf $'{}\\n'", "\"it's \\\\t\"", "printf $'it\\'s \\\\t\\n'");
+    expect_line("echo $'it\\'s' {}", "\"a b\"", "echo $'it\\'s' 'a b'");
+}
+
+Test(template, a_backslash_before_a_brace_leaves_it_as_it_is)
+{
+    expect_line("find {} -exec wc \\{} \\;", "\"a b\"", "find 'a b' -exec wc \\{} \\;");
+    expect_line("echo \"\\{}\" \\\\{}", "\"a b\"", "echo \"\\{}\" \\\\'a b'");
+    expect_words("\\{}", "\"a b\"", "\\a b");
+}
+
 Test(template, a_word_of_a_line_is_a_list_s_items)
 {
     expect_line("for f in {}; do echo $f; done", "[\"a b\",\"c\"]",
