@@ -20,8 +20,12 @@
 #include <string.h>
 #include <vips/vips.h>
 
-/* A pattern of the shell for names (*.jpg), and the folder of the photos; by default this one. */
-#define QUERY "{query: str, photos?: dir}"
+/* A pattern of the shell for names (*.jpg), and where the photos are: in a folder, by default this
+ * one, or on a server, at the URL of a folder of which it gives an index. */
+#define QUERY "{query: str, photos?: dir, index?: file}"
+
+/* An index reaches its task as a file that has been fetched; `url` is where from. */
+#define LISTING "{query: str, photos?: dir, index?: file, url?: str}"
 
 #define VARIANT_COUNT 3
 #define JPEG_QUALITY 90
@@ -304,42 +308,100 @@ static gint compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names in the folder that match; sorted, so that every attempt gives the same list. */
-static GPtrArray *list_photos(GDir *folder, const char *query)
+static bool matches(const char *name, const char *query)
 {
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-    while ((name = g_dir_read_name(folder)) != NULL) {
-        if (is_photo(name) && fnmatch(query, name, FNM_PERIOD) == 0) {
-            g_ptr_array_add(names, g_strdup(name));
-        }
-    }
-    g_ptr_array_sort(names, compare_names);
-    return names;
+    return is_photo(name) && fnmatch(query, name, FNM_PERIOD) == 0;
 }
 
-static mf_status fetch_urls(mf_context *ctx, const mf_value *input, mf_writer *output)
+/* The photos in the folder that match. */
+static mf_status list_folder(mf_context *ctx, const char *path, const char *query, GPtrArray *found)
 {
-    const mf_value *photos = mf_field(input, "photos");
-    const char *path = photos != NULL ? mf_path(photos) : ".";
     GError *error = NULL;
     GDir *folder = g_dir_open(path, 0, &error);
+    const char *name;
     if (folder == NULL) {
         const mf_status status = mf_fail_permanently(ctx, "%s", error->message);
         g_error_free(error);
         return status;
     }
-    GPtrArray *names = list_photos(folder, mf_str(mf_field(input, "query")));
-    mf_begin_list(output);
-    for (guint i = 0; i < names->len; i++) {
-        char *photo = g_build_filename(path, g_ptr_array_index(names, i), NULL);
-        mf_put_path(output, photo);
-        g_free(photo);
+    while ((name = g_dir_read_name(folder)) != NULL) {
+        if (matches(name, query)) {
+            g_ptr_array_add(found, g_build_filename(path, name, NULL));
+        }
     }
-    mf_end_list(output);
-    g_ptr_array_unref(names);
     g_dir_close(folder);
     return MF_OK;
+}
+
+/* A link of an index, where it is the name of a photo in the same folder that matches. Names are
+ * matched as people read them, and stay in the URL as the server wrote them. */
+static void take_link(const char *link, const char *url, const char *query, GPtrArray *found)
+{
+    char *name = g_uri_unescape_string(link, "/"); /* NULL where its %-signs are none */
+    if (name != NULL && strpbrk(link, "/?#") == NULL && matches(name, query)) {
+        g_ptr_array_add(found, g_strconcat(url, link, NULL));
+    }
+    g_free(name);
+}
+
+/* The photos that an index links to and that match: href="NAME", as all common servers write it. */
+static mf_status list_index(mf_context *ctx, const char *path, const char *url, const char *query,
+                            GPtrArray *found)
+{
+    GError *error = NULL;
+    char *page = NULL;
+    if (!g_file_get_contents(path, &page, NULL, &error)) {
+        const mf_status status = mf_fail(ctx, "%s", error->message);
+        g_error_free(error);
+        return status;
+    }
+    char **parts = g_strsplit(page, "href=\"", -1);
+    for (size_t i = 1; parts[0] != NULL && parts[i] != NULL; i++) {
+        char **words = g_strsplit(parts[i], "\"", 2);
+        char **pieces = g_strsplit(words[0], "&amp;", -1);
+        char *link = g_strjoinv("&", pieces);
+        take_link(link, url, query, found);
+        g_free(link);
+        g_strfreev(pieces);
+        g_strfreev(words);
+    }
+    g_strfreev(parts);
+    g_free(page);
+    return MF_OK;
+}
+
+/* Sorted, so that every attempt gives the same list, and each once. */
+static void put_photos(GPtrArray *photos, mf_writer *output)
+{
+    g_ptr_array_sort(photos, compare_names);
+    mf_begin_list(output);
+    for (guint i = 0; i < photos->len; i++) {
+        const char *photo = g_ptr_array_index(photos, i);
+        if (i == 0 || strcmp(photo, g_ptr_array_index(photos, i - 1)) != 0) {
+            mf_put_path(output, photo);
+        }
+    }
+    mf_end_list(output);
+}
+
+static mf_status fetch_urls(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    const char *query = mf_str(mf_field(input, "query"));
+    const mf_value *photos = mf_field(input, "photos");
+    const mf_value *index = mf_field(input, "index");
+    const mf_value *url = mf_field(input, "url");
+    if ((index == NULL) != (url == NULL)) {
+        return mf_fail_permanently(ctx, "expected both index and url, or none of them");
+    }
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+    const mf_status status =
+        index != NULL ? list_index(ctx, mf_path(index), mf_str(url), query, found)
+                      : list_folder(ctx, photos != NULL ? mf_path(photos) : ".", query, found);
+    if (status == MF_OK) {
+        put_photos(found, output);
+    }
+    g_ptr_array_unref(found);
+    return status;
 }
 
 static mf_status coalesce(mf_context *ctx, const mf_value *input, mf_writer *output)
@@ -356,9 +418,40 @@ static mf_status coalesce(mf_context *ctx, const mf_value *input, mf_writer *out
     return MF_OK;
 }
 
+/* What fetch_urls() is asked for; NULL where it makes no sense. */
+static const mf_value *make_listing(mf_workflow *flow, const mf_value *input)
+{
+    const mf_value *index = mf_field(input, "index");
+    if (index == NULL) {
+        return input;
+    }
+    if (mf_field(input, "photos") != NULL) {
+        (void)mf_workflow_fail(flow, "photos and index are given: expected one of them");
+        return NULL;
+    }
+    if (!g_str_has_suffix(mf_str(index), "/")) {
+        (void)mf_workflow_fail(flow, "index: expected the URL of a folder, http://HOST/PATH/");
+        return NULL;
+    }
+    mf_writer *listing = mf_make(flow);
+    mf_begin_map(listing);
+    mf_put_key(listing, "query");
+    mf_put_value(listing, mf_field(input, "query"));
+    mf_put_key(listing, "index");
+    mf_put_value(listing, index);
+    mf_put_key(listing, "url");
+    mf_put_value(listing, index);
+    mf_end_map(listing);
+    return mf_made(flow, listing);
+}
+
 static mf_status wf(mf_workflow *flow, const mf_value *input, mf_writer *output)
 {
-    const mf_value *photos = mf_call_value(flow, "fetch_urls", input, NULL);
+    const mf_value *listing = make_listing(flow, input);
+    if (listing == NULL) {
+        return MF_FAIL;
+    }
+    const mf_value *photos = mf_call_value(flow, "fetch_urls", listing, NULL);
     if (photos == NULL) {
         return MF_FAIL;
     }
@@ -399,9 +492,9 @@ void mf_job(mf_registry *job)
     mf_register_setup(job, setup, teardown);
     mf_register_task(job, &(mf_task){.name = "fetch_urls",
                                      .fn = fetch_urls,
-                                     .input = QUERY,
+                                     .input = LISTING,
                                      .output = "list<file>",
-                                     .help = "The photos in a folder whose names match.",
+                                     .help = "The photos in a folder or an index that match.",
                                      .mem = "600Mi"});
     mf_register_task(job, &(mf_task){.name = "data_augment",
                                      .fn = data_augment,

@@ -62,6 +62,40 @@ run 2 run augment:wf "query=*" "photos=$photos" --run-dir kept
 expect_status 0
 expect_in err "2 succeeded, 5 cached"
 
+rule "photos that the index of a server links to are fetched by URL, and kept by URL for the next run"
+mkdir served
+cp "$photos/chelsea.jpg" "served/a & b.jpg"
+cp "$photos/coffee.jpg" served/c.jpg
+touch served/c.txt
+mkfifo said
+/usr/bin/python3 -u -m http.server 0 --bind 127.0.0.1 --directory served >said 2>requests &
+server=$!
+trap 'kill "$server"; rm -rf "$scratch"' EXIT
+exec {said}<said
+read -r line <&"$said" || fail "the server does not start: $(cat requests)"
+index=http://127.0.0.1:$(sed 's/.* port \([0-9]*\) .*/\1/' <<<"$line")/
+export no_proxy=127.0.0.1
+run 2 run augment:wf "query=*" "index=$index" --run-dir fetched --print
+expect_status 0
+[ "$(grep -o '[^"]*\.jpg' out | wc -l)" -eq 6 ] || fail "there are other variants than six"
+run 0 results fetched --map 0
+expect_lines out "[\"${index}a%20%26%20b.jpg\",\"${index}c.jpg\"]"
+[ "$(grep -c '"GET .*jpg' requests)" -eq 2 ] || fail "fetched more than once: $(cat requests)"
+run 0 run augment:wf "query=a &*" "index=$index"
+expect_status 0
+expect_in err "2 succeeded, 1 cached"
+
+rule "an index is the URL of a folder, and stands for a local one"
+run 0 run augment:wf "query=*" "index=${index%/}"
+expect_status 1
+expect_in err "workflow wf failed: index: expected the URL of a folder, http://HOST/PATH/"
+run 0 run augment:wf "query=*" "index=$index" "photos=$photos"
+expect_status 1
+expect_in err "workflow wf failed: photos and index are given: expected one of them"
+run 0 run augment:wf "query=*" "index=${index}none/"
+expect_status 1
+expect_in err "none/: HTTP 404"
+
 rule "a query that matches nothing fails the workflow and says so"
 run 0 run augment "query=*.bmp" "photos=$photos"
 expect_status 1
