@@ -90,6 +90,23 @@ static enum status compare(const struct map_past *past, const struct workflow_re
                : fail_departure(past, asked, ", of which not all are what they were", err);
 }
 
+enum status workflow_maps_check_end(const struct workflow_maps *maps, uint64_t map_count,
+                                    struct error *err)
+{
+    size_t at = 0;
+    while (at < maps->past.count && maps->past.maps[at].number < map_count) {
+        at++;
+    }
+    if (at == maps->past.count || maps->request->revives_failed) {
+        return STATUS_OK;
+    }
+    const struct map_past *past = &maps->past.maps[at];
+    return error_set(err, STATUS_EXISTS,
+                     "its map %" PRIu64 " was %s over %" PRIu64
+                     " inputs, and now it ends without it",
+                     past->number, past->task, past->size);
+}
+
 /* ---- Memoised outputs -------------------------------------------------------------------------
  */
 

@@ -44,6 +44,11 @@ void workflow_maps_close(struct workflow_maps *maps);
 enum status workflow_maps_begin(void *context, const struct workflow_request *asked,
                                 struct error *err);
 
+/* It has succeeded with so many maps: EXISTS where more are recorded, which is a departure too,
+ * unless what had failed was given fresh budgets, and may have been what they were asked for. */
+MUST_CHECK enum status workflow_maps_check_end(const struct workflow_maps *maps, uint64_t map_count,
+                                               struct error *err);
+
 /* Tell the workflow of maps that have ended. */
 void workflow_maps_take_ends(struct workflow_maps *maps, struct workflow_host *host,
                              bool *did_something);

@@ -159,6 +159,19 @@ static enum status finish(struct workflow_run *run, const struct workflow_outcom
                          output != NULL ? output->size : 0, now_us, err);
 }
 
+/* Is its success one of what is recorded? */
+static enum status finish_checked(struct workflow_run *run, uint64_t now_us, struct error *err)
+{
+    struct workflow_outcome outcome = workflow_outcome(run->host);
+    struct error departure;
+    if (outcome.kind == WORKFLOW_SUCCEEDED &&
+        workflow_maps_check_end(&run->maps, outcome.map_count, &departure) != STATUS_OK) {
+        outcome.kind = WORKFLOW_DEPARTED;
+        outcome.text = departure.text;
+    }
+    return finish(run, &outcome, now_us, err);
+}
+
 /* One that cannot even begin has failed, like one that crashes. */
 static enum status start(struct workflow_run *run, uint64_t now_us, struct error *err)
 {
@@ -192,12 +205,11 @@ static enum status turn(void *context, uint64_t now_us, bool *did_something, str
     }
     mind_process(run, did_something);
     workflow_turn(run->host, did_something);
-    const struct workflow_outcome outcome = workflow_outcome(run->host);
-    if (outcome.kind != WORKFLOW_GOES_ON) {
-        *did_something = true;
-        return finish(run, &outcome, now_us, err);
+    if (workflow_outcome(run->host).kind == WORKFLOW_GOES_ON) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    *did_something = true;
+    return finish_checked(run, now_us, err);
 }
 
 static size_t descriptors(void *context, struct pollfd fds[SESSION_GUEST_FD_COUNT_MAX])

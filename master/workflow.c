@@ -50,8 +50,10 @@ static void end(struct workflow_host *host, enum workflow_end_kind kind, const c
 
 struct workflow_outcome workflow_outcome(const struct workflow_host *host)
 {
-    return (struct workflow_outcome){
-        .kind = host->end, .text = host->text, .output = &host->output};
+    return (struct workflow_outcome){.kind = host->end,
+                                     .text = host->text,
+                                     .output = &host->output,
+                                     .map_count = host->next_number};
 }
 
 /* A SIGKILL is not the function's own doing: most often, memory has run out. */

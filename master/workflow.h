@@ -74,6 +74,7 @@ struct workflow_outcome {
     enum workflow_end_kind kind;
     const char *text;
     const struct buffer *output;
+    uint64_t map_count; /* calls and maps that it has asked for */
 };
 
 /* Tell the process to begin. On failure the socket stays the caller's. */

@@ -210,7 +210,7 @@ static mf_status steps(mf_workflow *wf, const mf_value *in, mf_writer *out)
 {
     const mf_value *until = mf_field(in, "until");
     int64_t value = 0;
-    for (int64_t i = 0; i < 3; i++) {
+    for (int64_t i = 0; i < (access("shrinks", F_OK) == 0 ? 2 : 3); i++) {
         const int64_t start = access("departs", F_OK) == 0 && i == 1 ? 100 : 10 * i;
         const mf_value *noted = mf_map(wf, "note", ints(wf, start, 5), NULL);
         if (noted == NULL) {
@@ -218,6 +218,10 @@ static mf_status steps(mf_workflow *wf, const mf_value *in, mf_writer *out)
         }
         value += mf_int(mf_item(noted, 0));
         mf_workflow_log(wf, "step %" PRId64 " is done", i);
+    }
+    if (access("shrinks", F_OK) == 0) {
+        mf_put_int(out, value);
+        return MF_OK;
     }
     const mf_named zip[] = {{"value", ints(wf, 0, 3)}, {NULL, NULL}};
     const mf_named bind[] = {{"until", until}, {NULL, NULL}};

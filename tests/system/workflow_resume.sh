@@ -53,6 +53,15 @@ rm departs
 run 0 status run
 expect_status 75
 
+rule "so is one that succeeds without all that is recorded"
+touch shrinks
+run 0 resume run
+expect_status 2
+expect_in err "its map 2 was note over 5 inputs, and now it ends without it"
+rm shrinks
+run 0 status run
+expect_status 75
+
 rule "what is recorded is not run again, and the output is that of an undisturbed run"
 touch open
 run 2 resume run --print
