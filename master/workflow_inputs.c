@@ -84,6 +84,51 @@ static enum status check_named(const mf_workflow *wf, const struct task *task,
     return STATUS_OK;
 }
 
+static enum status fail_field(const struct task *task, const char *name, const char *problem,
+                              struct error *err)
+{
+    struct buffer text = {0};
+    enum status status = type_format(task->input, &text);
+    status = status == STATUS_OK ? error_set(err, STATUS_INVALID, "%s field \"%s\" of %.*s",
+                                             problem, name, (int)text.size, (const char *)text.data)
+                                 : error_set(err, STATUS_INVALID, "%s field \"%s\"", problem, name);
+    buffer_free(&text);
+    return status;
+}
+
+static bool is_named(const mf_named *named, const char *name)
+{
+    while (named != NULL && named->name != NULL && strcmp(named->name, name) != 0) {
+        named++;
+    }
+    return named != NULL && named->name != NULL;
+}
+
+/* Without an instance, no value tells that names are wrong or missing. */
+static enum status check_names(const struct task *task, const struct workflow_inputs *inputs,
+                               struct error *err)
+{
+    const mf_named *all[] = {inputs->zip, inputs->bind};
+    if (type_kind(task->input) != TYPE_RECORD || (inputs->zip == NULL && inputs->bind == NULL)) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        for (const mf_named *named = all[i]; named != NULL && named->name != NULL; named++) {
+            if (field_type(task->input, named->name) == NULL) {
+                return fail_field(task, named->name, "there is no", err);
+            }
+        }
+    }
+    for (size_t i = 0; inputs->list == NULL && i < type_field_count(task->input); i++) {
+        const char *name = type_field_name(task->input, i);
+        if (!type_field_is_optional(task->input, i) && !is_named(inputs->zip, name) &&
+            !is_named(inputs->bind, name)) {
+            return fail_field(task, name, "nothing is given for", err);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status check_types(const mf_workflow *wf, const struct task *task,
                                const struct workflow_inputs *inputs, struct error *err)
 {
@@ -97,6 +142,9 @@ static enum status check_types(const mf_workflow *wf, const struct task *task,
     }
     if (inputs->list != NULL && !is_record) {
         status = check_items(wf, inputs->list, task->input, "inputs", err);
+    }
+    if (status == STATUS_OK) {
+        status = check_names(task, inputs, err);
     }
     if (status == STATUS_OK) {
         status = check_named(wf, task, inputs->zip, true, err);

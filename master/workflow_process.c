@@ -145,7 +145,11 @@ static enum status run(mf_workflow *wf, const mf_value *input, struct writer *wr
     writer->attempt.launch_dir = wf->launch_dir;
     writer_begin(writer);
     workflow_know(wf, input, wf->workflow->input);
-    if (wf->workflow->fn(wf, input, &writer->face) != MF_OK) {
+    const mf_status returned = wf->workflow->fn(wf, input, &writer->face);
+    if (returned != MF_OK && returned != MF_FAIL && returned != MF_FAIL_PERMANENTLY) {
+        (void)error_set(&err, STATUS_INVALID, "returned %d, which is no mf_status", (int)returned);
+        failure = err.text;
+    } else if (returned != MF_OK) {
         failure = wf->has_reason         ? wf->reason
                   : wf->error[0] != '\0' ? wf->error
                                          : "it gave no reason";

@@ -297,12 +297,21 @@ static mf_status joined(mf_workflow *wf, const mf_value *in, mf_writer *out)
     return mf_map(wf, "pair", NULL, &options) != NULL ? MF_OK : MF_FAIL;
 }
 
+static mf_status lone(mf_workflow *wf, const mf_value *in, mf_writer *out)
+{
+    const mf_named zip[] = {{"a", mf_field(in, "as")}, {NULL, NULL}};
+    const mf_map_options options = {.zip = zip};
+    mf_put_null(out);
+    return mf_map(wf, "pair", NULL, &options) != NULL ? MF_OK : MF_FAIL;
+}
+
 static void register_zipped(mf_registry *job)
 {
     static const char input[] = "{as: list<int>, bs: list<int>, c: any, bound: str}";
     register_tasks(job);
     mf_register_workflow(job, &(mf_workflow_def){.name = "zipped", .fn = zipped, .input = input});
     mf_register_workflow(job, &(mf_workflow_def){.name = "joined", .fn = joined, .input = input});
+    mf_register_workflow(job, &(mf_workflow_def){.name = "lone", .fn = lone, .input = input});
 }
 
 Test(workflow, zipped_and_bound_inputs_make_records)
@@ -324,6 +333,14 @@ Test(workflow, a_bound_field_that_is_there_already_is_refused)
     expect_failure("index 0: field \"a\" is given twice");
 }
 
+Test(workflow, names_of_fields_are_checked_where_there_is_no_instance_too)
+{
+    play(register_zipped, "zipped", "{\"as\":[],\"bs\":[],\"c\":5,\"bound\":\"d\"}");
+    expect_failure("mf_map \"pair\": there is no field \"d\" of {a: int, b: int, c");
+    play(register_zipped, "lone", "{\"as\":[],\"bs\":[],\"c\":5,\"bound\":\"c\"}");
+    expect_failure("mf_map \"pair\": nothing is given for field \"b\" of {a: int, b: int, c");
+}
+
 Test(workflow, zipped_outputs_of_a_tolerant_map_are_refused_where_no_hole_is_taken)
 {
     play(register_zipped, "joined", "{\"as\":[1],\"bs\":[3],\"c\":5,\"bound\":\"a\"}");
@@ -338,6 +355,9 @@ static mf_status ending(mf_workflow *wf, const mf_value *in, mf_writer *out)
     const char *how = mf_str(mf_field(in, "how"));
     if (strcmp(how, "says") == 0) {
         return mf_workflow_fail(wf, "no more than %d", 3);
+    }
+    if (strcmp(how, "seven") == 0) {
+        return (mf_status)7;
     }
     if (strcmp(how, "type") == 0) {
         mf_put_str(out, "text");
@@ -368,6 +388,12 @@ Test(workflow, it_may_fail_without_a_word)
 {
     play(register_ending, "ending", "{\"how\":\"silent\"}");
     expect_failure("it gave no reason");
+}
+
+Test(workflow, what_is_no_status_fails_it)
+{
+    play(register_ending, "ending", "{\"how\":\"seven\"}");
+    expect_failure("returned 7, which is no mf_status");
 }
 
 Test(workflow, an_output_of_another_type_fails_it)
