@@ -8,39 +8,13 @@
 #include "cli/options.h"
 #include "cli/options_private.h"
 #include "shared/memory.h"
+#include "shared/nearest.h"
 
 /* ---- What is nearly an option ---------------------------------------------------------------- */
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    const size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
 
 #define NAME_SIZE_MAX 32
 #define WORD_SIZE_MIN 7   /* with its dashes: shorter ones are no whole words */
 #define PLURAL_DISTANCE 3 /* from -y to -ies */
-
-/* Levenshtein's: how many letters to add, drop or replace. `b` is a name of the table. */
-static size_t edit_distance(const char *a, size_t a_size, const char *b)
-{
-    const size_t b_size = strlen(b);
-    size_t row[NAME_SIZE_MAX + 1]; /* from the letters of `a` so far to the first j of `b` */
-    assert(b_size <= NAME_SIZE_MAX);
-    for (size_t j = 0; j <= b_size; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= a_size; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_size; j++) {
-            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = smallest(row[j] + 1, row[j - 1] + 1, replaced);
-        }
-    }
-    return row[b_size];
-}
 
 /* Does an option begin as `name` does? Where little else differs, the last letter of a longer name
  * may be another: the plural of --retry is --retries. */
@@ -57,13 +31,14 @@ static const char *nearest_option(enum verb verb, const char *name, size_t name_
     const char *nearest = NULL;
     size_t order_min = SIZE_MAX;
     for (size_t i = 0; i < OPTION_COUNT && name_size <= NAME_SIZE_MAX; i++) {
-        const size_t distance = edit_distance(name, name_size, options_table[i].name);
+        const char *option = options_table[i].name;
+        const size_t distance = nearest_distance(name, name_size, option, strlen(option));
         const size_t allowed = name_size / 3 > 2 ? name_size / 3 : 2;
-        const bool is_beginning = is_beginning_of(name, name_size, options_table[i].name, distance);
+        const bool is_beginning = is_beginning_of(name, name_size, option, distance);
         const size_t order = distance + (is_beginning ? 0 : NAME_SIZE_MAX); /* these come first */
         if (options_is_of(&options_table[i], verb) && order < order_min &&
             (distance <= allowed || is_beginning)) {
-            nearest = options_table[i].name;
+            nearest = option;
             order_min = order;
         }
     }
