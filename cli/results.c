@@ -13,8 +13,8 @@
 #include "cli/results_stdio.h"
 #include "cli/rows.h"
 #include "master/instances.h"
+#include "master/map_past.h"
 #include "master/outputs.h"
-#include "master/recorded_maps.h"
 #include "master/run_file.h"
 #include "master/run_log.h"
 #include "shared/arena.h"
@@ -43,7 +43,7 @@ struct results {
     struct request request;
     char run_dir[PATH_MAX]; /* absolute */
     struct run_description *run;
-    struct recorded_maps maps; /* of a run of several */
+    struct map_past_list maps; /* of a run of several */
     uint64_t size;             /* instances of the map that is asked for */
     const char *output_type;
     struct type *type; /* of an output */
@@ -179,7 +179,7 @@ static MUST_CHECK enum status choose_map(struct results *results, struct error *
         results->output_type = results->run->output_type;
         return STATUS_OK;
     }
-    const struct recorded_map *map = recorded_maps_find(&results->maps, request->map);
+    const struct map_past *map = map_past_find(&results->maps, request->map);
     if (map == NULL) {
         return error_set(err, STATUS_INVALID,
                          "--map %" PRIu64 ": %s has %zu map%s so far, numbered from 0",
@@ -211,7 +211,7 @@ static MUST_CHECK enum status read_run(struct results *results, struct error *er
     if (status != STATUS_OK) {
         return status;
     }
-    if (recorded_maps_read(request->run_dir, &results->maps, err) != STATUS_OK) {
+    if (map_past_read_definitions(request->run_dir, &results->maps, err) != STATUS_OK) {
         return STATUS_IO;
     }
     return results->maps.is_of_several ? choose_map(results, err) : take_only_map(results, err);
@@ -242,7 +242,7 @@ static void close_run(struct results *results)
     outputs_close(results->outputs);
     type_destroy(results->type);
     run_description_destroy(results->run);
-    recorded_maps_free(&results->maps);
+    map_past_free(&results->maps);
     free(results->fields);
     arena_free(&results->arena);
     buffer_free(&results->text);

@@ -7,16 +7,23 @@
 #include "master/log_reader.h"
 #include "shared/memory.h"
 
+static char *copy_text(const char *text, size_t size)
+{
+    char *copy = memory_take(size + 1, 1);
+    memcpy(copy, text, size);
+    return copy;
+}
+
 enum status map_past_add(struct map_past_list *list, uint64_t number, const char *task,
                          size_t task_size, uint64_t size, struct error *err)
 {
     struct map_past map = {.number = number, .size = size, .replay = replay_start()};
     size_t at = list->count;
-    if (list->shared == NULL && failures_create(&map.failures) != STATUS_OK) {
+    if (list->shared == NULL && !list->has_definitions_only &&
+        failures_create(&map.failures) != STATUS_OK) {
         return error_set(err, STATUS_NO_MEMORY, "no memory to read the log with");
     }
-    map.task = memory_take(task_size + 1, 1);
-    memcpy(map.task, task, task_size);
+    map.task = copy_text(task, task_size);
     list->maps = memory_grow(list->maps, list->count, &list->capacity, sizeof(*list->maps));
     while (at > 0 && list->maps[at - 1].number > number) {
         at--;
@@ -39,6 +46,7 @@ static enum status define(struct map_past_list *list, const struct record *recor
         map_past_add(list, record->map, record->task, record->task_size, record->map_size, err);
     struct map_past *map = status == STATUS_OK ? map_past_find(list, record->map) : NULL;
     if (map != NULL) {
+        map->output_type = copy_text(record->output_type, record->output_type_size);
         map->minimum = record->minimum;
         memcpy(map->inputs_digest, record->inputs_digest, sizeof(map->inputs_digest));
     }
@@ -48,6 +56,9 @@ static enum status define(struct map_past_list *list, const struct record *recor
 static enum status replay_into(const struct map_past_list *list, struct map_past *map,
                                const struct record *record, struct error *err)
 {
+    if (list->has_definitions_only) {
+        return STATUS_OK;
+    }
     struct failures *failures = list->shared != NULL ? list->shared : map->failures;
     const enum status status =
         replay_record(&map->replay, record, map->number, map->size, failures);
@@ -63,6 +74,7 @@ static enum status begin_session(struct map_past_list *list, const struct record
                                  struct error *err)
 {
     enum status status = STATUS_OK;
+    list->is_of_several = record->map == RECORD_RUN_MAP;
     for (size_t i = 0; i < list->count && status == STATUS_OK; i++) {
         status = replay_into(list, &list->maps[i], record, err);
     }
@@ -83,20 +95,19 @@ enum status map_past_take(struct map_past_list *list, const struct record *recor
     return status == STATUS_OK && map != NULL ? replay_into(list, map, record, err) : status;
 }
 
-enum status map_past_read(const char *run_dir, struct map_past_list *list_out, struct error *err)
+static enum status read_log(const char *run_dir, struct map_past_list *list, struct error *err)
 {
     struct log_reader *reader = NULL;
     struct record record;
     uint64_t offset;
     struct error torn; /* what stands before that counts */
-    *list_out = (struct map_past_list){.count = 0};
     enum status status = log_reader_open(run_dir, &reader, err);
     if (status != STATUS_OK) {
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     }
     enum status read = log_reader_next(reader, &record, &offset, &torn);
     while (read == STATUS_OK && status == STATUS_OK) {
-        status = map_past_take(list_out, &record, err);
+        status = map_past_take(list, &record, err);
         read = log_reader_next(reader, &record, &offset, &torn);
     }
     if (status == STATUS_OK && read != STATUS_NOT_FOUND && read != STATUS_INVALID) {
@@ -104,15 +115,29 @@ enum status map_past_read(const char *run_dir, struct map_past_list *list_out, s
     }
     log_reader_close(reader);
     if (status != STATUS_OK) {
-        map_past_free(list_out);
+        map_past_free(list);
     }
     return status;
+}
+
+enum status map_past_read(const char *run_dir, struct map_past_list *list_out, struct error *err)
+{
+    *list_out = (struct map_past_list){.count = 0};
+    return read_log(run_dir, list_out, err);
+}
+
+enum status map_past_read_definitions(const char *run_dir, struct map_past_list *list_out,
+                                      struct error *err)
+{
+    *list_out = (struct map_past_list){.has_definitions_only = true};
+    return read_log(run_dir, list_out, err);
 }
 
 void map_past_free(struct map_past_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         free(list->maps[i].task);
+        free(list->maps[i].output_type);
         replay_free(&list->maps[i].replay);
         failures_destroy(list->maps[i].failures);
         index_set_free(&list->maps[i].tried);

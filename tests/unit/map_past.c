@@ -1,5 +1,6 @@
 #include "master/map_past.h"
 
+#include "master/replay.h"
 #include "tests/unit/log_support.h"
 
 TestSuite(map_past, .init = folder_create, .fini = folder_remove, .timeout = 20);
@@ -12,8 +13,8 @@ static struct record definition(uint64_t map, const char *task, uint64_t size)
                            .system_retries = 3,
                            .task = task,
                            .task_size = strlen(task),
-                           .output_type = "int",
-                           .output_type_size = strlen("int"),
+                           .output_type = "list<int>",
+                           .output_type_size = strlen("list<int>"),
                            .map_size = size,
                            .minimum = size,
                            .inputs_digest = {(uint8_t)map, 7}};
@@ -48,6 +49,11 @@ static void append_failure(struct run_log *log, uint64_t map, uint64_t index)
     append(log, record);
 }
 
+static void append_end(struct run_log *log, uint64_t map, int exit_status)
+{
+    append(log, (struct record){.kind = RECORD_END, .map = map, .exit_status = exit_status});
+}
+
 static struct run_log *begin(void)
 {
     struct run_log *log = NULL;
@@ -72,7 +78,7 @@ static void make_two(void)
     append_range(log, 1, 1, 1);
     append_range(log, 0, 2, 2);
     append_failure(log, 1, 2);
-    append(log, (struct record){.kind = RECORD_END, .map = 0});
+    append_end(log, 0, 0);
     end(log);
 }
 
@@ -84,6 +90,7 @@ Test(map_past, each_map_has_its_own_definition_and_history)
     cr_assert(eq(sz, list.count, 2));
     const struct map_past *first = map_past_find(&list, 0);
     cr_expect(strcmp(first->task, "square") == 0);
+    cr_expect(strcmp(first->output_type, "list<int>") == 0);
     cr_expect(eq(u64, first->size, 4));
     cr_expect(eq(u64, first->replay.history.succeeded.count, 4));
     cr_expect(first->replay.has_verdict);
@@ -204,4 +211,110 @@ Test(map_past, a_gap_may_be_filled_later)
     cr_expect(eq(u64, map_past_find(&list, 1)->replay.history.succeeded.count, 3));
     cr_expect(eq(u64, map_past_find(&list, 2)->replay.history.succeeded.count, 1));
     map_past_free(&list);
+}
+
+/* ---- Definitions alone ------------------------------------------------------------------------
+ */
+
+Test(map_past, definitions_are_read_without_what_became_of_instances)
+{
+    struct map_past_list list;
+    struct run_log *log = begin();
+    append(log, definition(0, "fetch", 1));
+    append(log, definition(2, "augment", 100));
+    append(log, definition(1, "coalesce", 7));
+    append_range(log, 1, 6, 3); /* more than it has */
+    append_failure(log, 2, 5);
+    end(log);
+    OK(map_past_read_definitions(folder, &list, NULL));
+    cr_expect(list.is_of_several);
+    cr_assert(eq(sz, list.count, 3));
+    const struct map_past *map = map_past_find(&list, 2);
+    cr_assert(map != NULL);
+    cr_expect(strcmp(map->task, "augment") == 0);
+    cr_expect(strcmp(map->output_type, "list<int>") == 0);
+    cr_expect(eq(u64, map->size, 100));
+    cr_expect(eq(u64, map->minimum, 100));
+    cr_expect(eq(int, map->inputs_digest[0], 2));
+    cr_expect(map->failures == NULL);
+    cr_expect(eq(u64, map_past_find(&list, 1)->replay.history.succeeded.count, 0));
+    cr_expect(map_past_find(&list, 3) == NULL);
+    map_past_free(&list);
+}
+
+Test(map_past, a_run_that_is_one_map_has_no_definitions_and_neither_has_one_without_a_log)
+{
+    struct map_past_list list;
+    struct run_log *log = NULL;
+    OK(map_past_read_definitions(folder, &list, NULL));
+    cr_expect(not(list.is_of_several));
+    map_past_free(&list);
+    OK(run_log_create(folder, &log, NULL));
+    append(log, (struct record){.kind = RECORD_START, .map = 0, .system_retries = 3});
+    append_range(log, 0, 0, 3);
+    append_end(log, 0, 0);
+    end(log);
+    OK(map_past_read_definitions(folder, &list, NULL));
+    cr_expect(not(list.is_of_several));
+    cr_expect(eq(sz, list.count, 0));
+    map_past_free(&list);
+}
+
+/* ---- Replay of one of them --------------------------------------------------------------------
+ */
+
+static void expect_replay(uint64_t map, uint64_t size, uint64_t succeeded, bool has_verdict)
+{
+    struct replay replay;
+    struct failures *failures = NULL;
+    OK(failures_create(&failures));
+    OK(replay_log(folder, map, size, failures, &replay, NULL));
+    failures_destroy(failures);
+    cr_expect(eq(u64, replay.history.succeeded.count, succeeded));
+    cr_expect(eq(int, replay.has_verdict, has_verdict), "map %d", (int)map);
+    replay_free(&replay);
+}
+
+Test(map_past, a_replay_is_of_its_own_map_alone)
+{
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 10));
+    append(log, definition(1, "square", 20));
+    append_range(log, 0, 0, 10);
+    append_range(log, 1, 0, 15);
+    append_end(log, 0, 0);
+    append_end(log, RECORD_RUN_MAP, 1);
+    end(log);
+    expect_replay(0, 10, 10, true);
+    expect_replay(1, 20, 15, false);
+    expect_replay(RECORD_RUN_MAP, 1, 0, true);
+}
+
+Test(map_past, a_verdict_stands_in_later_sessions_unless_its_map_goes_on)
+{
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 10));
+    append_range(log, 0, 0, 10);
+    append_end(log, 0, 0);
+    append(log, definition(1, "square", 10));
+    append_end(log, 1, 75);
+    append_end(log, RECORD_RUN_MAP, 75);
+    append(log, session());
+    append(log, definition(1, "square", 10));
+    end(log);
+    expect_replay(0, 10, 10, true);
+    expect_replay(1, 10, 0, false);
+}
+
+Test(map_past, a_definition_of_another_size_is_another_map)
+{
+    struct replay replay;
+    struct failures *failures = NULL;
+    struct error err = {""};
+    struct run_log *log = begin();
+    append(log, definition(0, "square", 10));
+    end(log);
+    OK(failures_create(&failures));
+    cr_expect(eq(int, replay_log(folder, 0, 11, failures, &replay, &err), STATUS_INVALID));
+    failures_destroy(failures);
 }
