@@ -24,6 +24,14 @@
 #define GPU_COUNT_MAX 4096
 #define PATIENCE_VARIABLE "MAPFLEET_WRITE_PATIENCE"
 
+static void free_words(char **words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
 void request_free(struct request *request)
 {
     options_free(&request->options);
@@ -40,10 +48,8 @@ void request_free(struct request *request)
     replay_free(&request->replay);
     failures_destroy(request->failures);
     run_description_destroy(request->recorded);
-    for (size_t i = 0; i < request->word_count; i++) {
-        free(request->words[i]);
-    }
-    free(request->words);
+    free_words(request->words, request->word_count);
+    free_words(request->arguments, request->argument_count);
     free(request->input_type);
     free(request->output_type);
     free(request->run_dir);

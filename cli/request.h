@@ -73,6 +73,8 @@ struct request {
     const char **input_lists[INPUT_LIST_COUNT]; /* values of options that give inputs */
     char **words; /* that it has recorded, and `options` may point at */
     size_t word_count;
+    char **arguments; /* its command line, at which `exec` and `recorded_options` point */
+    size_t argument_count;
     struct run_lock *lock; /* NULL where the folder is not there, or the run is finished */
     struct replay replay;
     struct failures *failures;

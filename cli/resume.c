@@ -327,6 +327,17 @@ static enum status open_recorded_task(struct request *request, struct error *err
                             : request_open_task(request, run->job_path, run->task, err);
 }
 
+/* What is recorded is read again once the run is ours, and these are needed after that. */
+static void copy_arguments(struct request *request)
+{
+    const struct run_description *run = request->recorded;
+    request->argument_count = run->argument_count - 1; /* without the program's name */
+    request->arguments = memory_take(run->argument_count, sizeof(*request->arguments));
+    for (size_t i = 0; i < request->argument_count; i++) {
+        request->arguments[i] = memory_copy_text(run->arguments[i + 1]);
+    }
+}
+
 /* The verb that started it, and of an exec the command, from its command line. */
 static enum status take_up_command(struct request *request, struct error *err)
 {
@@ -340,7 +351,8 @@ static enum status take_up_command(struct request *request, struct error *err)
         return error_set(err, STATUS_INVALID, "%s/" RUN_FILE_NAME ": arguments: no command line",
                          request->run_dir);
     }
-    enum status status = options_parse(VERB_EXEC, (int)run->argument_count - 1, run->arguments + 1,
+    copy_arguments(request);
+    enum status status = options_parse(VERB_EXEC, (int)request->argument_count, request->arguments,
                                        &request->recorded_options, err);
     if (status == STATUS_OK) {
         status = exec_parse(&request->recorded_options, &request->exec, err);
