@@ -249,6 +249,11 @@ bool exec_has_place(const struct exec *exec)
     return exec->template != NULL && template_has_place(exec->template);
 }
 
+bool exec_has_paths(const struct exec *exec)
+{
+    return options_has(exec->options, OPTION_FILES);
+}
+
 /* The last name of the first word of the line, of what no shell and no file system minds. */
 char *exec_base_name(const struct exec *exec)
 {

@@ -43,6 +43,8 @@ MUST_CHECK enum status exec_check_command(const struct exec *exec, struct error 
 const char *exec_task(const struct exec *exec);
 /* Does its line hold an input's place in the list, or the slot? */
 bool exec_has_place(const struct exec *exec);
+/* Are its inputs paths, of --files? Also of a run that is resumed. */
+bool exec_has_paths(const struct exec *exec);
 /* For the name of the run's folder; to be freed. */
 char *exec_base_name(const struct exec *exec);
 

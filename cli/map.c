@@ -125,18 +125,21 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
     if (status != STATUS_OK) {
         return false;
     }
-    *cache_out = (struct cache_options){.mode = request->cache.mode,
-                                        .dir = request->cache.dir,
-                                        .base = key_base->data,
-                                        .base_size = key_base->size,
-                                        .ignore = request->task->cache_ignore,
-                                        .input = request->task->input,
-                                        .output = request->task->output,
-                                        .task = request->task->name,
-                                        .has_index = request->verb == VERB_EXEC &&
-                                                     exec_has_place(&request->exec),
-                                        .run_dir = request->run_dir,
-                                        .inputs = request->inputs};
+    *cache_out = (struct cache_options){
+        .mode = request->cache.mode,
+        .dir = request->cache.dir,
+        .base = key_base->data,
+        .base_size = key_base->size,
+        .ignore = request->task->cache_ignore,
+        .input = request->task->input,
+        .output = request->task->output,
+        .task = request->task->name,
+        .has_index = request->verb == VERB_EXEC && exec_has_place(&request->exec),
+        .paths_from = request->verb == VERB_EXEC && exec_has_paths(&request->exec)
+                          ? request->launch_dir
+                          : NULL,
+        .run_dir = request->run_dir,
+        .inputs = request->inputs};
     return true;
 }
 

@@ -158,7 +158,7 @@ enum status cache_create(const struct cache_options *options, struct cache **cac
         return STATUS_NO_MEMORY;
     }
     cache->options = *options;
-    cache->wants_inputs = typed_paths_may_be(options->input);
+    cache->wants_inputs = typed_paths_may_be(options->input) || options->paths_from != NULL;
     cache->found = memory_take(CACHE_PART_COUNT, sizeof(*cache->found));
     cache->waiting = memory_take(CACHE_PART_COUNT, sizeof(*cache->waiting));
     cache->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -46,10 +46,11 @@ struct cache_options {
     const char *ignore;   /* fields of the input left out of the key; NULL: none */
     const struct type *input;
     const struct type *output;
-    bool has_index;        /* the index is in the key, so that an attempt may ask for it */
-    const char *task;      /* for messages */
-    const char *run_dir;   /* where relative paths of outputs start */
-    struct inputs *inputs; /* at most CACHE_INPUT_COUNT_MAX */
+    bool has_index;         /* the index is in the key, so that an attempt may ask for it */
+    const char *paths_from; /* texts are paths from there (shared/key.h); NULL: they are texts */
+    const char *task;       /* for messages */
+    const char *run_dir;    /* where relative paths of outputs start */
+    struct inputs *inputs;  /* at most CACHE_INPUT_COUNT_MAX */
 };
 
 MUST_CHECK enum status cache_create(const struct cache_options *options, struct cache **cache_out);

@@ -274,7 +274,8 @@ static enum status take_memory(struct cache *cache)
                                         .ignore = cache->options.ignore,
                                         .digest = cache_files_digest,
                                         .context = cache->files,
-                                        .has_index = cache->options.has_index};
+                                        .has_index = cache->options.has_index,
+                                        .paths_from = cache->options.paths_from};
     cache->keys = calloc((size_t)size + 1, sizeof(*cache->keys));
     cache->hits = calloc((size_t)(size / 8) + 1, 1);
     if (cache->keys == NULL || cache->hits == NULL) {

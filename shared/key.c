@@ -1,8 +1,12 @@
 #include "shared/key.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <xxhash.h>
 
@@ -17,7 +21,8 @@
 
 struct key_maker {
     const struct type *input;
-    char *ignore; /* NULL: nothing */
+    char *ignore;     /* NULL: nothing */
+    char *paths_from; /* NULL: texts are no paths */
     bool has_index;
     uint64_t index;    /* of the next key */
     bool is_as_packed; /* the packed input is its canonical encoding */
@@ -81,7 +86,8 @@ enum status key_maker_create(const struct key_options *options, struct key_maker
     }
     const bool is_ignoring = options->ignore != NULL && *options->ignore != '\0';
     maker->input = options->input;
-    maker->is_as_packed = !is_ignoring && is_canonical_as_packed(options->input);
+    maker->is_as_packed =
+        !is_ignoring && options->paths_from == NULL && is_canonical_as_packed(options->input);
     maker->digest = options->digest != NULL ? options->digest : digest_plainly;
     maker->context = options->context;
     maker->has_index = options->has_index;
@@ -90,6 +96,10 @@ enum status key_maker_create(const struct key_options *options, struct key_maker
     if (status == STATUS_OK && is_ignoring) {
         maker->ignore = strdup(options->ignore);
         status = maker->ignore != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    }
+    if (status == STATUS_OK && options->paths_from != NULL) {
+        maker->paths_from = strdup(options->paths_from);
+        status = maker->paths_from != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     }
     if (status != STATUS_OK) {
         key_maker_destroy(maker);
@@ -110,6 +120,7 @@ void key_maker_destroy(struct key_maker *maker)
         return;
     }
     free(maker->ignore);
+    free(maker->paths_from);
     arena_free(&maker->arena);
     buffer_free(&maker->bytes);
     free(maker);
@@ -197,18 +208,46 @@ static const struct type *field_type(const struct type *record, const char *name
 static enum status put_value(struct key_maker *maker, const struct type *type,
                              const mf_value *value, struct error *err);
 
-static enum status put_path(struct key_maker *maker, bool is_folder, const mf_value *value,
-                            struct error *err)
+static enum status put_digest(struct key_maker *maker, bool is_folder, const char *path,
+                              struct error *err)
 {
     uint8_t digest[FILE_DIGEST_SIZE];
-    if (path_is_url(mf_str(value)) && maker->digest == digest_plainly) {
-        return value_encode(value, &maker->bytes);
-    }
-    enum status status = maker->digest(maker->context, is_folder, mf_str(value), digest, err);
+    enum status status = maker->digest(maker->context, is_folder, path, digest, err);
     if (status == STATUS_OK) {
         status = put_header(maker, MF_BYTES, sizeof(digest));
     }
     return status == STATUS_OK ? buffer_append(&maker->bytes, digest, sizeof(digest)) : status;
+}
+
+static enum status put_path(struct key_maker *maker, bool is_folder, const mf_value *value,
+                            struct error *err)
+{
+    if (path_is_url(mf_str(value)) && maker->digest == digest_plainly) {
+        return value_encode(value, &maker->bytes);
+    }
+    return put_digest(maker, is_folder, mf_str(value), err);
+}
+
+/* What lies where a text leads to. A device or a pipe has no content that could be read twice. */
+static enum status put_content(struct key_maker *maker, const mf_value *text, struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat about;
+    if (mf_kind_of(text) != MF_STR && mf_kind_of(text) != MF_BYTES) {
+        return STATUS_OK;
+    }
+    const bool is_absolute = *mf_str(text) == '/';
+    const int size = snprintf(path, sizeof(path), "%s%s%s", is_absolute ? "" : maker->paths_from,
+                              is_absolute ? "" : "/", mf_str(text));
+    if (size < 0 || (size_t)size >= sizeof(path)) {
+        return error_set(err, STATUS_IO, "%s: the path is too long", mf_str(text));
+    }
+    if (stat(path, &about) != 0) {
+        return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+    }
+    return S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)
+               ? put_digest(maker, S_ISDIR(about.st_mode), path, err)
+               : STATUS_OK;
 }
 
 static enum status put_list(struct key_maker *maker, const struct type *element,
@@ -333,6 +372,9 @@ enum status key_make(struct key_maker *maker, const mf_value *input, struct key 
             put_pairs(maker, maker->input, type_element(maker->input), maker->ignore, input, err);
     } else {
         status = put_value(maker, maker->input, input, err);
+    }
+    if (status == STATUS_OK && maker->paths_from != NULL) {
+        status = put_content(maker, input, err);
     }
     return end_key(maker, status, key_out, err);
 }

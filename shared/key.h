@@ -49,6 +49,9 @@ struct key_options {
     key_digest *digest; /* NULL: by reading the file; a URL counts by its text */
     void *context;
     bool has_index; /* equal inputs at different places are different: key_maker_at() */
+    /* Texts are paths that start in this folder: the key also holds the content of the file or
+     * folder there. NULL: they are texts. */
+    const char *paths_from;
 };
 
 struct key_maker; /* fields: key.c */

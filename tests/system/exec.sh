@@ -289,7 +289,7 @@ echo "$1"
 case $1 in 2) [ -e open ] || { touch gate/here; kill -TERM $(cat pid); sleep 30; } ;; esac
 SCRIPT
 chmod +x wait
-"$mapfleet" exec --progress none --run-dir stopped -k -j 1 --grace 0 -- ./wait {} ::: 0 1 2 3 >out 2>err &
+"$mapfleet" exec --progress none --run-dir stopped -k -j 1 --grace 0 --cache use -- ./wait {} ::: 0 1 2 3 >out 2>err &
 echo $! >pid.new && mv pid.new pid
 wait $!
 status=$?
@@ -310,6 +310,10 @@ run 0 exec --run-dir stopped --resume -- ./wait x{} ::: 0 1 2 3
 expect_status 2
 expect_in err 'cannot be resumed with another command'
 
+rule "what a resumed run gave is kept under the command that it was started with"
+exec_ --cache use -- ./wait {} ::: 0 1 2 3
+expect_in err '4 cached'
+
 rule "with --cache use nothing runs twice, by the words of the line"
 exec_ --cache use -k --shell -- 'echo {}; echo >>ran' ::: a b a
 expect_lines out 'a
@@ -328,3 +332,20 @@ expect_lines out '1 c
 exec_ --cache use -k --shell -- 'echo {#} {}; echo >>ran' ::: c
 expect_lines out '1 c'
 [ "$(wc -l <ran)" -eq 5 ] || fail "it ran again"
+
+rule "a path of --files is known by its content, too"
+mkdir -p kept/c && echo 1 >kept/a && echo 2 >kept/b && mkfifo kept/d
+look() { exec_ --cache use --files 'kept/*' --shell -- 'echo {} >>seen'; }
+look && look
+expect_lines <(sort seen) 'kept/a
+kept/b
+kept/c
+kept/d'
+echo 3 >kept/b && touch kept/c/new
+look && look
+expect_lines <(sort seen) 'kept/a
+kept/b
+kept/b
+kept/c
+kept/c
+kept/d'

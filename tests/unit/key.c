@@ -156,6 +156,26 @@ Test(key, of_a_file_is_its_content_wherever_it_lies)
     cr_assert(not(is_equal(make(maker, json[0]), make(maker, json[2]))));
 }
 
+Test(key, of_a_text_that_is_a_path_is_the_text_and_the_content)
+{
+    const struct key_options options = {
+        .base = (const uint8_t *)"", .input = parse("any"), .paths_from = folder};
+    OK(key_maker_create(&options, &makers[maker_count]));
+    struct key_maker *maker = makers[maker_count++];
+    (void)write_file("one", "same");
+    (void)write_file("two", "same");
+    const struct key before = make(maker, "\"one\"");
+    cr_assert(is_equal(before, make(maker, "\"one\"")));
+    cr_assert(not(is_equal(before, make(maker, "\"two\""))));
+    (void)write_file("one", "other");
+    cr_assert(not(is_equal(before, make(maker, "\"one\""))));
+    struct key key;
+    struct error err;
+    const mf_value gone = value_text(MF_STR, "three", 5);
+    STATUS_IS(STATUS_IO, key_make(maker, &gone, &key, &err));
+    cr_assert(ne(ptr, strstr(err.text, "three"), NULL));
+}
+
 Test(key, of_a_url_is_its_text)
 {
     struct key_maker *maker = maker_of("1", "file", NULL);
