@@ -89,7 +89,13 @@ static void print(struct printer *printer, const uint8_t *text, size_t size)
 /* ---- Texts of outputs -------------------------------------------------------------------------
  */
 
-/* Into printer->text: a string as it is, anything else as JSON, and a newline; nothing for null. */
+static bool ends_a_line(const struct buffer *text)
+{
+    return text->size > 0 && text->data[text->size - 1] == '\n';
+}
+
+/* Into printer->text: a string as it is, anything else as JSON, and one newline; nothing for null.
+ * Bytes may have theirs. */
 static void make_text(struct printer *printer, const uint8_t *packed, size_t size)
 {
     mf_value value;
@@ -109,7 +115,7 @@ static void make_text(struct printer *printer, const uint8_t *packed, size_t siz
                      ? buffer_append(&printer->text, mf_bytes(&value), mf_size(&value))
                      : value_to_text(&value, &printer->text);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && (mf_kind_of(&value) != MF_BYTES || !ends_a_line(&printer->text))) {
         status = buffer_append_byte(&printer->text, '\n');
     }
     if (status != STATUS_OK) {

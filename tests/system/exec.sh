@@ -333,6 +333,12 @@ exec_ --cache use -k --shell -- 'echo {#} {}; echo >>ran' ::: c
 expect_lines out '1 c'
 [ "$(wc -l <ran)" -eq 5 ] || fail "it ran again"
 
+rule "bytes that come from the cache are as they were printed"
+for start in first second; do
+    exec_ --cache use --shell -- 'printf "\377%s\n" {}' ::: a
+    printf '\377a\n' | cmp - out || fail "the $start time, the bytes differ"
+done
+
 rule "a path of --files is known by its content, too"
 mkdir -p kept/c && echo 1 >kept/a && echo 2 >kept/b && mkfifo kept/d
 look() { exec_ --cache use --files 'kept/*' --shell -- 'echo {} >>seen'; }
