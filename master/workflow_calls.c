@@ -105,7 +105,7 @@ static bool allows_failures(const struct criterion *criterion)
     return true;
 }
 
-/* The type of what it gives: T, list<T> or list<T?>. */
+/* The type of what it gives: T or list<T>; T? or list<T?>. */
 static enum status output_type(const struct task *task, bool is_call,
                                const struct map_options *options, struct type **type_out,
                                struct error *err)
@@ -116,8 +116,8 @@ static enum status output_type(const struct task *task, bool is_call,
     if (status == STATUS_OK) {
         status = type_format(task->output, &text);
     }
-    if (status == STATUS_OK && !is_call) {
-        status = buffer_printf(&text, "%s>", has_holes ? "?" : "");
+    if (status == STATUS_OK) {
+        status = buffer_printf(&text, "%s%s", has_holes ? "?" : "", is_call ? "" : ">");
     }
     if (status == STATUS_OK) {
         status = buffer_append_byte(&text, '\0');

@@ -466,7 +466,8 @@ typedef struct mf_map_options {
  * of mf_make(). MF_OK, or MF_FAIL where it failed or was refused. */
 MF_EXPORT mf_status mf_call(mf_workflow *wf, const char *task, const mf_value *input,
                             mf_writer *output);
-/* The same, as a value, and with options (NULL: none); NULL where it failed. */
+/* The same, as a value, and with options (NULL: none); NULL where it failed. Where options allow
+ * that it fails it gives a null instead, and is a `T?`. */
 MF_EXPORT const mf_value *mf_call_value(mf_workflow *wf, const char *task, const mf_value *input,
                                         const mf_map_options *options);
 

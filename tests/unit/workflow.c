@@ -184,6 +184,26 @@ Test(workflow, a_tolerant_map_has_holes)
 }
 
 /* Also where this time nothing has failed. */
+static mf_status lenient(mf_workflow *wf, const mf_value *in, mf_writer *out)
+{
+    const mf_map_options options = {.max_failures = "1"};
+    const mf_value *square = mf_call_value(wf, "square", mf_item(mf_field(in, "xs"), 0), &options);
+    return square != NULL ? mf_call(wf, "square", square, out) : MF_FAIL;
+}
+
+static void register_lenient(mf_registry *job)
+{
+    register_tasks(job);
+    mf_register_workflow(
+        job, &(mf_workflow_def){.name = "lenient", .fn = lenient, .input = "{xs: list<int>}"});
+}
+
+Test(workflow, the_output_of_a_tolerant_call_is_refused_where_no_null_is_taken)
+{
+    play(register_lenient, "lenient", "{\"xs\":[2]}");
+    expect_failure("mf_call \"square\": an input of type int? for int");
+}
+
 Test(workflow, outputs_of_a_tolerant_map_are_refused_where_no_hole_is_taken)
 {
     play(register_tolerant, "tolerant", "{\"xs\":[1,2,3],\"sums\":true}");
