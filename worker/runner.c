@@ -21,37 +21,11 @@
 #include "worker/limits.h"
 #include "worker/outside_signal.h"
 #include "worker/publish.h"
+#include "worker/runner_private.h"
 #include "worker/staging.h"
 
 /* How long attempts may go unweighed: at 4 GiB/s they touch 4 MiB meanwhile. */
 #define WEIGH_INTERVAL_US 1000
-
-/* Up to how many instances a batch has few, whose last one is looked at closely. */
-#define LOOK_AT_LAST_MAX 100
-
-struct runner {
-    struct runner_options options;
-    struct runner_map map; /* of the batch */
-    struct mf_context context;
-    struct writer *writer;   /* into the channel's outputs */
-    struct grid *grid;       /* of the inputs, where they are one */
-    struct arena values;     /* of one input */
-    struct arena checks;     /* of one output while it is checked */
-    uint64_t base;           /* bytes that this process held before its first attempt */
-    uint64_t mem;            /* bytes that an attempt of the batch may hold; 0: no bound */
-    uint64_t weighed_us;     /* when it was last looked at what this process holds */
-    struct staging *staging; /* NULL: neither inputs nor files to be put can be remote */
-    bool may_stage;          /* inputs of the map may hold URLs */
-    enum type_kind output_kind;
-    uint8_t plain_sizes[UINT8_MAX + 1]; /* of an output that needs no closer look, by its first
-                                         * byte; 0: it does */
-    bool is_weighed; /* attempts have a limit of memory, and this process is theirs alone */
-    bool is_spent;
-    bool is_over;    /* the batch shall end: it is spent, or much is kept of what was printed */
-    uint64_t looked; /* instances of the batch, up to the last of which it was seen closely what it
-                      * had printed */
-    char text[CHANNEL_TEXT_SIZE_MAX]; /* of a failure, with what it printed last */
-};
 
 /* A task that forks may let its child return from the function, into the loop over attempts. The
  * child ends there: the attempt is its parent's. */
@@ -247,91 +221,6 @@ struct place {
     uint64_t attempt;
 };
 
-/* Keep what a failed attempt has printed. Its last lines of standard error are added to what is
- * said of the failure. */
-static void keep_failed(struct runner *runner, uint64_t at, struct report_failure *failure)
-{
-    struct channel *channel = runner->options.channel;
-    uint8_t *room = channel_room_to_keep(channel);
-    size_t sizes[STDIO_STREAM_COUNT];
-    uint64_t left_out[STDIO_STREAM_COUNT];
-    if (runner->options.printed == NULL) {
-        return;
-    }
-    runner->looked = at + 1;
-    if (room == NULL) {
-        printed_drop(runner->options.printed);
-        return;
-    }
-    printed_take(runner->options.printed, room, sizes, left_out);
-    if (sizes[STDIO_OUT] + sizes[STDIO_ERR] == 0) {
-        return;
-    }
-    const size_t said =
-        failure->text_size < sizeof(runner->text) ? failure->text_size : sizeof(runner->text);
-    memcpy(runner->text, failure->text, said);
-    failure->text = runner->text;
-    failure->text_size = capture_add_lines(runner->text, said, sizeof(runner->text),
-                                           room + sizes[STDIO_OUT], sizes[STDIO_ERR]);
-    channel_keep(channel, at, sizes, left_out);
-    runner->is_over = runner->is_over || channel_keeps_much(channel);
-}
-
-/* What a successful attempt has printed is kept only where all is. */
-static void keep_succeeded(struct runner *runner, uint64_t at)
-{
-    struct channel *channel = runner->options.channel;
-    uint8_t *room = channel_room_to_keep(channel);
-    size_t sizes[STDIO_STREAM_COUNT];
-    uint64_t left_out[STDIO_STREAM_COUNT];
-    runner->looked = at + 1;
-    if (runner->options.capture != MAP_CAPTURE_ALL || room == NULL) {
-        printed_drop(runner->options.printed);
-        return;
-    }
-    printed_take(runner->options.printed, room, sizes, left_out);
-    if (sizes[STDIO_OUT] + sizes[STDIO_ERR] > 0) {
-        channel_keep(channel, at, sizes, left_out);
-        runner->is_over = runner->is_over || channel_keeps_much(channel);
-    }
-}
-
-static void begin_to_look(struct runner *runner)
-{
-    runner->looked = 0;
-    runner->is_over = false;
-    if (runner->options.printed != NULL) {
-        printed_begin(runner->options.printed);
-    }
-}
-
-/* What begins with NULs is not seen at once. In a batch of few instances it is taken for the last
- * one's; in others, nobody knows whose it is, and it is dropped with the next batch. */
-static void look_at_last(struct runner *runner)
-{
-    const uint64_t done = channel_done(runner->options.channel);
-    if (runner->options.printed != NULL && done > 0 && done <= LOOK_AT_LAST_MAX &&
-        runner->looked != done) {
-        keep_succeeded(runner, done - 1);
-    }
-}
-
-/* Before the result of an attempt, where anybody wants to know. */
-static void put_print(struct runner *runner)
-{
-    const mf_context *ctx = &runner->context;
-    static const uint8_t nothing[1];
-    if (!ctx->is_printed) {
-        return;
-    }
-    channel_put_print(runner->options.channel,
-                      !ctx->has_printed          ? NULL
-                      : ctx->prints.data == NULL ? nothing
-                                                 : ctx->prints.data,
-                      ctx->prints.size);
-    runner->is_over = runner->is_over || channel_keeps_much(runner->options.channel);
-}
-
 /* There was no room for its files: it is as if the attempt had been ended by us. The next one of
  * the batch would fare no better. */
 static void give_up_files(struct runner *runner, struct place place, const char *text)
@@ -347,7 +236,7 @@ static void give_up_files(struct runner *runner, struct place place, const char 
     }
     runner->looked = place.at + 1;
     runner->is_over = true;
-    put_print(runner);
+    runner_put_print(runner);
     channel_fail(runner->options.channel, place.at, &failure);
 }
 
@@ -360,17 +249,17 @@ static void fail(struct runner *runner, struct place place, enum failure_class c
                                      .is_permanent = is_permanent && !outside_signal_came(),
                                      .text = text,
                                      .text_size = text_size};
-    keep_failed(runner, place.at, &failure);
-    put_print(runner);
+    runner_keep_failed(runner, place.at, &failure);
+    runner_put_print(runner);
     channel_fail(runner->options.channel, place.at, &failure);
 }
 
 static void succeed(struct runner *runner, struct place place)
 {
     if (printed_is_any(printed_look(runner->options.printed))) {
-        keep_succeeded(runner, place.at);
+        runner_keep_succeeded(runner, place.at);
     }
-    put_print(runner);
+    runner_put_print(runner);
     channel_succeed(runner->options.channel, place.at);
 }
 
@@ -618,13 +507,13 @@ static void run_all(struct runner *runner)
     uint64_t at = 0;
     bool goes_on = true;
     runner->mem = channel->control->mem;
-    begin_to_look(runner);
+    runner_begin_to_look(runner);
     start_walk(runner, &walk);
     channel_begin(channel);
     for (uint32_t i = 0; i < walk.span_count && goes_on; i++) {
         goes_on = run_span(runner, &walk, &walk.spans[i], &at);
     }
-    look_at_last(runner);
+    runner_look_at_last(runner);
 }
 
 /* Numbers of 64 bits are records of one width, as long as all are large. 0: there is none. */

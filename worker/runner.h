@@ -28,7 +28,7 @@
 #include "worker/channel.h"
 #include "worker/printed.h"
 
-struct runner; /* fields: runner.c */
+struct runner; /* fields: runner_private.h */
 
 /* What is of one map. The texts outlive its batches. */
 struct runner_map {
