@@ -155,21 +155,16 @@ def _merge(base, swept):
     return merged
 
 
-class Config(collections.abc.MutableMapping):
-    """The configuration of a run. What the sweep has set stays as it is."""
+class _Fields(collections.abc.MutableMapping):
+    """Values by name, which are items and attributes."""
 
-    def __init__(self):
-        object.__setattr__(self, "_swept", _parameters())
-        object.__setattr__(self, "_values", dict(self._swept))
+    _called = ""  # in messages
 
-    def _set(self, values):
-        self._values.update(_merge(values, {k: v for k, v in self._swept.items() if k in values}))
+    def __init__(self, values):
+        object.__setattr__(self, "_values", values)
 
     def __getitem__(self, key):
         return self._values[key]
-
-    def __setitem__(self, key, value):
-        self._set({key: value})
 
     def __delitem__(self, key):
         del self._values[key]
@@ -184,10 +179,26 @@ class Config(collections.abc.MutableMapping):
         try:
             return object.__getattribute__(self, "_values")[name]
         except KeyError:
-            raise AttributeError(f"the configuration has no {name}") from None
+            raise AttributeError(f"{self._called} has no {name}") from None
 
     def __setattr__(self, name, value):
         self[name] = value
+
+
+class Config(_Fields):
+    """The configuration of a run. What the sweep has set stays as it is."""
+
+    _called = "the configuration"
+
+    def __init__(self):
+        object.__setattr__(self, "_swept", _parameters())
+        super().__init__(dict(self._swept))
+
+    def _set(self, values):
+        self._values.update(_merge(values, {k: v for k, v in self._swept.items() if k in values}))
+
+    def __setitem__(self, key, value):
+        self._set({key: value})
 
     def __delattr__(self, name):
         del self[name]
@@ -251,39 +262,20 @@ def _write(numbers):
         file.write(("\n".join(lines) + "\n").encode())
 
 
-class Summary(collections.abc.MutableMapping):
+class Summary(_Fields):
     """What a run comes to. What is set by hand is a report of its own."""
 
+    _called = "the summary"
+
     def __init__(self):
-        object.__setattr__(self, "_values", {})
+        super().__init__({})
 
     def _note(self, numbers):
         self._values.update(numbers)
 
-    def __getitem__(self, key):
-        return self._values[key]
-
     def __setitem__(self, key, value):
         self._values[key] = value
         _write(_flatten({key: value}))
-
-    def __delitem__(self, key):
-        del self._values[key]
-
-    def __iter__(self):
-        return iter(self._values)
-
-    def __len__(self):
-        return len(self._values)
-
-    def __getattr__(self, name):
-        try:
-            return object.__getattribute__(self, "_values")[name]
-        except KeyError:
-            raise AttributeError(f"the summary has no {name}") from None
-
-    def __setattr__(self, name, value):
-        self[name] = value
 
     def update(self, values=None, **more):
         values = {**(values or {}), **more}
