@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/array.h"
+
 #define BRACKET_MAX 0x1p53
 
 struct bracket {
@@ -164,21 +166,6 @@ static double as_reported(const struct early_stop *early_stop, double bad)
     return early_stop->options.is_maximised ? -bad : bad;
 }
 
-static bool grow(void **memory, size_t *capacity, size_t count, size_t size)
-{
-    const size_t wanted = *capacity > 0 ? 2 * *capacity : 8;
-    if (count < *capacity) {
-        return true;
-    }
-    void *grown = realloc(*memory, wanted * size);
-    if (grown == NULL) {
-        return false;
-    }
-    *memory = grown;
-    *capacity = wanted;
-    return true;
-}
-
 /* The first that is not below `value`. */
 static size_t lower_bound(const struct bracket *bracket, double value)
 {
@@ -198,7 +185,7 @@ static size_t lower_bound(const struct bracket *bracket, double value)
 static enum status insert(struct bracket *bracket, double value)
 {
     void *memory = bracket->values;
-    if (!grow(&memory, &bracket->capacity, bracket->count, sizeof(*bracket->values))) {
+    if (!array_grow(&memory, &bracket->capacity, bracket->count, sizeof(*bracket->values))) {
         return STATUS_NO_MEMORY;
     }
     bracket->values = memory;
@@ -249,8 +236,8 @@ static struct trial *find_trial(struct early_stop *early_stop, uint64_t index)
 static struct trial *add_trial(struct early_stop *early_stop, uint64_t index)
 {
     void *memory = early_stop->trials;
-    if (!grow(&memory, &early_stop->trial_capacity, early_stop->trial_count,
-              sizeof(*early_stop->trials))) {
+    if (!array_grow(&memory, &early_stop->trial_capacity, early_stop->trial_count,
+                    sizeof(*early_stop->trials))) {
         return NULL;
     }
     early_stop->trials = memory;
@@ -298,7 +285,7 @@ static enum status reach(struct early_stop *early_stop, struct trial *trial, dou
     if (trial->reached == early_stop->bracket_count || bracket->reports != trial->reports) {
         return STATUS_OK;
     }
-    if (!grow(&memory, &trial->capacity, trial->reached, sizeof(*trial->at_bracket))) {
+    if (!array_grow(&memory, &trial->capacity, trial->reached, sizeof(*trial->at_bracket))) {
         return STATUS_NO_MEMORY;
     }
     trial->at_bracket = memory;

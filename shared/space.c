@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/array.h"
 #include "shared/value.h"
 #include "shared/value_make.h"
-
-#define CAPACITY_MIN ((size_t)8)
 
 enum status space_create(struct space **space_out)
 {
@@ -28,21 +27,6 @@ void space_destroy(struct space *space)
 
 /* ---- Adding -----------------------------------------------------------------------------------
  */
-
-static bool grow(void **memory, size_t *capacity, size_t count, size_t size)
-{
-    const size_t wanted = *capacity > 0 ? 2 * *capacity : CAPACITY_MIN;
-    if (count < *capacity) {
-        return true;
-    }
-    void *grown = realloc(*memory, wanted * size);
-    if (grown == NULL) {
-        return false;
-    }
-    *memory = grown;
-    *capacity = wanted;
-    return true;
-}
 
 static bool is_path(const struct parameter *parameter, const char *const *path, size_t path_count)
 {
@@ -104,7 +88,7 @@ enum status space_add(struct space *space, const char *const *path, size_t path_
     if (has_path(space, path, path_count)) {
         return STATUS_EXISTS;
     }
-    if (!grow(&memory, &space->capacity, space->count, sizeof(*space->parameters))) {
+    if (!array_grow(&memory, &space->capacity, space->count, sizeof(*space->parameters))) {
         return STATUS_NO_MEMORY;
     }
     space->parameters = memory;
@@ -121,8 +105,8 @@ enum status space_add(struct space *space, const char *const *path, size_t path_
 enum status space_add_constraint(struct space *space, const char *expression)
 {
     void *memory = (void *)space->constraints;
-    if (!grow(&memory, &space->constraint_capacity, space->constraint_count,
-              sizeof(*space->constraints))) {
+    if (!array_grow(&memory, &space->constraint_capacity, space->constraint_count,
+                    sizeof(*space->constraints))) {
         return STATUS_NO_MEMORY;
     }
     space->constraints = memory;

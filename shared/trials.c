@@ -7,6 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "shared/array.h"
 #include "shared/quasi.h"
 #include "shared/seed.h"
 
@@ -79,15 +80,11 @@ static bool take_point(struct trials *trials, uint64_t point, bool *is_first_out
 
 static enum status choose(struct trials *trials, uint64_t point)
 {
-    if (trials->count == trials->chosen_capacity) {
-        const size_t capacity = trials->chosen_capacity > 0 ? 2 * trials->chosen_capacity : 256;
-        uint64_t *grown = realloc(trials->chosen, capacity * sizeof(*grown));
-        if (grown == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-        trials->chosen = grown;
-        trials->chosen_capacity = capacity;
+    void *memory = trials->chosen;
+    if (!array_grow(&memory, &trials->chosen_capacity, trials->count, sizeof(*trials->chosen))) {
+        return STATUS_NO_MEMORY;
     }
+    trials->chosen = memory;
     trials->chosen[trials->count++] = point;
     return STATUS_OK;
 }
