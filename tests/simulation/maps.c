@@ -18,6 +18,7 @@
 #include "master/ledger.h"
 #include "master/scheduler.h"
 #include "shared/memory.h"
+#include "tests/simulation/seeds.h"
 #include "worker/slot_share.h"
 
 #define SEED_COUNT 300
@@ -379,17 +380,13 @@ static void simulate(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 0;
-    uint64_t count = SEED_COUNT;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        first = strtoull(argv[2], NULL, 10);
-        count = 1;
-    } else if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
-        count = strtoull(argv[2], NULL, 10);
+    struct seeds seeds = {.count = SEED_COUNT};
+    if (!seeds_take(&seeds, argc, argv)) {
+        return 2;
     }
-    for (uint64_t seed = first; seed < first + count; seed++) {
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         simulate(seed);
     }
-    (void)printf("%" PRIu64 " seeds, all well\n", count);
+    (void)printf("%" PRIu64 " seeds, all well\n", seeds.count);
     return EXIT_SUCCESS;
 }

@@ -23,6 +23,7 @@
 #include "shared/lz4_frame.h"
 #include "shared/memory.h"
 #include "shared/seed.h"
+#include "tests/simulation/seeds.h"
 
 #define SEED_COUNT 15
 #define SIZE_MAX_SIMULATED 120
@@ -679,18 +680,11 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 0;
-    uint64_t count = SEED_COUNT;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        first = strtoull(argv[2], NULL, 10);
-        count = 1;
-    } else if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
-        count = strtoull(argv[2], NULL, 10);
-    } else if (argc != 1) {
-        (void)fprintf(stderr, "usage: simulation_resume [--seed N | --seeds N]\n");
+    struct seeds seeds = {.count = SEED_COUNT};
+    if (!seeds_take(&seeds, argc, argv)) {
         return 2;
     }
-    for (uint64_t seed = first; seed < first + count; seed++) {
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         run(seed);
     }
     return 0;

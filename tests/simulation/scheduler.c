@@ -12,6 +12,7 @@
  */
 #include "tests/simulation/scheduler_model.h"
 #include "tests/simulation/scheduler_sim.h"
+#include "tests/simulation/seeds.h"
 
 #define SEED_COUNT 3000
 #define STEP_COUNT_MAX 200000
@@ -753,15 +754,8 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 0;
-    uint64_t count = SEED_COUNT;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        first = strtoull(argv[2], NULL, 10);
-        count = 1;
-    } else if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
-        count = strtoull(argv[2], NULL, 10);
-    } else if (argc != 1) {
-        (void)fprintf(stderr, "usage: simulation_scheduler [--seed N | --seeds N]\n");
+    struct seeds seeds = {.count = SEED_COUNT};
+    if (!seeds_take(&seeds, argc, argv)) {
         return 2;
     }
     (void)signal(SIGABRT, on_fault);
@@ -772,15 +766,15 @@ int main(int argc, char **argv)
         (void)signal(SIGBUS, on_fault);
         (void)signal(SIGFPE, on_fault);
     }
-    for (uint64_t seed = first; seed < first + count; seed++) {
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         run(seed);
     }
-    if (count >= SEED_COUNT && (copies < count / 10 || copy_wins < count / 50)) {
+    if (seeds.count >= SEED_COUNT && (copies < seeds.count / 10 || copy_wins < seeds.count / 50)) {
         (void)fprintf(stderr, "only %llu second copies, of which %llu won: nothing is shown\n",
                       (unsigned long long)copies, (unsigned long long)copy_wins);
         return 1;
     }
-    if (count >= SEED_COUNT && silent_reports < count / 10) {
+    if (seeds.count >= SEED_COUNT && silent_reports < seeds.count / 10) {
         (void)fprintf(stderr, "only %llu reports of workers taken for lost: nothing is shown\n",
                       (unsigned long long)silent_reports);
         return 1;
