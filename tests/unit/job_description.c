@@ -7,24 +7,11 @@
 #include <string.h>
 
 #include "shared/pack.h"
+#include "tests/unit/job_support.h"
 
 #define MUTATION_COUNT 20000
 
 TestSuite(job_description, .timeout = 50);
-
-static mf_status task(mf_context *ctx, const mf_value *input, mf_writer *output)
-{
-    (void)ctx;
-    mf_put_value(output, input);
-    return MF_OK;
-}
-
-static mf_status workflow(mf_workflow *wf, const mf_value *input, mf_writer *output)
-{
-    (void)wf;
-    mf_put_value(output, input);
-    return MF_OK;
-}
 
 static mf_status set_up(mf_context *ctx, void **state)
 {

@@ -4,21 +4,9 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
+#include "tests/unit/job_support.h"
+
 TestSuite(job_workflows, .timeout = 20);
-
-static mf_status task(mf_context *ctx, const mf_value *input, mf_writer *output)
-{
-    (void)ctx;
-    mf_put_value(output, input);
-    return MF_OK;
-}
-
-static mf_status workflow(mf_workflow *wf, const mf_value *input, mf_writer *output)
-{
-    (void)wf;
-    mf_put_value(output, input);
-    return MF_OK;
-}
 
 static void two(mf_registry *job)
 {

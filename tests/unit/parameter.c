@@ -175,20 +175,10 @@ static const struct parameter *parameter_of(const char *definition)
     return &only_space->parameters[0];
 }
 
-static void expect_value(const mf_value *value, const char *expected)
-{
-    struct buffer json = {0};
-    cr_assert(eq(int, value_to_json(value, &json), STATUS_OK));
-    cr_assert(eq(int, buffer_append_byte(&json, 0), STATUS_OK));
-    cr_expect(zero(strcmp((char *)json.data, expected)), "found %s, expected %s", (char *)json.data,
-              expected);
-    buffer_free(&json);
-}
-
 static void expect_at(const char *definition, uint64_t bits, const char *expected)
 {
     const mf_value value = parameter_value(parameter_of(definition), bits);
-    expect_value(&value, expected);
+    expect_json(&value, expected);
     space_destroy(only_space);
 }
 

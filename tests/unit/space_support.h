@@ -22,6 +22,16 @@ static inline mf_value json_value(struct arena *arena, const char *json)
     return value;
 }
 
+static inline void expect_json(const mf_value *value, const char *expected)
+{
+    struct buffer json = {0};
+    cr_assert(eq(int, value_to_json(value, &json), STATUS_OK));
+    cr_assert(eq(int, buffer_append_byte(&json, 0), STATUS_OK));
+    cr_expect(zero(strcmp((char *)json.data, expected)), "found %s, expected %s", (char *)json.data,
+              expected);
+    buffer_free(&json);
+}
+
 /* `parameters` is the inside of a list; `constraints`, too. */
 static inline struct space *space_of(const char *parameters, const char *constraints)
 {

@@ -36,16 +36,6 @@ static void expect_problems(const char *text, const char *const *expected, size_
 #define HEAD "method: random\nprogram: train.py\n"
 #define PARAMETERS "parameters:\n  lr: {min: 0.0, max: 1}\n"
 
-static void expect_json(const mf_value *value, const char *expected)
-{
-    struct buffer json = {0};
-    cr_assert(eq(int, value_to_json(value, &json), STATUS_OK));
-    cr_assert(eq(int, buffer_append_byte(&json, 0), STATUS_OK));
-    cr_expect(zero(strcmp((char *)json.data, expected)), "found %s, expected %s", (char *)json.data,
-              expected);
-    buffer_free(&json);
-}
-
 /* ---- What is read -------------------------------------------------------------------------------
  */
 

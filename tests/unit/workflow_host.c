@@ -10,6 +10,7 @@
 #include "shared/memory.h"
 #include "shared/value.h"
 #include "shared/workflow_port.h"
+#include "tests/unit/job_support.h"
 
 #define OK(call) cr_assert(eq(int, (call), STATUS_OK))
 #define BEGUN_MAX 2000
@@ -39,20 +40,6 @@ static enum status begin(void *context, const struct workflow_request *request, 
     return STATUS_OK;
 }
 
-static mf_status task(mf_context *ctx, const mf_value *input, mf_writer *output)
-{
-    (void)ctx;
-    mf_put_value(output, input);
-    return MF_OK;
-}
-
-static mf_status function(mf_workflow *wf, const mf_value *input, mf_writer *output)
-{
-    (void)wf;
-    mf_put_value(output, input);
-    return MF_OK;
-}
-
 static void register_all(mf_registry *job)
 {
     mf_register_task(job, &(mf_task){.name = "square",
@@ -61,7 +48,7 @@ static void register_all(mf_registry *job)
                                      .output = "int",
                                      .retries = 2,
                                      .mem = "600Mi"});
-    mf_register_workflow(job, &(mf_workflow_def){.name = "wf", .fn = function});
+    mf_register_workflow(job, &(mf_workflow_def){.name = "wf", .fn = workflow});
 }
 
 static struct workflow_message hear(int *file_out)
