@@ -56,7 +56,7 @@ within() {
 build() { # build PRESET [TARGET...]: everything, or these targets
     local preset=$1
     shift
-    within "$preset" cmake --preset "$preset" &&
+    within "$preset" cmake --preset "${preset/#system/dev}" &&
         within "$preset" cmake --build --preset "$preset" ${*:+--target "$@"}
 }
 
