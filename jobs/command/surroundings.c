@@ -119,6 +119,30 @@ static bool add_fields(mf_context *ctx, struct command *command, const mf_value 
     return true;
 }
 
+/* Is there one of that name among them? */
+static bool is_replaced(char *const *variables, const char *variable)
+{
+    const size_t size = strcspn(variable, "=");
+    for (; *variables != NULL; variables++) {
+        if (strncmp(*variables, variable, size) == 0 && (*variables)[size] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of two variables of one name a program sees the first, and a shell the last: so there is one. */
+static void fill_environment(struct command *command, char *const *base, char *const *variables)
+{
+    char **at = command->environment;
+    for (; *base != NULL; base++) {
+        if (strncmp(*base, PREFIX, strlen(PREFIX)) != 0 || !is_replaced(variables, *base)) {
+            *at++ = *base;
+        }
+    }
+    memcpy(at, variables, (command->variables.count + 1) * sizeof(*variables));
+}
+
 char **command_environment(mf_context *ctx, struct command *command, const mf_value *input)
 {
     char *const *base = mf_environment(ctx);
@@ -140,9 +164,7 @@ char **command_environment(mf_context *ctx, struct command *command, const mf_va
         (void)mf_fail(ctx, "no memory for the environment of a command");
         return NULL;
     }
-    memcpy(command->environment, base, base_count * sizeof(*base));
-    memcpy(command->environment + base_count, variables,
-           (command->variables.count + 1) * sizeof(*variables));
+    fill_environment(command, base, variables);
     return command->environment;
 }
 

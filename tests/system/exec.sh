@@ -210,6 +210,9 @@ expect_lines out '"a\"b"'
 exec_ --zip lr=lr.txt -k -- sh -c 'echo $MF_lr $MAPFLEET_INPUT $MAPFLEET_INDEX'
 expect_lines out '0.1 {"lr":"0.1"} 0
 0.2 {"lr":"0.2"} 1'
+MF_lr=outer exec_ --zip lr=lr.txt -k --by-env -- printenv MF_lr
+expect_lines out '0.1
+0.2'
 [ -z "$(mapfleet= ; "$mapfleet" exec --progress none --shell -- 'cat; echo {} >/dev/null' ::: a 2>err)" ] ||
     fail "standard input is not empty"
 
