@@ -178,6 +178,10 @@ static enum status check_found(const struct exec *exec, struct error *err)
 {
     const char *name = exec->command[0];
     char here[512];
+    if (*name == '\0') {
+        return error_set(err, STATUS_INVALID,
+                         "the command is an empty word: expected the name of a program");
+    }
     char *path = find_program(name);
     if (path != NULL) {
         free(path);
@@ -212,11 +216,28 @@ static bool mentions_environment(const struct exec *exec)
     return false;
 }
 
+/* --files a.sh b.sh -- lint {}, where a shell has taken the glob: b.sh would be the command. */
+static bool is_split_glob(const struct exec *exec)
+{
+    const char *glob = exec->options->values[OPTION_FILES];
+    bool has_end = false;
+    for (size_t i = 1; i < exec->command_count; i++) {
+        has_end = has_end || strcmp(exec->command[i], "--") == 0;
+    }
+    return has_end && glob != NULL && strpbrk(glob, "*?[") == NULL &&
+           access(exec->command[0], F_OK) == 0;
+}
+
 enum status exec_check_command(const struct exec *exec, struct error *err)
 {
     const struct options *options = exec->options;
     if (exec->template == NULL) {
         return STATUS_OK;
+    }
+    if (is_split_glob(exec)) {
+        return error_set(err, STATUS_INVALID,
+                         "unexpected \"%s\": quote the glob of --files, or the shell expands it",
+                         exec->command[0]);
     }
     if (exec->shell == NULL &&
         (!template_has_placeholder_first(exec->template) || is_whole_line(exec->command[0]))) {

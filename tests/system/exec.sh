@@ -267,6 +267,8 @@ done <<'REFUSALS'
 -- no-such-command {} ::: a|the command no-such-command is not found
 -- own-script {} ::: a|./own-script runs it
 -- "echo {}" ::: a|--shell runs a whole line
+"" {} ::: a|the command is an empty word
+--files own-script script -- echo {}|quote the glob of --files
 -- echo {}|no inputs: give ::: A B
 --range 0:3 --files "*" -- echo {}|two sources of inputs
 -- echo {2} ::: a|index 0: {2}: the input is one value
