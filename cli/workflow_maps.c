@@ -90,6 +90,15 @@ static enum status compare(const struct map_past *past, const struct workflow_re
                : fail_departure(past, asked, ", of which not all are what they were", err);
 }
 
+/* Need answers not be what they were? What had failed may have been revived, and what found no
+ * room, which has left a gap, may find it now. */
+static bool may_differ(const struct workflow_maps *maps)
+{
+    const struct map_past_list *past = &maps->past;
+    return maps->request->revives_failed || past->has_revived ||
+           (past->count > 0 && past->maps[past->count - 1].number >= past->count);
+}
+
 enum status workflow_maps_check_end(const struct workflow_maps *maps, uint64_t map_count,
                                     struct error *err)
 {
@@ -97,7 +106,7 @@ enum status workflow_maps_check_end(const struct workflow_maps *maps, uint64_t m
     while (at < maps->past.count && maps->past.maps[at].number < map_count) {
         at++;
     }
-    if (at == maps->past.count || maps->request->revives_failed) {
+    if (at == maps->past.count || may_differ(maps)) {
         return STATUS_OK;
     }
     const struct map_past *past = &maps->past.maps[at];

@@ -45,7 +45,7 @@ enum status workflow_maps_begin(void *context, const struct workflow_request *as
                                 struct error *err);
 
 /* It has succeeded with so many maps: EXISTS where more are recorded, which is a departure too,
- * unless what had failed was given fresh budgets, and may have been what they were asked for. */
+ * unless something had failed that need not fail now, and may be why they were asked for. */
 MUST_CHECK enum status workflow_maps_check_end(const struct workflow_maps *maps, uint64_t map_count,
                                                struct error *err);
 

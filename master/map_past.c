@@ -85,6 +85,7 @@ enum status map_past_take(struct map_past_list *list, const struct record *recor
                           struct error *err)
 {
     if (record->kind == RECORD_START) {
+        list->has_revived = list->has_revived || record->revives_failed;
         return begin_session(list, record, err);
     }
     if (record->map == RECORD_RUN_MAP) {

@@ -40,6 +40,7 @@ struct map_past_list {
     size_t capacity;
     struct failures *shared;   /* of all maps together; the caller's. NULL: each has its own */
     bool is_of_several;        /* the run is one of several maps, however many there are so far */
+    bool has_revived;          /* some session gave what had failed fresh budgets */
     bool has_definitions_only; /* what became of instances is passed over */
 };
 

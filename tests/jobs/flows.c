@@ -231,6 +231,24 @@ static mf_status steps(mf_workflow *wf, const mf_value *in, mf_writer *out)
     return waited != NULL ? MF_OK : MF_FAIL;
 }
 
+/* It notes a failure; a success, which only fresh budgets bring, ends it. */
+static mf_status revived(mf_workflow *wf, const mf_value *in, mf_writer *out)
+{
+    const mf_map_options options = {.retries = "0"};
+    const mf_value *value = mf_call_value(wf, "flaky", one_int(wf, 5), &options);
+    (void)in;
+    if (value == NULL) {
+        (void)mf_call_value(wf, "note", one_int(wf, 1), NULL);
+        return mf_workflow_fail(wf, "not at the first attempt");
+    }
+    mf_workflow_log(wf, "revived");
+    if (access("hangs", F_OK) == 0) {
+        (void)pause();
+    }
+    mf_put_value(out, value);
+    return MF_OK;
+}
+
 static mf_status cached(mf_workflow *wf, const mf_value *in, mf_writer *out)
 {
     const mf_map_options kept = {.cache_version = "2"};
@@ -290,6 +308,7 @@ void mf_job(mf_registry *job)
         {.name = "rounds", .fn = rounds, .input = "{until: int}", .output = "list<int>"},
         {.name = "steps", .fn = steps, .input = "{until: str}", .output = "int"},
         {.name = "cached", .fn = cached, .output = "list<int>"},
+        {.name = "revived", .fn = revived, .output = "int"},
         {.name = "shapes", .fn = shapes, .input = "{n: int, lists: list<list<int>>}"}};
     register_tasks(job);
     for (size_t i = 0; i < sizeof(workflows) / sizeof(workflows[0]); i++) {

@@ -143,6 +143,21 @@ expect_status 1
 expect_in err "SIGSEGV"
 [ "$(wc -l <noted)" -eq 1 ] || fail "$(wc -l <noted) instances ran, expected 1"
 
+rule "what was revived may end earlier than before, also in a session after that"
+rm -rf run noted
+run 0 run "$flows:revived" --run-dir run
+expect_status 1
+touch hangs
+start 0 resume run --failed
+wait_for_line err "revived: revived"
+kill -TERM "$process"
+finish
+expect_status 75
+rm hangs
+run 0 resume run --print
+expect_status 0
+expect_lines out 5
+
 rule "a search that is killed in the middle of a round gives what an undisturbed one gives"
 rm -rf run
 search=(run search 'from=[-3,4.5]' rounds=12)
