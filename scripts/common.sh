@@ -45,11 +45,10 @@ mpi_environment() {
 within() {
     local preset=$1
     shift
-    if [ "$preset" = debian13 ]; then
-        scripts/debian13 "$@"
-    else
-        "$@"
-    fi
+    case $preset in
+    debian13*) scripts/debian13 "$@" ;;
+    *) "$@" ;;
+    esac
 }
 
 # build PRESET: configure and build.

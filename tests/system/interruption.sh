@@ -90,8 +90,10 @@ for signal in TERM INT; do
     kill -s "$signal" "$process"
     finish
     [ "$status" -ne 0 ] || fail "mpirun's status was 0"
-    expect_in err "ended at once"
-    expect_in err "mapfleet resume $scratch/run"
+    if ! is_open_mpi_5; then # whose mpirun passes on nothing more once it has the signal
+        expect_in err "ended at once"
+        expect_in err "mapfleet resume $scratch/run"
+    fi
     expect_in run/run.json '"state": "interrupted"'
     expect_counts succeeded 1 aborted 2
     expect_nothing_left

@@ -89,6 +89,11 @@ wait_for_line() {
     fail "\"$2\" never came in $1"
 }
 
+# Does mpirun come from Open MPI 5? (tests/ompi5/bin has one that knows the words of 4.)
+is_open_mpi_5() {
+    [[ $(mpirun --version) = *"(Open MPI) 5."* ]]
+}
+
 # rank_process MPIRUN RANK: the process of that rank.
 rank_process() {
     local process
