@@ -240,9 +240,7 @@ static void set_options(struct remote_client *client, struct trial *trial)
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, trial);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, trial);
-    if (trial->is_s3) {
-        (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    } else {
+    if (!trial->is_s3) {
         (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
         (void)curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
         (void)curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
@@ -276,6 +274,20 @@ static enum status add_s3_headers(const struct remote_client *client, struct cur
     return is_added ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for a request");
 }
 
+/* Has it a part "." or ".."? libcurl would resolve it, to the key of something else; from 8 on it
+ * signs no path as it is, and then such a key is refused. */
+static bool has_dots(const char *address)
+{
+    for (const char *c = strchr(address, '/'); c != NULL; c = strchr(c + 1, '/')) {
+        const size_t dots = strspn(c + 1, ".");
+        const char end = c[1 + dots];
+        if ((dots == 1 || dots == 2) && (end == '/' || end == '?' || end == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The address is in `address`; `code_out` tells what libcurl said. */
 static enum status perform_once(struct remote_client *client, const char *address,
                                 struct trial *trial, CURLcode *code_out, struct error *err)
@@ -288,6 +300,9 @@ static enum status perform_once(struct remote_client *client, const char *addres
     set_method(client->curl, request);
     (void)curl_easy_setopt(client->curl, CURLOPT_URL, address);
     if (trial->is_s3) {
+        if (has_dots(address)) {
+            (void)curl_easy_setopt(client->curl, CURLOPT_PATH_AS_IS, 1L);
+        }
         set_s3(client, signature, sizeof(signature));
         status = add_s3_headers(client, &headers, err);
     }

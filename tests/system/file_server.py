@@ -243,7 +243,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with open(path, "wb") as file:
                 file.write(body)
             return self.reply(200)
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) or {".", ".."} & set(key.split("/")):
             return self.refuse(404, "NoSuchKey")
         if self.command == "DELETE":
             os.remove(path)

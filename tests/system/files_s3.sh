@@ -77,6 +77,11 @@ expect_in err 'the key "tree/../../escaped" can be no path below a folder'
 [ -z "$(find "$scratch" -name escaped)" ] || fail "it has escaped"
 rm served/hostile
 
+rule "a key with dots for a part is not that of the object which it would be a path to"
+printf '%s\n' s3://bucket/tree/two/../one >urls
+fetch 0 size
+expect_status 1
+
 rule "a prefix with nothing below it, an object and a bucket that are not there, say so"
 printf '%s\n' s3://bucket/nothing/ s3://other/x/ >urls
 fetch 0 names --policy run-all
