@@ -166,7 +166,7 @@ void mf_job(mf_registry *job)
     }
     const mf_workflow_def measure = {.name = "measure",
                                      .fn = measure_copies,
-                                     .input = "{files: list<file>}",
+                                     .input = "{files: list<file>, near?: dir}",
                                      .output = "list<int>"};
     mf_register_workflow(job, &measure);
 }

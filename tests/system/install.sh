@@ -117,6 +117,7 @@ cat >wander.c <<'C'
 #include <fcntl.h>
 #include <limits.h>
 #include <mapfleet.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int leave(void);
@@ -251,7 +252,7 @@ extern "C" void mf_job(mf_registry *job)
 }
 CXX
 mapfleet=$PWD/prefix/bin/mapfleet
-cmake -S consumer -B consumer/build -DCMAKE_PREFIX_PATH="$PWD/prefix" >out 2>err &&
+cmake -G Ninja -S consumer -B consumer/build -DCMAKE_PREFIX_PATH="$PWD/prefix" >out 2>err &&
     cmake --build consumer/build >>out 2>>err || fail "the consumer does not build"
 run 2 map ./consumer/build/job_cxx.so:half --range 0:3 --print
 expect_status 0

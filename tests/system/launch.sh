@@ -26,7 +26,7 @@ rank() {
         [ "$(readlink "$process/cwd" 2>/dev/null)" = "$scratch" ] || continue
         grep -qaz "^OMPI_COMM_WORLD_RANK=$1\$" "$process/environ" 2>/dev/null || continue
         parent=$(sed -n 's/^PPid:\t//p' "$process/status")
-        grep -q mpirun "/proc/$parent/comm" 2>/dev/null && echo "${process#/proc/}"
+        grep -q -e mpirun -e prterun "/proc/$parent/comm" 2>/dev/null && echo "${process#/proc/}"
     done
 }
 
@@ -53,6 +53,24 @@ real_mpirun() {
 }
 
 for i in 0 1 2 3; do echo "{\"value\": $i, \"until\": \"open\"}"; done >gates.jsonl
+
+# What Open MPI 5 has other words for, and a launcher with settings of its own.
+settings=OMPI
+recovery=" --enable-recovery "
+keepalive=" --mca oob_tcp_keepalive_time 2 "
+binding=hwloc_base_binding_policy
+agent=plm_rsh_agent
+agent_words="--mca $agent"
+environment="mca_base_env_list '[^']*;PATH;[^']*;mine'"
+if is_open_mpi_5; then
+    settings=PRTE
+    recovery=" --with-ft ulfm --mca async_mpi_finalize 1 "
+    keepalive=" --prtemca oob_tcp_keepalive_time 0 "
+    binding=hwloc_default_binding_policy
+    agent=plm_ssh_agent
+    agent_words="--prtemca $agent"
+    environment=" -x PATH .*-x mine"
+fi
 
 rule "the status is the run's, and its outputs stand on standard output alone"
 launch -n 3 map basics:square --range 0:5 --slots 2 --print
@@ -82,31 +100,36 @@ echo "a b" >"it's.txt"
 cp out line
 timeout 60 bash line >out 2>err
 expect_lines out '"A B"'
-for words in "mpirun -n 2 " " --enable-recovery " " --mca oob_tcp_keepalive_time 2 " " map basics:shout "; do
+for words in "mpirun -n 2 " "$recovery" "$keepalive" " map basics:shout "; do
     expect_in line "$words"
 done
-expect_not_in line plm_rsh_agent
+expect_not_in line "$agent"
 if [ "$(id -u)" -eq 0 ]; then expect_in line allow-run-as-root; else expect_not_in line as-root; fi
 
 rule "what the environment sets for Open MPI is not set again"
 expect_not_in line --bind-to
-(unset OMPI_MCA_hwloc_base_binding_policy
-    OMPI_MCA_oob_tcp_keepalive_time=9 "$mapfleet" launch -n 2 --dry-run map basics:square \
-        --range 0:5 >line)
+(unset "${settings}_MCA_$binding"
+    env "${settings}_MCA_oob_tcp_keepalive_time=9" "$mapfleet" launch -n 2 --dry-run \
+        map basics:square --range 0:5 >line)
 expect_in line "--bind-to none"
 expect_not_in line keepalive_time
-expect_in line keepalive_intvl
+is_open_mpi_5 || expect_in line keepalive_intvl
 
 rule "named hosts get a rank each before any gets two, the environment, and an agent around ssh"
+mapping=${PRTE_MCA_rmaps_default_mapping_policy-}
+unset PRTE_MCA_rmaps_default_mapping_policy # it is set for all tests, and so not again
 mine="a b" launch --hosts a:4,b:2 -n 3 --dry-run map basics:square --range 0:5
 expect_in out "mpirun -n 3 --host a:4,b:2 --map-by node "
-expect_in out "--mca plm_rsh_agent '$mapfleet launch-agent'"
-grep -q "mca_base_env_list '[^']*;PATH;[^']*;mine'" out || fail "the environment does not go along"
-OMPI_MCA_plm_rsh_agent=mine launch --hosts a:4,b:2 --dry-run map basics:square --range 0:5
-expect_not_in out plm_rsh_agent
+expect_in out "$agent_words '$mapfleet launch-agent'"
+grep -q -e "$environment" out || fail "the environment does not go along"
+export "${settings}_MCA_$agent=mine"
+launch --hosts a:4,b:2 --dry-run map basics:square --range 0:5
+expect_not_in out "$agent"
+unset "${settings}_MCA_$agent"
 printf '%s\n' '# two' 'a slots=4' '' 'b slots=2 # small' >hosts
 launch --hostfile hosts --dry-run map basics:square --range 0:5
 expect_in out "mpirun --hostfile hosts --map-by node "
+export PRTE_MCA_rmaps_default_mapping_policy=$mapping
 
 rule "under --srun, a lost rank is not to end the others"
 mkdir -p bin && printf '%s\n' '#!/bin/sh' >bin/srun && chmod +x bin/srun

@@ -86,7 +86,7 @@ expect_status 2
 if [ "$(id -u)" -eq 0 ]; then
     rule "a rank whose job differs is refused by name of host, and nothing starts"
     cp "$MAPFLEET_BUILD_DIR/jobs/basics.so" mine.so
-    cp "$MAPFLEET_BUILD_DIR/jobs/augment.so" other.so
+    cp "$MAPFLEET_BUILD_DIR/jobs/search.so" other.so
     cat >rank <<'RANK'
 #!/usr/bin/env bash
 [ "$OMPI_COMM_WORLD_RANK" = 2 ] || exec "$@"

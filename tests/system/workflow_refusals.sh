@@ -3,6 +3,7 @@
 source "$(dirname "$0")/support.sh"
 
 flows=$MAPFLEET_BUILD_DIR/tests/jobs/flows.so
+fetched=$MAPFLEET_BUILD_DIR/tests/jobs/fetched.so
 
 # refused TEXT ARGUMENT...: exit 2, that text, and no run directory.
 refused() {
@@ -28,7 +29,7 @@ refused 'parameter xs is given twice: "[1]" and "[2]"' "$flows:total" 'xs=[1]' '
 refused 'parameter xs: at [1]: expected int, found str "two"' "$flows:total" 'xs=[1,"two"]'
 refused 'parameter until: expected int, found str "soon"' "$flows:rounds" until=soon
 refused 'expected NAME=VALUE, found "3"' "$flows:rounds" 3
-refused 'parameter photos: ' augment 'query=*' photos=/no/such/folder
+refused 'parameter near: ' "$fetched" 'files=[]' near=/no/such/folder
 
 rule "options of one map are refused, since a workflow says them at each"
 refused "--retries is an option of mapfleet map" "$flows:total" 'xs=[1]' --retries 3
@@ -45,9 +46,9 @@ expect_status 0
 expect_in out "mapfleet run $flows:total xs='[...]'"
 expect_in out "The sum of squares."
 expect_in out "xs=list<int>"
-run 0 run augment --help
-expect_in out "query=str"
-expect_in out "photos=dir   may be left out"
+run 0 run "$fetched" --help
+expect_in out "files=list<file>"
+expect_in out "near=dir   may be left out"
 
 rule "the help of the verb shows an example first, and its own options only"
 run 0 run --help
