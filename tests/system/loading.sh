@@ -112,8 +112,7 @@ expect_nothing_left
 rule "map says what it waits for, and can be interrupted"
 "$mapfleet" map "$job:echo" --range 0:3 >out 2>err </dev/null &
 alone=$!
-for _ in $(seq 200); do [ -s err ] && break; sleep 0.05; done
-expect_in err "waiting for mf_job of $job to return"
+wait_for_line err "waiting for mf_job of $job to return"
 kill -TERM "$alone"
 wait "$alone" 2>/dev/null
 expect_nothing_left
