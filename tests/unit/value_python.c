@@ -15,7 +15,7 @@ static void expect_text(const mf_value *value, const char *expected)
     buffer_free(&text);
 }
 
-static void expect_json(const char *json, const char *expected)
+static void expect_python(const char *json, const char *expected)
 {
     struct arena arena = {0};
     const mf_value value = json_value(&arena, json);
@@ -26,40 +26,40 @@ static void expect_json(const char *json, const char *expected)
 /* Each checked against Python's own str(). */
 Test(value_python, scalars_are_written_as_python_writes_them)
 {
-    expect_json("null", "None");
-    expect_json("true", "True");
-    expect_json("false", "False");
-    expect_json("-12", "-12");
-    expect_json("\"a'b\"", "a'b");
-    expect_json("1.0", "1.0");
-    expect_json("1e-5", "1e-05");
-    expect_json("0.0001", "0.0001");
-    expect_json("0.00012", "0.00012");
-    expect_json("0.00001234", "1.234e-05");
-    expect_json("0.1", "0.1");
-    expect_json("-0.0", "-0.0");
-    expect_json("123456.789", "123456.789");
-    expect_json("100.0", "100.0");
-    expect_json("1e15", "1000000000000000.0");
-    expect_json("1234567890123456.5", "1234567890123456.5");
-    expect_json("9999999999999998.0", "9999999999999998.0");
-    expect_json("1e16", "1e+16");
-    expect_json("12345678901234567.0", "1.2345678901234568e+16");
-    expect_json("1.5e300", "1.5e+300");
-    expect_json("5e-324", "5e-324");
-    expect_json("0.30000000000000004", "0.30000000000000004");
+    expect_python("null", "None");
+    expect_python("true", "True");
+    expect_python("false", "False");
+    expect_python("-12", "-12");
+    expect_python("\"a'b\"", "a'b");
+    expect_python("1.0", "1.0");
+    expect_python("1e-5", "1e-05");
+    expect_python("0.0001", "0.0001");
+    expect_python("0.00012", "0.00012");
+    expect_python("0.00001234", "1.234e-05");
+    expect_python("0.1", "0.1");
+    expect_python("-0.0", "-0.0");
+    expect_python("123456.789", "123456.789");
+    expect_python("100.0", "100.0");
+    expect_python("1e15", "1000000000000000.0");
+    expect_python("1234567890123456.5", "1234567890123456.5");
+    expect_python("9999999999999998.0", "9999999999999998.0");
+    expect_python("1e16", "1e+16");
+    expect_python("12345678901234567.0", "1.2345678901234568e+16");
+    expect_python("1.5e300", "1.5e+300");
+    expect_python("5e-324", "5e-324");
+    expect_python("0.30000000000000004", "0.30000000000000004");
 }
 
 Test(value_python, containers_hold_representations)
 {
-    expect_json("[]", "[]");
-    expect_json("{}", "{}");
-    expect_json("[\"a\",\"b\"]", "['a', 'b']");
-    expect_json("{\"x\":1,\"y\":[true,null,1e-5]}", "{'x': 1, 'y': [True, None, 1e-05]}");
-    expect_json("[\"it's\"]", "[\"it's\"]");
-    expect_json("[\"it's \\\"so\\\"\"]", "['it\\'s \"so\"']");
-    expect_json("[\"a\\nb\\\\\\u0001\"]", "['a\\nb\\\\\\x01']");
-    expect_json("[\"\\u00e4\"]", "['\xc3\xa4']");
+    expect_python("[]", "[]");
+    expect_python("{}", "{}");
+    expect_python("[\"a\",\"b\"]", "['a', 'b']");
+    expect_python("{\"x\":1,\"y\":[true,null,1e-5]}", "{'x': 1, 'y': [True, None, 1e-05]}");
+    expect_python("[\"it's\"]", "[\"it's\"]");
+    expect_python("[\"it's \\\"so\\\"\"]", "['it\\'s \"so\"']");
+    expect_python("[\"a\\nb\\\\\\u0001\"]", "['a\\nb\\\\\\x01']");
+    expect_python("[\"\\u00e4\"]", "['\xc3\xa4']");
 }
 
 Test(value_python, what_is_no_number_has_a_name)
