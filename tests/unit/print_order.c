@@ -20,7 +20,9 @@ static const char *due(struct print_order *order)
     bool is_elsewhere;
     text[0] = '\0';
     while (print_order_next(order, &one, &index, &is_elsewhere)) {
-        (void)strncat(text, (const char *)one.data, one.size);
+        if (one.size > 0) {
+            (void)strncat(text, (const char *)one.data, one.size);
+        }
         (void)strcat(text, is_elsewhere ? "@." : ".");
     }
     buffer_free(&one);
