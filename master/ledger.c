@@ -16,7 +16,8 @@
 
 struct ledger {
     struct ledger_options options;
-    uint64_t fresh;            /* [fresh, size) was never taken */
+    uint64_t available;        /* [available, size) is not there yet */
+    uint64_t fresh;            /* [fresh, available) was never taken */
     struct index_set returned; /* READY again, all below fresh */
     struct index_set succeeded;
     struct index_set cached;
@@ -46,6 +47,7 @@ enum status ledger_create(struct ledger_options options, struct ledger **ledger_
         return STATUS_NO_MEMORY;
     }
     ledger->options = options;
+    ledger->available = options.comes_later ? 0 : options.size;
     ledger->task_failures = counters_make(failures_max(options.retries));
     ledger->system_failures = counters_make(failures_max(options.system_retries));
     ledger->memory_failures = counters_make(failures_max(options.retries));
@@ -76,7 +78,7 @@ void ledger_destroy(struct ledger *ledger)
 struct ledger_counts ledger_counts(const struct ledger *ledger)
 {
     return (struct ledger_counts){
-        .ready = ledger->options.size - ledger->fresh + ledger->returned.count,
+        .ready = ledger->available - ledger->fresh + ledger->returned.count,
         .leased = ledger->leased,
         .waiting = ledger->waiting,
         .succeeded = ledger->succeeded.count,
@@ -84,6 +86,7 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
         .failed = ledger->failed.count,
         .timed_out = ledger->timed_out.count,
         .aborted = ledger->aborted.count,
+        .to_come = ledger->options.size - ledger->available,
     };
 }
 
@@ -108,6 +111,20 @@ uint64_t ledger_attempts_max(const struct ledger *ledger, uint64_t index)
         return counters_get(&ledger->task_failures, index) + system_failures;
     }
     return of_task > UINT64_MAX - system_failures ? UINT64_MAX : of_task + system_failures;
+}
+
+/* ---- What is there ---------------------------------------------------------------------------
+ */
+
+void ledger_raise(struct ledger *ledger, uint64_t available)
+{
+    assert(available >= ledger->available && available <= ledger->options.size);
+    ledger->available = available;
+}
+
+uint64_t ledger_available(const struct ledger *ledger)
+{
+    return ledger->available;
 }
 
 /* The first index at or after this one whose instance may have used an attempt; `end` where there
@@ -215,7 +232,7 @@ static void take_returned(struct ledger *ledger, struct take *take, uint32_t wor
 
 static void take_fresh(struct ledger *ledger, struct take *take)
 {
-    const uint64_t left = ledger->options.size - ledger->fresh;
+    const uint64_t left = ledger->available - ledger->fresh;
     const uint64_t count = take->count_left < left ? take->count_left : left;
     if (count > 0 && take_run(take, (struct span){.start = ledger->fresh, .count = count})) {
         ledger->fresh += count;
@@ -328,7 +345,7 @@ static void leave_ready(struct ledger *ledger, uint64_t start, uint64_t count)
         index_set_add(&ledger->returned, ledger->fresh, start - ledger->fresh);
     }
     ledger->fresh = end > ledger->fresh ? end : ledger->fresh;
-    assert(ledger->fresh <= ledger->options.size);
+    assert(ledger->fresh <= ledger->available);
 }
 
 static void leave_waiting(struct ledger *ledger, uint64_t count)
@@ -418,7 +435,7 @@ static uint64_t end_of_known(const struct ledger *ledger)
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
         end = larger(end, (uint64_t)counters[i]->block_count * COUNTERS_BLOCK_SIZE);
     }
-    return smaller(end, ledger->options.size);
+    return smaller(end, ledger->available);
 }
 
 void ledger_restore(struct ledger *ledger, struct history *history)

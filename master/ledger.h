@@ -13,8 +13,11 @@
  *
  *                                    ledger_abort, from LEASED: ABORTED
  *
+ *     TO_COME --- raise ---> READY, where instances come while the map runs
+ *
  * State is bits: a set of instances costs what its runs cost, an attempt counter exists only in
- * blocks of 2^16 instances in which something failed. What was never taken is one number.
+ * blocks of 2^16 instances in which something failed. What was never taken is one number, and so is
+ * what is there.
  *
  * Threads:   one. Nothing here reads a clock or does I/O.
  * Failure:   none (see shared/memory.h); a move that the drawing lacks is a caller's bug. Who may
@@ -40,6 +43,7 @@ struct ledger_options {
     uint64_t retries;
     uint64_t system_retries;
     bool is_mem_growing; /* count failures of class memory, and tell them with what is taken */
+    bool comes_later;    /* no instance is there before ledger_raise() */
 };
 
 /* How many instances stand where. They add up to the size. */
@@ -52,6 +56,7 @@ struct ledger_counts {
     uint64_t failed;
     uint64_t timed_out;
     uint64_t aborted;
+    uint64_t to_come; /* not there yet: nothing is known of them, and they cannot be taken */
 };
 
 /* What a failure did to its instance. */
@@ -70,6 +75,11 @@ void ledger_destroy(struct ledger *ledger); /* NULL is allowed */
 struct ledger_counts ledger_counts(const struct ledger *ledger);
 /* Instances that have ended: every state from SUCCEEDED on. */
 uint64_t ledger_ended(const struct ledger *ledger);
+
+/* Those below `available` are there from now on: never fewer than before, and not above the size. */
+void ledger_raise(struct ledger *ledger, uint64_t available);
+/* How many are there. */
+uint64_t ledger_available(const struct ledger *ledger);
 
 /* Take up to `count_max` ready instances, lowest index first, into at most `span_max` spans, each
  * with the number of the attempt that is due, and with its growth: how many attempts of the present
@@ -102,7 +112,8 @@ void ledger_fail_held(struct ledger *ledger, uint64_t index);
 void ledger_abort(struct ledger *ledger, uint64_t index);
 
 /* Take up what a log says, before anything is taken; the sets are moved out of the history. Who has
- * ended stays so, everybody else is READY, with the attempts that it has used. */
+ * ended stays so, everybody else who is there is READY, with the attempts that it has used. What the
+ * log names is there (ledger_raise() comes before). */
 void ledger_restore(struct ledger *ledger, struct history *history);
 
 /* Instances that have not ended, but of which an attempt has, under the present budgets. Walks

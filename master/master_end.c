@@ -72,7 +72,7 @@ static void fill_verdict(struct master *master, const struct totals *totals, int
     verdict->counts[INSTANCE_TIMED_OUT] = counts->timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts->aborted + totals->begun;
     verdict->counts[INSTANCE_NOT_STARTED] =
-        counts->ready + counts->waiting + counts->leased - totals->begun;
+        counts->to_come + counts->ready + counts->waiting + counts->leased - totals->begun;
     master->options.run->state = exit_status == EXIT_RESUMABLE ? RUN_INTERRUPTED
                                  : exit_status == 0            ? RUN_SUCCEEDED
                                                                : RUN_FAILED;

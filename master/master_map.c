@@ -171,6 +171,7 @@ static void add_counts(struct ledger_counts *sum, const struct ledger_counts *co
     sum->failed += counts->failed;
     sum->timed_out += counts->timed_out;
     sum->aborted += counts->aborted;
+    sum->to_come += counts->to_come;
 }
 
 void master_add_past(struct master *master, const struct master_map *map)

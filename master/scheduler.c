@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "master/scheduler_private.h"
+#include "shared/extremes.h"
 
 /* Pauses before retries double up to this factor. */
 #define RETRY_DELAY_SHIFT_MAX 6
@@ -310,6 +311,31 @@ void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t cou
     for (uint64_t index = start; index < start + count; index++) {
         ledger_retry(scheduler->ledger, index);
     }
+}
+
+/* ---- Events: instances that come later ---------------------------------------------------------
+ */
+
+/* A worker with an idle slot stands in the queue already: it leaves it only with none. */
+void scheduler_raise(struct scheduler *scheduler, uint64_t available)
+{
+    ledger_raise(scheduler->ledger, available);
+}
+
+void scheduler_close(struct scheduler *scheduler, uint64_t minimum)
+{
+    scheduler->options.ledger.size = ledger_available(scheduler->ledger);
+    scheduler->options.minimum = minimum;
+}
+
+uint64_t scheduler_room(const struct scheduler *scheduler)
+{
+    const struct ledger_counts counts = ledger_counts(scheduler->ledger);
+    const uint64_t concurrency = scheduler->options.concurrency;
+    const uint64_t places = concurrency > 0 ? smaller(scheduler->slots_all, concurrency)
+                                            : scheduler->slots_all;
+    const uint64_t taken = counts.ready + counts.leased + counts.waiting;
+    return places > taken ? places - taken : 0;
 }
 
 /* ---- Events: batches ------------------------------------------------------------------------- */

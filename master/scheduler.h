@@ -125,6 +125,16 @@ void scheduler_hold_equal(struct scheduler *scheduler, uint64_t start, uint64_t 
 void scheduler_fail_held(struct scheduler *scheduler, uint64_t index);
 void scheduler_release(struct scheduler *scheduler, uint64_t start, uint64_t count);
 
+/* Where instances come while the map runs (ledger.comes_later): those below `available` are there,
+ * and may be handed out. Never fewer than before; also before scheduler_restore(). */
+void scheduler_raise(struct scheduler *scheduler, uint64_t available);
+/* No more will come. Those that are there are all of the map, which needs so many successes; the
+ * others stay TO_COME, and do not count. */
+void scheduler_close(struct scheduler *scheduler, uint64_t minimum);
+/* How many could come and start at once: slots of the workers that are present, or places under the
+ * cap on concurrency, that nothing that is there will fill. */
+uint64_t scheduler_room(const struct scheduler *scheduler);
+
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);
 

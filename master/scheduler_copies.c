@@ -139,6 +139,7 @@ static bool is_tail(const struct scheduler *scheduler)
 {
     return scheduler->options.is_speculative && scheduler->state == SCHEDULER_RUNNING &&
            ledger_counts(scheduler->ledger).ready == 0 &&
+           ledger_available(scheduler->ledger) == scheduler->options.ledger.size &&
            2 * ledger_ended(scheduler->ledger) >= scheduler->options.ledger.size;
 }
 

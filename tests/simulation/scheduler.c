@@ -3,7 +3,8 @@
  * The scheduler is the real one. Around it: workers that join late, run units in slots, fail, are
  * lost and join again, or are taken for lost, work on without knowing it, and are told to begin
  * anew; and a post that delays, doubles and reorders what they send, and sends
- * corrupt copies (scheduler_sim.h). Beside it: a model of its own (scheduler_model.h). After each
+ * corrupt copies (scheduler_sim.h). Some maps get their instances in bits while they run, and not
+ * always all of them. Beside it: a model of its own (scheduler_model.h). After each
  * event the two must agree; what must be taken is taken, what must be refused is refused and
  * changes nothing.
  *
@@ -620,6 +621,32 @@ static void master_beat(struct sim *sim, const struct event *event)
          1 + below(sim, beat_us(sim)));
 }
 
+static void come_later(struct sim *sim)
+{
+    post(sim, (struct event){.kind = COME, .count = 1 + below(sim, ONE_OF(sim, 1, 3, 40))},
+         below(sim, 2 * sim->task_us));
+}
+
+/* A sampler proposes some more, or says that it has no more. */
+static void master_raise(struct sim *sim, uint64_t count)
+{
+    if (sim->is_done || sim->is_stopping) {
+        return; /* nobody asks for more then */
+    }
+    for (; count > 0 && sim->available < sim->close_at; count--) {
+        move(sim, sim->available, READY);
+        sim->available++;
+    }
+    scheduler_raise(sim->scheduler, sim->available);
+    if (sim->available < sim->close_at) {
+        come_later(sim);
+    } else if (sim->available < size_of(sim)) {
+        sim->is_closed = true;
+        sim->options.minimum = below(sim, sim->available + 1);
+        scheduler_close(sim->scheduler, sim->options.minimum);
+    }
+}
+
 static void handle(struct sim *sim, const struct event *event)
 {
     switch (event->kind) {
@@ -632,6 +659,9 @@ static void handle(struct sim *sim, const struct event *event)
     case STOP:
         sim->is_stopped = !sim->is_done;
         scheduler_stop(sim->scheduler);
+        break;
+    case COME:
+        master_raise(sim, event->count);
         break;
     case BEAT:
         master_beat(sim, event);
@@ -669,7 +699,8 @@ static void choose_options(struct sim *sim)
         .ledger = {.size = size,
                    .retries = ONE_OF(sim, 0, 0, 1, 2, 3, 16, INT64_MAX),
                    .system_retries = ONE_OF(sim, 0, 1, 3, INT64_MAX),
-                   .is_mem_growing = chance(sim, 50)},
+                   .is_mem_growing = chance(sim, 50),
+                   .comes_later = chance(sim, 30)},
         .sizing = {.report_interval_us = ONE_OF(sim, 1, 1000, 100000),
                    .unit_size = ONE_OF(sim, 0, 0, 1, 2, 7, 50, 1000),
                    .input_size_mean = ONE_OF(sim, 0, 100, 1 << 20)},
@@ -684,7 +715,13 @@ static void choose_options(struct sim *sim)
     sim->task_us = ONE_OF(sim, 1, 100, 10000, 1000000);
     sim->delay_us = ONE_OF(sim, 0, 10, 1000, 100000);
     sim->losses_left = (unsigned)ONE_OF(sim, 0, 0, 1, 5, 20);
-    sim->counts[READY] = size;
+    sim->available = sim->options.ledger.comes_later ? 0 : size;
+    sim->close_at = chance(sim, 50) ? size : below(sim, size + 1);
+    sim->counts[READY] = sim->available;
+    sim->counts[TO_COME] = size - sim->available;
+    for (uint64_t i = sim->available; i < size; i++) {
+        sim->instances[i].place = TO_COME;
+    }
 }
 
 static void choose_events(struct sim *sim)
@@ -692,6 +729,9 @@ static void choose_events(struct sim *sim)
     for (uint32_t i = 0; i < sim->options.worker_count; i++) {
         post(sim, (struct event){.kind = JOIN, .worker = i},
              chance(sim, 50) ? 0 : below(sim, 20 * sim->task_us));
+    }
+    if (sim->options.ledger.comes_later) {
+        come_later(sim);
     }
     if (chance(sim, 10)) {
         post(sim, (struct event){.kind = STOP}, below(sim, 100 * sim->task_us));

@@ -11,6 +11,12 @@ static uint64_t size_of(const struct sim *sim)
     return sim->options.ledger.size;
 }
 
+/* Instances that there are to run, as far as is known. */
+static uint64_t map_size(const struct sim *sim)
+{
+    return sim->is_closed ? sim->available : size_of(sim);
+}
+
 static void move(struct sim *sim, uint64_t index, enum place place)
 {
     struct instance *instance = &sim->instances[index];
@@ -247,7 +253,7 @@ static bool model_has_minimum(const struct sim *sim)
 
 static bool model_is_out_of_reach(const struct sim *sim)
 {
-    return size_of(sim) - sim->counts[FAILED] - sim->counts[TIMED_OUT] < sim->options.minimum;
+    return map_size(sim) - sim->counts[FAILED] - sim->counts[TIMED_OUT] < sim->options.minimum;
 }
 
 static bool model_is_to_stop(const struct sim *sim)
@@ -259,7 +265,8 @@ static bool model_is_to_stop(const struct sim *sim)
 
 static uint64_t model_unended(const struct sim *sim)
 {
-    return sim->counts[READY] + sim->counts[LEASED] + sim->counts[WAITING];
+    return sim->counts[READY] + sim->counts[LEASED] + sim->counts[WAITING] + map_size(sim) -
+           sim->available;
 }
 
 static bool model_is_over(const struct sim *sim)
@@ -290,6 +297,20 @@ static bool is_idle(const struct sim_worker *worker)
     return worker->is_present && worker->held < worker->slots;
 }
 
+/* How many could come and start at once. */
+static uint64_t model_room(const struct sim *sim)
+{
+    const uint64_t taken = sim->counts[READY] + sim->counts[LEASED] + sim->counts[WAITING];
+    uint64_t places = 0;
+    for (uint32_t i = 0; i < sim->options.worker_count; i++) {
+        places += sim->workers[i].is_present ? sim->workers[i].slots : 0;
+    }
+    if (sim->options.concurrency > 0 && sim->options.concurrency < places) {
+        places = sim->options.concurrency;
+    }
+    return places > taken ? places - taken : 0;
+}
+
 /* ---- Agreement ------------------------------------------------------------------------------- */
 
 static void check_agreement(const struct sim *sim)
@@ -302,9 +323,11 @@ static void check_agreement(const struct sim *sim)
     CHECK(counts.failed == sim->counts[FAILED]);
     CHECK(counts.timed_out == sim->counts[TIMED_OUT]);
     CHECK(counts.aborted == sim->counts[ABORTED]);
+    CHECK(counts.to_come == sim->counts[TO_COME]);
     CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.failed +
-              counts.timed_out + counts.aborted ==
+              counts.timed_out + counts.aborted + counts.to_come ==
           size_of(sim));
+    CHECK(scheduler_room(sim->scheduler) == model_room(sim));
     CHECK(sim->options.concurrency == 0 || counts.leased + sim->extra <= sim->options.concurrency);
     CHECK(scheduler_has_minimum(sim->scheduler) == model_has_minimum(sim));
     CHECK(scheduler_is_out_of_reach(sim->scheduler) == model_is_out_of_reach(sim));
@@ -343,7 +366,7 @@ static void check_end(const struct sim *sim)
     }
     CHECK(memcmp(counts, sim->counts, sizeof(counts)) == 0);
     CHECK(ledger_begun(ledger) == begun);
-    CHECK(ledger_ended(ledger) == size_of(sim) - model_unended(sim));
+    CHECK(ledger_ended(ledger) == map_size(sim) - model_unended(sim));
     CHECK(sim->is_stopping == model_is_to_stop(sim));
     CHECK(sim->is_stopping || model_unended(sim) == 0);
     CHECK(sim->is_stopping || counts[ABORTED] == 0);

@@ -58,8 +58,8 @@ static void name_seed(uint64_t seed)
 
 /* ---- The parts ------------------------------------------------------------------------------- */
 
-enum place { READY, LEASED, WAITING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED };
-enum { PLACE_COUNT = ABORTED + 1 };
+enum place { READY, LEASED, WAITING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, TO_COME };
+enum { PLACE_COUNT = TO_COME + 1 };
 
 /* Who holds an instance, under which lease, at which attempt. */
 struct held {
@@ -115,7 +115,20 @@ struct message {
     struct item items[];
 };
 
-enum event_kind { JOIN, LOSE, STOP, BEAT, UNIT, RECALL, END, CANCEL, SLOT_END, BATCH, RETURNED };
+enum event_kind {
+    JOIN,
+    LOSE,
+    STOP,
+    COME,
+    BEAT,
+    UNIT,
+    RECALL,
+    END,
+    CANCEL,
+    SLOT_END,
+    BATCH,
+    RETURNED
+};
 
 struct event {
     uint64_t time_us;
@@ -124,7 +137,7 @@ struct event {
     uint32_t worker;
     uint32_t life; /* of the worker, which it must still be in */
     uint32_t slot;
-    uint64_t count; /* RECALL: how many; END: which index */
+    uint64_t count; /* RECALL, COME: how many; END: which index */
     struct message *message;
 };
 
@@ -168,6 +181,9 @@ struct sim {
     uint64_t copy_win_count;
     unsigned silent_count; /* reports of workers that were taken for lost */
     size_t charged_count;  /* of the loss under way */
+    uint64_t available;    /* instances that are there */
+    uint64_t close_at;     /* then no more come: fewer than there could be, or all */
+    bool is_closed;        /* none comes any more */
     bool is_stopped;       /* from outside */
     bool is_stopping;
     bool is_cancelled;

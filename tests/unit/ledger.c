@@ -31,6 +31,7 @@ static void expect_counts(const struct ledger *ledger, struct ledger_counts expe
     cr_expect(eq(u64, counts.failed, expected.failed));
     cr_expect(eq(u64, counts.timed_out, expected.timed_out));
     cr_expect(eq(u64, counts.aborted, expected.aborted));
+    cr_expect(eq(u64, counts.to_come, expected.to_come));
 }
 
 static void expect_span(struct span span, uint64_t start, uint64_t count, uint64_t attempt)
@@ -503,4 +504,34 @@ Test(ledger, a_retry_of_what_does_not_wait_is_a_bug_that_asserts, .signal = SIGA
     struct ledger *ledger = ledger_of(10, 0, 0);
     cr_redirect_stderr();
     ledger_retry(ledger, 0);
+}
+
+/* ---- Instances that come while the map runs ------------------------------------------------------
+ */
+
+Test(ledger, what_has_not_come_is_none_of_the_ready)
+{
+    struct ledger *ledger = NULL;
+    const struct ledger_options options = {.size = 10, .comes_later = true};
+    struct span span;
+    cr_assert(eq(int, ledger_create(options, &ledger), STATUS_OK));
+    expect_counts(ledger, (struct ledger_counts){.to_come = 10});
+    cr_expect(eq(sz, ledger_take(ledger, 5, 0, false, &span, 1), 0));
+    ledger_raise(ledger, 4);
+    expect_counts(ledger, (struct ledger_counts){.ready = 4, .to_come = 6});
+    cr_assert(eq(sz, ledger_take(ledger, 9, 0, false, &span, 1), 1));
+    expect_span(span, 0, 4, 0);
+    expect_counts(ledger, (struct ledger_counts){.leased = 4, .to_come = 6});
+    cr_expect(eq(u64, ledger_available(ledger), 4));
+    ledger_destroy(ledger);
+}
+
+Test(ledger, what_had_come_cannot_be_taken_away, .signal = SIGABRT)
+{
+    struct ledger *ledger = NULL;
+    const struct ledger_options options = {.size = 10, .comes_later = true};
+    cr_redirect_stderr();
+    cr_assert(eq(int, ledger_create(options, &ledger), STATUS_OK));
+    ledger_raise(ledger, 4);
+    ledger_raise(ledger, 3);
 }
