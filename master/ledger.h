@@ -76,7 +76,8 @@ struct ledger_counts ledger_counts(const struct ledger *ledger);
 /* Instances that have ended: every state from SUCCEEDED on. */
 uint64_t ledger_ended(const struct ledger *ledger);
 
-/* Those below `available` are there from now on: never fewer than before, and not above the size. */
+/* Those below `available` are there from now on: never fewer than before, and not above the size.
+ */
 void ledger_raise(struct ledger *ledger, uint64_t available);
 /* How many are there. */
 uint64_t ledger_available(const struct ledger *ledger);
@@ -112,8 +113,8 @@ void ledger_fail_held(struct ledger *ledger, uint64_t index);
 void ledger_abort(struct ledger *ledger, uint64_t index);
 
 /* Take up what a log says, before anything is taken; the sets are moved out of the history. Who has
- * ended stays so, everybody else who is there is READY, with the attempts that it has used. What the
- * log names is there (ledger_raise() comes before). */
+ * ended stays so, everybody else who is there is READY, with the attempts that it has used. What
+ * the log names is there (ledger_raise() comes before). */
 void ledger_restore(struct ledger *ledger, struct history *history);
 
 /* Instances that have not ended, but of which an attempt has, under the present budgets. Walks

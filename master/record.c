@@ -22,13 +22,15 @@
 
 static const char *const kind_names[] = {
     [RECORD_START] = "start",   [RECORD_REPORT] = "report", [RECORD_END] = "end",
-    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",     [RECORD_MAP] = "map"};
+    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",     [RECORD_MAP] = "map",
+    [RECORD_INPUTS] = "inputs"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
-static const uint32_t pair_counts[] = {[RECORD_START] = 8,  [RECORD_REPORT] = 8, [RECORD_END] = 6,
-                                       [RECORD_CACHED] = 8, [RECORD_LOST] = 6,   [RECORD_MAP] = 12};
+static const uint32_t pair_counts[] = {
+    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6,   [RECORD_CACHED] = 8,
+    [RECORD_LOST] = 6,  [RECORD_MAP] = 12,   [RECORD_INPUTS] = 8};
 
-enum { KIND_COUNT = RECORD_MAP + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum { KIND_COUNT = RECORD_INPUTS + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -126,6 +128,16 @@ static void pack_map_definition(struct pack *out, const struct record *record)
     pack_uint(out, record->system_retries);
 }
 
+static void pack_inputs(struct pack *out, const struct record *record)
+{
+    pack_text(out, "first");
+    pack_uint(out, record->first);
+    pack_text(out, "count");
+    pack_uint(out, record->input_count);
+    pack_text(out, "inputs");
+    pack_bytes(out, record->inputs, record->inputs_size);
+}
+
 /* The whole payload, with zeroes for the checksum. */
 static MUST_CHECK enum status pack_payload(const struct record *record, struct buffer *buffer)
 {
@@ -164,6 +176,9 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
         break;
     case RECORD_MAP:
         pack_map_definition(&out, record);
+        break;
+    case RECORD_INPUTS:
+        pack_inputs(&out, record);
         break;
     }
     pack_text(&out, "checksum");
@@ -459,6 +474,34 @@ static void parse_map_definition(struct parser *parser, struct record *record)
     record->system_retries = unpack_uint(&parser->in);
 }
 
+/* As many whole values as there are to be. */
+static bool are_values(const uint8_t *packed, size_t size, uint64_t count)
+{
+    size_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t used = 0;
+        if (at == size || value_skip(packed + at, size - at, &used) != STATUS_OK) {
+            return false;
+        }
+        at += used;
+    }
+    return at == size;
+}
+
+static void parse_inputs(struct parser *parser, struct record *record)
+{
+    unpack_key(&parser->in, "first");
+    record->first = unpack_uint_max(&parser->in, INDEX_MAX);
+    unpack_key(&parser->in, "count");
+    record->input_count = unpack_uint_max(&parser->in, INDEX_MAX - record->first);
+    unpack_key(&parser->in, "inputs");
+    record->inputs = unpack_bin(&parser->in, &record->inputs_size);
+    if (record->input_count == 0 ||
+        !are_values(record->inputs, record->inputs_size, record->input_count)) {
+        unpack_fail(&parser->in);
+    }
+}
+
 static enum record_kind parse_kind(struct parser *parser)
 {
     char name[NAME_SIZE_MAX];
@@ -511,6 +554,9 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         break;
     case RECORD_MAP:
         parse_map_definition(parser, record);
+        break;
+    case RECORD_INPUTS:
+        parse_inputs(parser, record);
         break;
     }
     size_t checksum_size = 0;

@@ -27,7 +27,8 @@ enum record_kind {
     RECORD_CACHED, /* as a report: outputs that no attempt of the map made, and failures that
                       instances share with an equal one */
     RECORD_LOST,   /* a rank was; what ran on it is in a report of its own */
-    RECORD_MAP     /* of a run of several maps: one was begun, or goes on in a new session */
+    RECORD_MAP,    /* of a run of several maps: one was begun, or goes on in a new session */
+    RECORD_INPUTS  /* inputs that came while the map ran, behind those that came before */
 };
 
 /* Number of no map: what belongs to a run of several maps as a whole, and its own output. */
@@ -67,6 +68,11 @@ struct record {
     uint64_t map_size; /* instances */
     uint64_t minimum;  /* successes that it needs */
     uint8_t inputs_digest[RECORD_DIGEST_SIZE];
+    /* RECORD_INPUTS: those from `first` on, packed, one after the other. At least one. */
+    uint64_t first;
+    uint64_t input_count;
+    const uint8_t *inputs;
+    size_t inputs_size; /* bytes */
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

@@ -17,6 +17,7 @@ struct replay replay_start(void)
 void replay_free(struct replay *replay)
 {
     history_free(&replay->history);
+    buffer_free(&replay->inputs);
     free(replay->torn);
     replay->torn = NULL;
 }
@@ -75,12 +76,18 @@ static bool fits(const struct report *report, uint64_t size)
     return failed <= report->failure_count;
 }
 
+/* Where inputs come later, instances that none had come for cannot have run. */
+static uint64_t size_so_far(const struct replay *replay, uint64_t size)
+{
+    return replay->input_count > 0 ? replay->input_count : size;
+}
+
 static MUST_CHECK enum status take_report(struct replay *replay, const struct record *record,
                                           uint64_t size, struct failures *failures)
 {
     const struct report *report = &record->report;
     size_t at = 0;
-    if (!fits(report, size)) {
+    if (!fits(report, size_so_far(replay, size))) {
         return STATUS_INVALID;
     }
     for (size_t i = 0; i < report->batch_count; i++) {
@@ -109,7 +116,7 @@ static MUST_CHECK enum status take_cached(struct replay *replay, const struct re
                                           uint64_t size, struct failures *failures)
 {
     const struct report *report = &record->report;
-    if (!fits(report, size)) {
+    if (!fits(report, size_so_far(replay, size))) {
         return STATUS_INVALID;
     }
     for (size_t i = 0; i < report->batch_count; i++) {
@@ -140,6 +147,17 @@ static MUST_CHECK enum status take_map(struct replay *replay, const struct recor
     return STATUS_OK;
 }
 
+/* Whoever asked for them got what stands here, so that nothing may be left out or doubled. */
+static MUST_CHECK enum status take_inputs(struct replay *replay, const struct record *record,
+                                          uint64_t size)
+{
+    if (record->first != replay->input_count || record->input_count > size - replay->input_count) {
+        return STATUS_INVALID;
+    }
+    replay->input_count += record->input_count;
+    return buffer_append(&replay->inputs, record->inputs, record->inputs_size);
+}
+
 /* ---- Records -------------------------------------------------------------------------------- */
 
 enum status replay_record(struct replay *replay, const struct record *record, uint64_t map,
@@ -168,6 +186,8 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
         replay->exit_status = record->exit_status;
         replay->ended_ms = record->time_ms;
         return STATUS_OK;
+    case RECORD_INPUTS:
+        return record->map == map ? take_inputs(replay, record, size) : STATUS_OK;
     case RECORD_LOST:
         return STATUS_OK;
     }

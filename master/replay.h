@@ -18,6 +18,7 @@
 #include "master/failures.h"
 #include "master/history.h"
 #include "master/tally.h"
+#include "shared/buffer.h"
 #include "shared/error.h"
 
 struct replay {
@@ -29,9 +30,11 @@ struct replay {
     bool has_verdict; /* the last session ended with one */
     int exit_status;  /* of that verdict */
     uint64_t ended_ms;
-    uint64_t good_size; /* bytes of the log that are whole records */
-    uint64_t cut_size;  /* bytes behind them */
-    char *torn;         /* why the log ends there, for people; NULL where it is whole */
+    uint64_t good_size;   /* bytes of the log that are whole records */
+    uint64_t cut_size;    /* bytes behind them */
+    uint64_t input_count; /* inputs that came while the map ran */
+    struct buffer inputs; /* packed, one after the other */
+    char *torn;           /* why the log ends there, for people; NULL where it is whole */
 };
 
 /* A run without a log has no sessions. `size` is the number of instances; failed attempts are added
@@ -42,7 +45,7 @@ MUST_CHECK enum status replay_log(const char *run_dir, uint64_t map, uint64_t si
 void replay_free(struct replay *replay);
 
 /* One record into the replay, as replay_log() does with each. STATUS_INVALID where it names
- * instances that the map does not have. */
+ * instances that the map does not have, or whose inputs had not come where they come later. */
 MUST_CHECK enum status replay_record(struct replay *replay, const struct record *record,
                                      uint64_t map, uint64_t size, struct failures *failures);
 /* Before the first record. */

@@ -332,8 +332,8 @@ uint64_t scheduler_room(const struct scheduler *scheduler)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
     const uint64_t concurrency = scheduler->options.concurrency;
-    const uint64_t places = concurrency > 0 ? smaller(scheduler->slots_all, concurrency)
-                                            : scheduler->slots_all;
+    const uint64_t places =
+        concurrency > 0 ? smaller(scheduler->slots_all, concurrency) : scheduler->slots_all;
     const uint64_t taken = counts.ready + counts.leased + counts.waiting;
     return places > taken ? places - taken : 0;
 }

@@ -506,7 +506,8 @@ Test(ledger, a_retry_of_what_does_not_wait_is_a_bug_that_asserts, .signal = SIGA
     ledger_retry(ledger, 0);
 }
 
-/* ---- Instances that come while the map runs ------------------------------------------------------
+/* ---- Instances that come while the map runs
+ * ------------------------------------------------------
  */
 
 Test(ledger, what_has_not_come_is_none_of_the_ready)
