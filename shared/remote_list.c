@@ -8,9 +8,15 @@
 #include <expat.h>
 
 #include "shared/buffer.h"
+#include "shared/memory.h"
 #include "shared/url.h"
 
 #define TEXT_SIZE_MAX ((size_t)16 << 10)
+
+struct object {
+    char *key; /* as it stands; NULL: not yet */
+    struct remote_about about;
+};
 
 struct listing {
     struct remote_client *client;
@@ -21,10 +27,11 @@ struct listing {
     XML_Parser parser;
     struct buffer text; /* of the element that is open */
     bool is_object;     /* within <Contents> */
-    bool is_encoded;    /* keys are */
+    bool is_encoded;    /* keys are; some servers say so behind them */
     bool is_truncated;  /* there are more pages */
-    char *key;
-    struct remote_about about;
+    struct object *objects;
+    size_t object_count;
+    size_t object_capacity;
     char *token; /* of the next page */
     enum status status;
     struct error error;
@@ -45,9 +52,9 @@ static void XMLCALL on_start(void *context, const char *name, const char **attri
     buffer_clear(&listing->text);
     if (strcmp(name, "Contents") == 0) {
         listing->is_object = true;
-        listing->about = (struct remote_about){.size = -1};
-        free(listing->key);
-        listing->key = NULL;
+        listing->objects = memory_grow(listing->objects, listing->object_count,
+                                       &listing->object_capacity, sizeof(*listing->objects));
+        listing->objects[listing->object_count++] = (struct object){.about = {.size = -1}};
     }
 }
 
@@ -63,16 +70,22 @@ static void XMLCALL on_text(void *context, const char *text, int size)
 /* ---- Objects ----------------------------------------------------------------------------------
  */
 
+/* As in a form, where a plus is a blank: one that is meant stands as %2B. NULL: no such key. */
 static char *decode(const struct listing *listing, const char *text)
 {
     int size = 0;
+    char *form = memory_copy_text(text);
     if (!listing->is_encoded) {
-        return strdup(text);
+        return form;
     }
-    char *plain = curl_easy_unescape(listing->client->curl, text, (int)strlen(text), &size);
-    char *copy = plain != NULL && memchr(plain, '\0', (size_t)size) == NULL ? strdup(plain) : NULL;
+    for (char *plus = strchr(form, '+'); plus != NULL; plus = strchr(plus, '+')) {
+        *plus = ' ';
+    }
+    char *plain = curl_easy_unescape(listing->client->curl, form, 0, &size);
+    char *key = plain != NULL && strlen(plain) == (size_t)size ? memory_copy_text(plain) : NULL;
     curl_free(plain);
-    return copy;
+    free(form);
+    return key;
 }
 
 /* A name from outside becomes a path below a folder: none may lead out of it. */
@@ -93,45 +106,53 @@ static bool is_safe(const char *name)
 }
 
 /* Programs that show folders put empty objects there whose keys end with a slash. */
-static void end_object(struct listing *listing)
+static enum status visit_key(const struct listing *listing, const char *key,
+                             const struct remote_about *about, struct error *err)
 {
-    char *key = listing->key != NULL ? decode(listing, listing->key) : NULL;
     const size_t prefix_size = strlen(listing->prefix);
-    listing->is_object = false;
     if (key == NULL || strncmp(key, listing->prefix, prefix_size) != 0) {
-        stop(listing, STATUS_IO, "the listing is malformed: a key that was not asked for");
-        free(key);
-        return;
+        return error_set(err, STATUS_IO, "the listing is malformed: a key that was not asked for");
     }
     const char *name = key + prefix_size;
     const size_t size = strlen(name);
     if (size == 0 || name[size - 1] == '/') {
-        free(key);
-        return;
+        return STATUS_OK;
     }
-    if (!is_safe(name)) {
-        char text[512];
-        (void)snprintf(text, sizeof(text), "the key \"%.400s\" can be no path below a folder", key);
-        stop(listing, STATUS_INVALID, text);
-    } else {
-        struct error err;
-        const enum status status = listing->visit(listing->visitor, name, &listing->about, &err);
-        if (status != STATUS_OK) {
-            stop(listing, status, err.text);
-        }
-    }
-    free(key);
+    return is_safe(name) ? listing->visit(listing->visitor, name, about, err)
+                         : error_set(err, STATUS_INVALID,
+                                     "the key \"%.400s\" can be no path below a folder", key);
 }
 
-static void take_field(struct listing *listing, const char *name, const char *text)
+static enum status visit_objects(const struct listing *listing, struct error *err)
 {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < listing->object_count && status == STATUS_OK; i++) {
+        const struct object *object = &listing->objects[i];
+        char *key = object->key != NULL ? decode(listing, object->key) : NULL;
+        status = visit_key(listing, key, &object->about, err);
+        free(key);
+    }
+    return status;
+}
+
+static void forget_objects(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->object_count; i++) {
+        free(listing->objects[i].key);
+    }
+    listing->object_count = 0;
+}
+
+static void take_field(struct object *object, const char *name, const char *text)
+{
+    struct remote_about *about = &object->about;
     if (strcmp(name, "Key") == 0) {
-        free(listing->key);
-        listing->key = strdup(text);
-    } else if (strcmp(name, "ETag") == 0 && strlen(text) < sizeof(listing->about.etag)) {
-        (void)snprintf(listing->about.etag, sizeof(listing->about.etag), "%s", text);
+        free(object->key);
+        object->key = memory_copy_text(text);
+    } else if (strcmp(name, "ETag") == 0 && strlen(text) < sizeof(about->etag)) {
+        (void)snprintf(about->etag, sizeof(about->etag), "%s", text);
     } else if (strcmp(name, "Size") == 0) {
-        listing->about.size = strtoll(text, NULL, 10);
+        about->size = strtoll(text, NULL, 10);
     }
 }
 
@@ -144,16 +165,16 @@ static void XMLCALL on_end(void *context, const char *name)
     }
     const char *text = (const char *)listing->text.data;
     if (strcmp(name, "Contents") == 0) {
-        end_object(listing);
+        listing->is_object = false;
     } else if (listing->is_object) {
-        take_field(listing, name, text);
+        take_field(&listing->objects[listing->object_count - 1], name, text);
     } else if (strcmp(name, "EncodingType") == 0) {
         listing->is_encoded = strcasecmp(text, "url") == 0;
     } else if (strcmp(name, "IsTruncated") == 0) {
         listing->is_truncated = strcmp(text, "true") == 0;
     } else if (strcmp(name, "NextContinuationToken") == 0) {
         free(listing->token);
-        listing->token = strdup(text);
+        listing->token = memory_copy_text(text);
     }
     buffer_clear(&listing->text);
 }
@@ -243,6 +264,34 @@ static enum status make_query(const struct listing *listing, struct buffer *out)
     return status == STATUS_OK ? buffer_append_byte(out, '\0') : status;
 }
 
+/* What is cut short must not pass for the whole: a server of another protocol may know nothing of
+ * tokens, and one that gives the same again would be asked for ever. */
+static enum status check_token(const struct listing *listing, const char *former, struct error *err)
+{
+    const bool goes_on = listing->token != NULL && listing->token[0] != '\0' &&
+                         (former == NULL || strcmp(listing->token, former) != 0);
+    return !listing->is_truncated || goes_on
+               ? STATUS_OK
+               : error_set(err, STATUS_IO,
+                           "the listing is malformed: it does not say how it goes on");
+}
+
+static enum status take_listing(struct listing *listing, const struct buffer *page,
+                                struct error *err)
+{
+    char *former = listing->token;
+    listing->token = NULL;
+    listing->is_truncated = false;
+    listing->is_encoded = false;
+    forget_objects(listing);
+    enum status status = parse_page(listing, page, err);
+    if (status == STATUS_OK) {
+        status = check_token(listing, former, err);
+    }
+    free(former);
+    return status == STATUS_OK ? visit_objects(listing, err) : status;
+}
+
 static enum status list_page(struct listing *listing, const char *url, struct buffer *query,
                              struct buffer *page, struct error *err)
 {
@@ -262,11 +311,7 @@ static enum status list_page(struct listing *listing, const char *url, struct bu
     if (status != STATUS_OK) {
         return status;
     }
-    free(listing->token);
-    listing->token = NULL;
-    listing->is_truncated = false;
-    listing->is_encoded = false;
-    status = parse_page(listing, page, err);
+    status = take_listing(listing, page, err);
     if (status != STATUS_OK) {
         error_prefix(err, "%.512s: ", url_show(url, shown));
     }
@@ -280,7 +325,7 @@ static enum status list_pages(struct listing *listing, const char *url, struct e
     enum status status;
     do {
         status = list_page(listing, url, &query, &page, err);
-    } while (status == STATUS_OK && listing->is_truncated && listing->token != NULL);
+    } while (status == STATUS_OK && listing->is_truncated);
     buffer_free(&query);
     buffer_free(&page);
     return status;
@@ -304,7 +349,8 @@ enum status client_list(struct remote_client *client, const char *url, remote_vi
     struct listing listing = {
         .client = client, .prefix = prefix, .visit = visit, .visitor = context};
     status = list_pages(&listing, url, err);
-    free(listing.key);
+    forget_objects(&listing);
+    free(listing.objects);
     free(listing.token);
     buffer_free(&listing.text);
     return status;

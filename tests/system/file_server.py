@@ -252,28 +252,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.serve(body, '"%s"' % hashlib.md5(body).hexdigest())
 
     def listing(self, bucket, query):
-        """Three to a page, so that there are several."""
+        """Three to a page, so that there are several. FOLDER/hostile says how it misbehaves."""
         root = f"{FOLDER}/s3/{bucket}"
         keys = sorted(os.path.relpath(os.path.join(folder, name), root)
                       for folder, _, names in os.walk(root) for name in names)
         prefix = query.get("prefix", "")
         after = query.get("continuation-token", "")
         keys = [key for key in keys if key.startswith(prefix) and key > after]
-        if os.path.exists(f"{FOLDER}/hostile"):
+        how = open(f"{FOLDER}/hostile").read() if os.path.exists(f"{FOLDER}/hostile") else ""
+        if how == "escape":
             keys = [prefix + "../../escaped"]
         page, rest = keys[:3], keys[3:]
         items = ""
         for key in page:
             path = f"{root}/{key}"
             body = open(path, "rb").read() if os.path.exists(path) else b""
-            items += (f"<Contents><Key>{escape(urllib.parse.quote(key))}</Key><ETag>&quot;"
+            items += (f"<Contents><Key>{escape(urllib.parse.quote_plus(key, '/'))}</Key><ETag>&quot;"
                       f"{hashlib.md5(body).hexdigest()}&quot;</ETag><Size>{len(body)}</Size>"
                       "</Contents>")
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if rest else ""
+        if how == "mute":
+            token = ""
+        if how == "loop":
+            token, rest = "<NextContinuationToken>again</NextContinuationToken>", ["more"]
         more = "true" if rest else "false"
         return self.reply(200, f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
-                          f"<EncodingType>url</EncodingType><IsTruncated>{more}</IsTruncated>"
-                          f"{token}{items}</ListBucketResult>".encode())
+                          f"<IsTruncated>{more}</IsTruncated>{token}{items}"
+                          "<EncodingType>url</EncodingType></ListBucketResult>".encode())
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -60,21 +60,29 @@ make tree/one 10
 make tree/two/three 20
 make tree/two/four 30
 make tree/five 40
-make tree/six/seven/eight 50
+make 'tree/six/seven 7+%/eight' 50
 make treehouse 60
 printf '%s\n' s3://bucket/tree s3://bucket/tree/ >urls
 fetch 0 names
 expect_status 0
-expect_lines out '["five","one","six/seven/eight","two/four","two/three"]
-["five","one","six/seven/eight","two/four","two/three"]'
+expect_lines out '["five","one","six/seven 7+%/eight","two/four","two/three"]
+["five","one","six/seven 7+%/eight","two/four","two/three"]'
 
 rule "a key that would lead out of its folder is refused"
-touch served/hostile
+printf escape >served/hostile
 printf '%s\n' s3://bucket/tree >urls
 fetch 0 names
 expect_status 1
 expect_in err 'the key "tree/../../escaped" can be no path below a folder'
 [ -z "$(find "$scratch" -name escaped)" ] || fail "it has escaped"
+
+rule "a listing that does not say how it goes on is not taken for a whole one"
+for how in mute loop; do
+    printf '%s' "$how" >served/hostile
+    fetch 0 names
+    expect_status 1
+    expect_in err "s3://bucket/tree: the listing is malformed: it does not say how it goes on"
+done
 rm served/hostile
 
 rule "a key with dots for a part is not that of the object which it would be a path to"
