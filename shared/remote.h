@@ -53,6 +53,9 @@ MUST_CHECK enum status remote_head(struct remote *remote, const char *url,
 typedef enum status remote_begin(void *context, const struct remote_about *about,
                                  struct error *err);
 
+/* So many bytes of it will have come with the next piece. A failure ends the request. */
+typedef enum status remote_grow(void *context, uint64_t size, struct error *err);
+
 struct remote_get {
     const char *url;
     int file; /* what comes is written here */
@@ -65,7 +68,8 @@ struct remote_get {
     bool is_unchanged; /* out: it is what the server has */
     uint64_t size;     /* out: bytes of the file */
     remote_begin *begin;
-    void *context;
+    remote_grow *grow;
+    void *context; /* of both, each of which may be NULL */
 };
 
 /* On success the content is whole: as long as was said, and its hash is right where one was told.

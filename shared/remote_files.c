@@ -156,13 +156,20 @@ static enum status take_piece(void *context, const struct answer *answer, const 
                               size_t size, struct error *err)
 {
     struct fetch *fetch = context;
+    struct remote_get *get = fetch->get;
     enum status status = fetch->is_begun ? STATUS_OK : begin(fetch, answer, err);
-    if (status == STATUS_OK && !(answer->code == 206 && fetch->get->offset == 0)) {
-        status = write_all(fetch->get->file, data, size, fetch->at, err);
+    if (status != STATUS_OK || (answer->code == 206 && get->offset == 0)) {
+        return status; /* of another part than was asked for, nothing is of use */
+    }
+    if (get->grow != NULL) {
+        status = get->grow(get->context, fetch->at + size, err);
+    }
+    if (status == STATUS_OK) {
+        status = write_all(get->file, data, size, fetch->at, err);
     }
     if (status == STATUS_OK) {
         fetch->at += size;
-        fetch->get->offset += answer->code == 206 && fetch->get->offset == 0 ? 0 : size;
+        get->offset += size;
     }
     return status;
 }

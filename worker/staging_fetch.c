@@ -16,9 +16,13 @@
 /* ---- One content ------------------------------------------------------------------------------
  */
 
+/* Room is made for so much more at a time, where a server does not say how much will come. */
+#define GROW_SIZE ((uint64_t)8 << 20)
+
 struct coming {
     struct file_store *store;
     struct file_store_place *place;
+    const struct remote_get *get;
     uint64_t reserved;
 };
 
@@ -43,13 +47,45 @@ static enum status on_begin(void *context, const struct remote_about *about, str
     return file_store_note_part(coming->place, about, err);
 }
 
+/* What goes on where it was cut short has a known end; else it is bounded as it comes. */
+static enum status on_grow(void *context, uint64_t size, struct error *err)
+{
+    struct coming *coming = context;
+    const int64_t known = coming->get->about.size;
+    if (size <= coming->reserved) {
+        return STATUS_OK;
+    }
+    release(coming);
+    uint64_t goal = known >= (int64_t)size ? (uint64_t)known : size + GROW_SIZE;
+    enum status status = file_store_reserve(coming->store, goal, err);
+    if (status == STATUS_LIMIT) {
+        goal = size;
+        status = file_store_reserve(coming->store, goal, err);
+    }
+    coming->reserved = status == STATUS_OK ? goal : 0;
+    return status;
+}
+
+/* As much as has come counts from now on; of what is too large, nothing stays. */
+static void settle(struct coming *coming, enum status status)
+{
+    const struct remote_get *get = coming->get;
+    const uint64_t kept = status == STATUS_OK && !get->is_unchanged ? get->size : 0;
+    if (status == STATUS_LIMIT) {
+        (void)!ftruncate(get->file, 0);
+    }
+    if (coming->reserved > kept) {
+        file_store_release(coming->store, coming->reserved - kept);
+    }
+}
+
 /* Its last part is asked for, where a part is there; nothing, where all is there and unchanged. The
  * part of a disk that is full stays: there may be room for the rest once others are thrown out. */
 static enum status get_once(struct staging *staging, struct file_store_place *place,
                             const char *url, struct remote_get *get, struct error *err)
 {
     struct remote *remote;
-    struct coming coming = {.store = staging->store, .place = place};
+    struct coming coming = {.store = staging->store, .place = place, .get = get};
     enum status status = staging_remote(staging, &remote, err);
     if (status == STATUS_OK) {
         status = file_store_part(place, &get->file, &get->about, &get->offset, err);
@@ -59,6 +95,7 @@ static enum status get_once(struct staging *staging, struct file_store_place *pl
     }
     get->url = url;
     get->begin = on_begin;
+    get->grow = on_grow;
     get->context = &coming;
     if (get->offset > 0) {
         get->has_all = false;
@@ -66,13 +103,7 @@ static enum status get_once(struct staging *staging, struct file_store_place *pl
         get->about = place->record.about;
     }
     status = remote_get(remote, get, err);
-    if (status == STATUS_OK && !get->is_unchanged && coming.reserved == 0) {
-        status = file_store_reserve(staging->store, get->size, err);
-        coming.reserved = get->size;
-    }
-    if (status != STATUS_OK) {
-        release(&coming);
-    }
+    settle(&coming, status);
     (void)close(get->file);
     return status;
 }

@@ -14,6 +14,7 @@ METHOD PATH STATUS RANGE. The first part of a path says how it behaves:
   /digest/...           as plain, with a Digest that is wrong the first time
   /baddigest/...        and always
   /stall/...            nothing comes after the first half
+  /endless/...          no length is told, and there is no end
   /loop/...             redirects for ever
   /error/CODE/...       this status
   /versions/NAME        what FOLDER/versions/NAME holds, with an ETag of its content
@@ -118,6 +119,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.recv(1)  # until the client gives up
         self.close_connection = True
 
+    def endless(self):
+        self.note(200)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        piece = b"%x\r\n%s\r\n" % (32768, bytes(32768))
+        while True:  # until the client hangs up
+            self.wfile.write(piece)
+
     def do_GET(self):
         kind, _, rest = self.path.lstrip("/").partition("/")
         if kind == "s3":
@@ -131,6 +141,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "versions":
             body = open(f"{FOLDER}/versions/{rest}", "rb").read()
             return self.serve(body, '"%s"' % hashlib.sha1(body).hexdigest())
+        if kind == "endless":
+            return self.endless()
         body = content(int(rest.split("/")[0]))
         etag = '"%s"' % hashlib.sha1(self.path.encode()).hexdigest()[:12]
         if kind == "good":

@@ -156,6 +156,13 @@ fetch 0 size
 expect_status 1
 expect_in err "at most 220 kB are kept in $scratch/store: MAPFLEET_FILES_SIZE"
 
+rule "what has no end is not kept, either, and given up once it is larger than all that is"
+printf '%s\n' /endless/a /endless/b >urls
+fetch 0 size
+expect_status 1
+expect_in err "at most 220 kB are kept in $scratch/store: MAPFLEET_FILES_SIZE"
+[ "$(du -s --block-size=1 store | cut -f1)" -lt 500000 ] || fail "it is not bounded"
+
 rule "what is in use is not thrown out"
 printf '%s\n' /good/150000/1.dat /good/150000/2.dat >urls
 rm -f go seen served/requests
