@@ -1,11 +1,13 @@
 #include "shared/remote_client.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "shared/buffer.h"
 #include "shared/clock.h"
+#include "shared/extremes.h"
 #include "shared/quantity.h"
 #include "shared/remote_face.h"
 #include "shared/url.h"
@@ -14,6 +16,8 @@
 #define CONNECT_MS_MAX 15000
 #define PAUSE_NS_MIN 200000000
 #define PAUSE_NS_MAX 5000000000
+/* As long as a server may ask us to wait. */
+#define RETRY_AFTER_S_MAX 60
 #define AGENT "mapfleet/" MAPFLEET_VERSION
 
 /* ---- Life -------------------------------------------------------------------------------------
@@ -399,18 +403,32 @@ static enum outcome judge(const struct remote_client *client, const struct trial
     return *status_out == STATUS_OK ? DONE : *status_out == STATUS_IO ? AGAIN : FINAL;
 }
 
+/* Seconds for which a server that is busy wants not to be asked (Retry-After); 0: it does not say.
+ */
+static uint64_t asked_pause_s(const struct remote_client *client, long code)
+{
+    curl_off_t asked_s = 0;
+    if ((code != 429 && code != 503) ||
+        curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, &asked_s) != CURLE_OK ||
+        asked_s < 0) {
+        return 0;
+    }
+    return smaller((uint64_t)asked_s, RETRY_AFTER_S_MAX);
+}
+
 /* Others fail at the same time, and should not come again at the same time. */
-static void pause_after(uint64_t tries_done)
+static void pause_after(uint64_t tries_done, uint64_t asked_s)
 {
     const unsigned doublings = tries_done < 10 ? (unsigned)tries_done - 1 : 9;
-    const uint64_t full_ns = (uint64_t)PAUSE_NS_MIN << doublings;
-    const uint64_t most_ns = full_ns < PAUSE_NS_MAX ? full_ns : PAUSE_NS_MAX;
+    const uint64_t most_ns = smaller((uint64_t)PAUSE_NS_MIN << doublings, PAUSE_NS_MAX);
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    const uint64_t pause_ns = most_ns / 2 + (uint64_t)now.tv_nsec * 7919 % (most_ns / 2);
-    const struct timespec pause = {.tv_sec = (time_t)(pause_ns / 1000000000),
-                                   .tv_nsec = (long)(pause_ns % 1000000000)};
-    (void)nanosleep(&pause, NULL);
+    const uint64_t pause_ns =
+        asked_s * 1000000000 + most_ns / 2 + (uint64_t)now.tv_nsec * 7919 % (most_ns / 2);
+    struct timespec pause = {.tv_sec = (time_t)(pause_ns / 1000000000),
+                             .tv_nsec = (long)(pause_ns % 1000000000)};
+    while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {
+    }
 }
 
 static enum status address_of(const struct remote_client *client, const struct request *request,
@@ -459,7 +477,7 @@ enum status client_perform(struct remote_client *client, const struct request *r
         }
         outcome = judge(client, &trial, code, &status, &reason);
         if (outcome == AGAIN && ++done < client->tries) {
-            pause_after(done);
+            pause_after(done, asked_pause_s(client, answer_out->code));
             status = STATUS_OK;
         }
     }

@@ -15,6 +15,7 @@ METHOD PATH STATUS RANGE. The first part of a path says how it behaves:
   /baddigest/...        and always
   /stall/...            nothing comes after the first half
   /endless/...          no length is told, and there is no end
+  /later/...            as good, after a second that it asks for by Retry-After: 403 meanwhile
   /loop/...             redirects for ever
   /error/CODE/...       this status
   /versions/NAME        what FOLDER/versions/NAME holds, with an ETag of its content
@@ -31,6 +32,7 @@ import random
 import socket
 import sys
 import threading
+import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
@@ -39,6 +41,7 @@ KEYS = {"test-id": "test/secret+key"}
 LOCK = threading.Lock()
 RANDOM = random.Random(1)
 COUNTS = {}
+SINCE = {}
 
 
 def content(size):
@@ -119,6 +122,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.recv(1)  # until the client gives up
         self.close_connection = True
 
+    def later(self, body, etag):
+        with LOCK:
+            since = SINCE.setdefault(self.path, time.monotonic())
+        if times(self.path) == 0:
+            return self.reply(429, b"busy", [("Retry-After", "1")])
+        return self.serve(body, etag) if time.monotonic() - since >= 1 else self.reply(403)
+
     def endless(self):
         self.note(200)
         self.send_response(200)
@@ -145,6 +155,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.endless()
         body = content(int(rest.split("/")[0]))
         etag = '"%s"' % hashlib.sha1(self.path.encode()).hexdigest()[:12]
+        if kind == "later":
+            return self.later(body, etag)
         if kind == "good":
             return self.serve(body, etag)
         if kind == "some":

@@ -66,6 +66,14 @@ expect_asked 1 "GET /cut/90000/a 206 bytes=30000-"
 expect_asked 3 "GET /cut/90000/a "
 expect_asked 3 "GET /torn/90000/b 200 -"
 
+rule "a server that says when it wants to be asked again is not asked before"
+printf '%s\n' /later/400/a >urls
+fetch 0 size
+expect_status 0
+expect_asked 1 "/later/400/a 429"
+expect_asked 1 "/later/400/a 200"
+expect_asked 2 "."
+
 rule "a digest that the server tells is checked"
 printf '%s\n' /digest/5000/a >urls
 fetch 0 size
