@@ -6,6 +6,7 @@
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
+#define S3_SIZE_MAX (URL_SIZE_MAX / 4) /* each byte of a key may take three */
 
 static const struct {
     const char *name;
@@ -90,8 +91,10 @@ enum status url_parse(const char *text, struct url *url_out, struct error *err)
     }
     const char *rest = text + scheme_size(text) + 3;
     const bool is_s3 = url_out->scheme == URL_S3;
-    if (strlen(text) >= URL_SIZE_MAX / 4) { /* each byte of a key may take three */
-        return refuse(text, "the URL is longer than 2000 bytes", err);
+    if (strlen(text) >= (is_s3 ? S3_SIZE_MAX : URL_SIZE_MAX)) {
+        return refuse(
+            text, is_s3 ? "the URL is longer than 2047 bytes" : "the URL is longer than 8191 bytes",
+            err);
     }
     if (has_control(text) || (!is_s3 && strpbrk(text, " \"<>\\^`{|}") != NULL)) {
         return refuse(text, "a character in it has to be encoded, as %20 is a blank", err);

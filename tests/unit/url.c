@@ -50,6 +50,25 @@ Test(url, what_names_no_file_is_refused)
     expect_refused("http://host/a\r\nX: y", false, "has to be encoded");
 }
 
+static const char *of_size(const char *start, size_t size)
+{
+    static char text[2 * URL_SIZE_MAX];
+    memset(text, 'x', size);
+    memcpy(text, start, strlen(start));
+    text[size] = '\0';
+    return text;
+}
+
+/* Those that are signed beforehand, with the token of a session, have some kB. */
+Test(url, has_as_many_bytes_as_servers_take)
+{
+    expect_taken(of_size("https://host/a?token=", 8191), false);
+    expect_refused(of_size("https://host/a?token=", 8192), false, "longer than 8191 bytes");
+    expect_refused(of_size("https://host/a?token=", 15000), false, "https://host/a?...: ");
+    expect_taken(of_size("s3://bucket/", 2047), false);
+    expect_refused(of_size("s3://bucket/", 2048), false, "longer than 2047 bytes");
+}
+
 Test(url, a_dir_is_an_s3_prefix)
 {
     expect_refused("http://host/folder/", true, "a dir cannot be fetched by http");
