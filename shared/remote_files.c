@@ -106,6 +106,12 @@ static enum status prepare_get(void *context, struct curl_slist **headers, struc
     return status;
 }
 
+/* Is the body the content? Other answers that are no failures, as 202, tell of it at most. */
+static bool has_content(long code)
+{
+    return code == 200 || code == 203 || code == 206;
+}
+
 /* Is the answer the rest of what is there? A server that is careless with If-Range still says how
  * long the whole is, and perhaps which. */
 static bool is_rest(const struct fetch *fetch, const struct answer *answer)
@@ -157,6 +163,9 @@ static enum status take_piece(void *context, const struct answer *answer, const 
 {
     struct fetch *fetch = context;
     struct remote_get *get = fetch->get;
+    if (!has_content(answer->code)) {
+        return STATUS_OK;
+    }
     enum status status = fetch->is_begun ? STATUS_OK : begin(fetch, answer, err);
     if (status != STATUS_OK || (answer->code == 206 && get->offset == 0)) {
         return status; /* of another part than was asked for, nothing is of use */
@@ -212,6 +221,11 @@ static enum status check_get(void *context, const struct answer *answer, struct 
     }
     if (answer->code == 416) {
         return refuse_content(fetch, err, "HTTP 416");
+    }
+    if (!has_content(answer->code)) {
+        char what[64];
+        (void)snprintf(what, sizeof(what), "HTTP %ld, and no content", answer->code);
+        return refuse_content(fetch, err, what);
     }
     if (!fetch->is_begun) { /* it is empty */
         const enum status status = begin(fetch, answer, err);

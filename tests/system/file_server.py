@@ -17,6 +17,8 @@ METHOD PATH STATUS RANGE. The first part of a path says how it behaves:
   /endless/...          no length is told, and there is no end
   /later/...            as good, after a second that it asks for by Retry-After: 403 meanwhile
   /loop/...             redirects for ever
+  /to/LOCATION          redirects there, encoded
+  /told/BYTES/NAME      as plain; FOLDER/told says which credentials came
   /error/CODE/...       this status
   /versions/NAME        what FOLDER/versions/NAME holds, with an ETag of its content
   /put/...              PUT, GET and DELETE of what was put, kept in FOLDER/put
@@ -146,6 +148,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.get_put(rest)
         if kind == "loop":
             return self.reply(302, b"", [("Location", f"/loop/{times('loop')}")])
+        if kind == "to":
+            return self.reply(302, b"", [("Location", urllib.parse.unquote(rest))])
+        if kind == "told":
+            with LOCK, open(f"{FOLDER}/told", "a") as told:
+                told.write(f"{self.path} {self.headers.get('Authorization', '-')}\n")
         if kind == "error":
             return self.reply(int(rest.split("/")[0]), b"no")
         if kind == "versions":
@@ -161,7 +168,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.serve(body, etag)
         if kind == "some":
             return self.some(body, etag)
-        if kind == "plain":
+        if kind in ("plain", "told"):
             return self.reply(200, body)
         if kind == "stall":
             return self.stall(body)

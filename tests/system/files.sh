@@ -95,6 +95,24 @@ expect_asked 1 "/error/404/a"
 expect_lines <(wc -l <seen) 1
 expect_store_gone
 
+rule "a redirect leads to servers alone, and takes no password to another one"
+other=localhost:${base##*:}
+printf '%s\n' "http://me:hush@${base#http://}/to/http%3A%2F%2F$other/told/200/a" \
+    "http://me:hush@${base#http://}/told/300/b" /to/file%3A%2F%2F%2Fetc%2Fpasswd \
+    /to/ftp%3A%2F%2F127.0.0.1/c >urls
+MAPFLEET_FETCH_TRIES=1 fetch 0 size --policy run-all
+expect_status 1
+expect_lines out $'200\n300\nnull\nnull'
+expect_lines <(sort served/told) $'/told/200/a -\n/told/300/b Basic bWU6aHVzaA=='
+
+rule "an answer without a content is no empty file"
+printf '%s\n' /error/204/a /error/202/b /good/0/c >urls
+MAPFLEET_FETCH_TRIES=1 fetch 0 size --policy run-all
+expect_status 1
+expect_in err "$base/error/204/a: HTTP 204, and no content"
+expect_in err "$base/error/202/b: HTTP 202, and no content"
+expect_in err "HALF A FILE" # the empty one has come
+
 rule "nothing is told of passwords and queries"
 printf '%s\n' "http://me:hush@${base#http://}/error/404/a?token=hush" >urls
 fetch 0 size
