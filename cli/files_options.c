@@ -28,6 +28,11 @@ static enum status check_prefix(const char *text, const struct remote_settings *
     if (url.scheme == URL_S3) {
         return remote_settings_check_s3(settings, err);
     }
+    if (memchr(url.host, '@', url.host_size) != NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "--files-to: %s: outputs hold it: user and password belong into ~/.netrc",
+                         url_show(text, shown));
+    }
     if (strpbrk(url.path, "?#") != NULL) {
         return error_set(err, STATUS_INVALID,
                          "--files-to: %s: names are put behind it: expected a URL without a query",

@@ -255,10 +255,11 @@ expect_in err "HTTP 403"
 
 rule "a place for files that can be none is refused"
 touch plain
-for place in plain '' "$base/put?x=1" gs://bucket/x; do
+for place in plain '' "$base/put?x=1" gs://bucket/x "http://me:hush@${base#http://}/put"; do
     fetch 0 copy --files-to "$place"
     expect_status 2
     expect_in err "--files-to: "
+    expect_not_in err hush
 done
 
 rule "outputs are found again while the server says that its file is the same"
