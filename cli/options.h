@@ -163,7 +163,7 @@ const char *option_name(enum option_id id);
 
 /* Help goes to standard output: an example first, then the options that the verb knows. */
 void options_print_help(enum verb verb);
-/* `mapfleet --help`: every verb in a line, within a screen. */
+/* `mapfleet --help`: every verb in a line, within a screen of 24 lines of 80 columns. */
 void options_print_overview(void);
 
 #endif

@@ -59,10 +59,7 @@ void options_print_overview(void)
                  "Example:\n%s\n",
                  options_verbs[VERB_MAP].examples);
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        char usage[64];
-        (void)snprintf(usage, sizeof(usage), "mapfleet %s %s", options_verbs[i].name,
-                       options_verbs[i].arguments);
-        (void)printf("  %-40s %s\n", usage, options_verbs[i].summary);
+        (void)printf("  %-9s %s\n", options_verbs[i].name, options_verbs[i].summary);
     }
     (void)printf("\nmapfleet help VERB, or mapfleet VERB --help, explains a verb.\n");
 }

@@ -138,8 +138,7 @@ static const char *choices_text(const char *choices, char text[CHOICES_TEXT_SIZE
     return text;
 }
 
-/* The choices of a verb that has only those behind the refused ones. */
-static const char *choices_of(const struct option *option, enum verb verb)
+const char *options_choices(const struct option *option, enum verb verb)
 {
     const bool is_refusing = (option->refusing >> verb & 1) != 0;
     return is_refusing ? option->choices + strlen(option->refused) + 1 : option->choices;
@@ -149,13 +148,13 @@ static enum status check_choice(const struct option *option, enum verb verb, con
                                 struct error *err)
 {
     char text[CHOICES_TEXT_SIZE];
-    if (option->choices == NULL || is_listed(choices_of(option, verb), value)) {
+    if (option->choices == NULL || is_listed(options_choices(option, verb), value)) {
         return STATUS_OK;
     }
     const bool is_refused = is_listed(option->refused, value);
     return error_set(err, STATUS_INVALID, "%s: \"%s\" %s: expected %s", option->name, value,
                      is_refused ? option->reason : "is unknown",
-                     choices_text(choices_of(option, verb), text));
+                     choices_text(options_choices(option, verb), text));
 }
 
 /* Where the parser stands. */

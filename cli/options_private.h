@@ -52,4 +52,7 @@ extern const char *const options_group_titles[GROUP_COUNT];
 /* `resume` takes what a map was asked for, but for its inputs and where it is. */
 bool options_is_of(const struct option *option, enum verb verb);
 
+/* The only values of an option, between bars: of a verb that refuses some, those behind them. */
+const char *options_choices(const struct option *option, enum verb verb);
+
 #endif

@@ -12,6 +12,8 @@
 
 #define HELP_WIDTH_MAX 100
 #define HELP_SIZE_MAX 16384
+#define SCREEN_WIDTH 80
+#define SCREEN_HEIGHT 24
 
 /* Words up to the first NULL, without the verb. */
 #define LINE(...)                                                                                  \
@@ -366,15 +368,22 @@ Test(options, the_help_of_tasks_is_short, .init = cr_redirect_stdout)
     expect_narrow(help);
 }
 
-Test(options, the_overview_names_every_verb, .init = cr_redirect_stdout)
+Test(options, the_overview_names_every_verb_within_a_screen, .init = cr_redirect_stdout)
 {
     options_print_overview();
     const char *overview = read_output();
     for (int verb = 0; verb < VERB_COUNT; verb++) {
         char usage[32];
-        (void)snprintf(usage, sizeof(usage), "  mapfleet %s ", verb_name((enum verb)verb));
+        (void)snprintf(usage, sizeof(usage), "\n  %s ", verb_name((enum verb)verb));
         cr_expect(strstr(overview, usage) != NULL, "no %s", usage);
     }
+    size_t line_count = 0;
+    for (const char *line = overview; *line != '\0'; line_count++) {
+        const size_t size = strcspn(line, "\n");
+        cr_expect(size <= SCREEN_WIDTH, "%zu columns: %.*s", size, (int)size, line);
+        line += size + (line[size] == '\n' ? 1 : 0);
+    }
+    cr_expect(le(sz, line_count, SCREEN_HEIGHT));
     expect_narrow(overview);
 }
 
