@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/program_found.h"
 #include "jobs/command/command.h"
 #include "shared/memory.h"
 
@@ -79,32 +80,6 @@ static enum status take_lists(struct exec *exec, struct error *err)
 /* ---- Shell and command ------------------------------------------------------------------------
  */
 
-static bool is_program(const char *path)
-{
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISREG(about.st_mode) && access(path, X_OK) == 0;
-}
-
-/* Where a program of that name is; to be freed. NULL: nowhere. */
-static char *find_program(const char *name)
-{
-    const char *list = getenv("PATH");
-    if (strchr(name, '/') != NULL) {
-        return is_program(name) ? memory_copy_text(name) : NULL;
-    }
-    for (const char *at = list != NULL ? list : "/bin:/usr/bin"; at != NULL;) {
-        const size_t size = strcspn(at, ":");
-        char *path = NULL;
-        if (asprintf(&path, "%.*s%s%s", (int)size, at, size > 0 ? "/" : "./", name) >= 0 &&
-            is_program(path)) {
-            return path;
-        }
-        free(path);
-        at = at[size] == ':' ? at + size + 1 : NULL;
-    }
-    return NULL;
-}
-
 static bool has_shell(const struct options *options)
 {
     return options_has(options, OPTION_SHELL) || options_has(options, OPTION_COMMANDS);
@@ -115,9 +90,9 @@ static enum status choose_shell(struct exec *exec, struct error *err)
     if (!has_shell(exec->options)) {
         return STATUS_OK;
     }
-    exec->shell = find_program("bash");
+    exec->shell = program_find("bash");
     if (exec->shell == NULL) {
-        exec->shell = find_program("sh");
+        exec->shell = program_find("sh");
     }
     return exec->shell != NULL
                ? STATUS_OK
@@ -174,36 +149,6 @@ static bool is_whole_line(const char *word)
     return word[size] != '\0' && memchr(word, '{', size) == NULL;
 }
 
-static enum status check_found(const struct exec *exec, struct error *err)
-{
-    const char *name = exec->command[0];
-    char here[512];
-    if (*name == '\0') {
-        return error_set(err, STATUS_INVALID,
-                         "the command is an empty word: expected the name of a program");
-    }
-    char *path = find_program(name);
-    if (path != NULL) {
-        free(path);
-        return STATUS_OK;
-    }
-    (void)snprintf(here, sizeof(here), "./%s", name);
-    if (strchr(name, '/') == NULL && access(here, F_OK) == 0) {
-        return error_set(err, STATUS_NOT_FOUND,
-                         "the command %s is not found in $PATH; a file of that name lies here: "
-                         "./%s runs it%s",
-                         name, name, is_program(here) ? "" : ", once it is executable (chmod +x)");
-    }
-    if (access(name, F_OK) == 0) {
-        return error_set(err, STATUS_NOT_FOUND, "the command %s is no executable file", name);
-    }
-    return error_set(err, STATUS_NOT_FOUND, "the command %s is not found%s", name,
-                     strchr(name, ' ') != NULL
-                         ? ": each word is one argument; --shell runs a whole "
-                           "line"
-                         : "");
-}
-
 /* Does the line itself say that its input comes another way? */
 static bool mentions_environment(const struct exec *exec)
 {
@@ -241,7 +186,7 @@ enum status exec_check_command(const struct exec *exec, struct error *err)
     }
     if (exec->shell == NULL &&
         (!template_has_placeholder_first(exec->template) || is_whole_line(exec->command[0]))) {
-        const enum status status = check_found(exec, err);
+        const enum status status = program_check_found(exec->command[0], err);
         if (status != STATUS_OK) {
             return status;
         }
@@ -275,16 +220,21 @@ bool exec_has_paths(const struct exec *exec)
     return options_has(exec->options, OPTION_FILES);
 }
 
-/* The last name of the first word of the line, of what no shell and no file system minds. */
+/* The last name of the first word of the line. */
 char *exec_base_name(const struct exec *exec)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const char *word = exec->command_count > 0 ? exec->command[0] : "commands";
-    const size_t word_size = strcspn(word, " \t\n;|&");
-    const char *slash = memrchr(word, '/', word_size);
-    const char *at = slash != NULL ? slash + 1 : word;
-    const size_t size = word_size - (size_t)(at - word);
-    char *name = memory_take(size + sizeof("command"), 1);
+    return exec_plain_name(word, strcspn(word, " \t\n;|&"), "command");
+}
+
+/* Of what no shell and no file system minds. */
+char *exec_plain_name(const char *path, size_t path_size, const char *otherwise)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *slash = memrchr(path, '/', path_size);
+    const char *at = slash != NULL ? slash + 1 : path;
+    const size_t size = path_size - (size_t)(at - path);
+    char *name = memory_take(size + strlen(otherwise) + 1, 1);
     size_t used = 0;
     for (size_t i = 0; i < size && used < 64; i++) {
         if (strchr(plain, at[i]) != NULL && (used > 0 || at[i] != '.')) {
@@ -292,7 +242,7 @@ char *exec_base_name(const struct exec *exec)
         }
     }
     if (used == 0) {
-        memcpy(name, "command", sizeof("command"));
+        memcpy(name, otherwise, strlen(otherwise) + 1);
     }
     return name;
 }

@@ -21,14 +21,22 @@
 #include "shared/error.h"
 #include "shared/map_options.h"
 
+/* What commands of a sweep are told of its trials (COMMAND_CONSTANT). */
+struct exec_trial {
+    const mf_value *paths;
+    uint64_t repeats;
+    const char *modules; /* "": none */
+};
+
 struct exec {
     const struct options *options; /* that say what the command is; the caller's */
     char **command;                /* its words; none where each input is a line */
     size_t command_count;
     struct inputs_arguments *arguments; /* the lists behind ::: */
     size_t argument_list_count;
-    char *shell;               /* absolute; NULL: none */
-    struct template *template; /* NULL: each input is a line */
+    char *shell;                    /* absolute; NULL: none */
+    struct template *template;      /* NULL: each input is a line, or there is a trial */
+    const struct exec_trial *trial; /* NULL: it is of no sweep */
 };
 
 /* `options` are those of an exec, parsed. *exec_out is destroyed also where this fails. */
@@ -48,6 +56,9 @@ bool exec_has_paths(const struct exec *exec);
 /* For the name of the run's folder; to be freed. */
 char *exec_base_name(const struct exec *exec);
 
+/* The last name of a path, for names of folders, or `otherwise`; to be freed. */
+char *exec_plain_name(const char *path, size_t path_size, const char *otherwise);
+
 /* What the inputs of commands have of their own. `exec` outlives the reading of them. */
 void exec_fill_source(struct exec *exec, struct inputs_source *source);
 
@@ -63,8 +74,10 @@ MUST_CHECK enum status exec_constant(const struct exec *exec, const char *status
 MUST_CHECK enum status exec_key_texts(const struct exec *exec, struct buffer *out,
                                       size_t *count_out);
 
-/* The first ten lines, to standard output. */
+/* The first ten lines, to standard output. The inputs are of that type, and begin in that folder.
+ */
 MUST_CHECK enum status exec_print_lines(const struct exec *exec, struct inputs *inputs,
+                                        const struct type *type, const char *launch_dir,
                                         struct error *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "shared/quantity.h"
 #include "shared/value.h"
 
-#define FIELD_COUNT 9
+#define FIELD_COUNT 9 /* and that of a trial */
 #define EXIT_STATUS_MAX 255
 
 static const char *const captures[] = {[MAP_CAPTURE_FAILED] = "failed",
@@ -72,6 +72,22 @@ static void put_files(struct pack *out, const struct options *options)
     free(globs);
 }
 
+static enum status put_trial(struct pack *pack, const struct exec_trial *trial, struct buffer *out)
+{
+    if (trial == NULL) {
+        return pack_finish(pack);
+    }
+    pack_text(pack, "trial");
+    pack_map(pack, 3);
+    pack_text(pack, "repeats");
+    pack_uint(pack, trial->repeats);
+    pack_text(pack, "modules");
+    put_word(pack, trial->modules);
+    pack_text(pack, "paths");
+    const enum status status = pack_finish(pack);
+    return status == STATUS_OK ? value_encode(trial->paths, out) : status;
+}
+
 enum status exec_constant(const struct exec *exec, const char *statuses,
                           const struct map_options *map, struct buffer *out, struct error *err)
 {
@@ -79,7 +95,7 @@ enum status exec_constant(const struct exec *exec, const char *statuses,
     const char *const *words = (const char *const *)exec->command;
     struct pack pack;
     pack_start(&pack, out);
-    pack_map(&pack, FIELD_COUNT);
+    pack_map(&pack, FIELD_COUNT + (exec->trial != NULL ? 1 : 0));
     pack_text(&pack, "words");
     put_words(&pack, words, exec->command_count);
     pack_text(&pack, "shell");
@@ -101,7 +117,7 @@ enum status exec_constant(const struct exec *exec, const char *statuses,
     pack_uint(&pack, map->output_size_max);
     pack_text(&pack, "grace_ms");
     pack_uint(&pack, map->grace_ns / 1000000);
-    return pack_finish(&pack) == STATUS_OK
+    return put_trial(&pack, exec->trial, out) == STATUS_OK
                ? STATUS_OK
                : error_set(err, STATUS_NO_MEMORY, "no memory for a command");
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli/exec.h"
-#include "shared/grid.h"
+#include "shared/computed.h"
 #include "shared/shell_word.h"
 #include "shared/span.h"
 #include "shared/value.h"
@@ -13,8 +13,8 @@
 
 struct lines {
     const struct exec *exec;
-    struct grid *grid;  /* of the inputs, where they are one */
-    struct arena arena; /* of an input, and its texts */
+    struct computed *computed; /* the inputs, where they are */
+    struct arena arena;        /* of an input, and its texts */
     struct word_list words;
     struct buffer out;
 };
@@ -76,12 +76,13 @@ static enum status put_element(struct lines *lines, struct inputs *inputs, uint6
     struct buffer packed = {0};
     mf_value value;
     size_t used;
+    enum status status;
     arena_reset(&lines->arena);
     if (inputs_formula(inputs)->kind != FORMULA_NONE) {
-        value = grid_or_range_value(inputs_formula(inputs), lines->grid, index);
-        return put_line(lines, index, &value, err);
+        status = computed_value(inputs_formula(inputs), lines->computed, index, &value, err);
+        return status == STATUS_OK ? put_line(lines, index, &value, err) : status;
     }
-    enum status status = inputs_pack(inputs, &span, 1, &packed, err);
+    status = inputs_pack(inputs, &span, 1, &packed, err);
     if (status == STATUS_OK) {
         status = value_decode(&lines->arena, packed.data, packed.size, &used, &value, err);
     }
@@ -92,14 +93,13 @@ static enum status put_element(struct lines *lines, struct inputs *inputs, uint6
     return status;
 }
 
-enum status exec_print_lines(const struct exec *exec, struct inputs *inputs, struct error *err)
+enum status exec_print_lines(const struct exec *exec, struct inputs *inputs,
+                             const struct type *type, const char *launch_dir, struct error *err)
 {
     struct lines lines = {.exec = exec};
     const uint64_t count = inputs_count(inputs);
-    const struct formula *formula = inputs_formula(inputs);
-    enum status status = formula->kind == FORMULA_GRID
-                             ? grid_open(formula->grid, formula->grid_size, &lines.grid, err)
-                             : STATUS_OK;
+    enum status status =
+        computed_open(inputs_formula(inputs), type, launch_dir, &lines.computed, err);
     for (uint64_t i = 0; i < count && i < LINE_COUNT_MAX && status == STATUS_OK; i++) {
         status = put_element(&lines, inputs, i, err);
     }
@@ -107,7 +107,7 @@ enum status exec_print_lines(const struct exec *exec, struct inputs *inputs, str
         (void)fwrite(lines.out.data, 1, lines.out.size, stdout);
         (void)fflush(stdout);
     }
-    grid_close(lines.grid);
+    computed_close(lines.computed);
     arena_free(&lines.arena);
     words_free(&lines.words);
     buffer_free(&lines.out);

@@ -25,6 +25,7 @@ static bool starts_ranks(enum verb verb)
     case VERB_MAP:
     case VERB_RUN:
     case VERB_EXEC:
+    case VERB_SWEEP:
     case VERB_RESUME:
         return true;
     case VERB_TASKS:

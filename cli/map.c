@@ -17,6 +17,7 @@
 #include "cli/run.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/sweep_check.h"
 #include "cli/workflow_run.h"
 #include "master/master.h"
 #include "master/run_file.h"
@@ -112,10 +113,11 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
     if (request->cache.mode == CACHE_OFF) {
         return true;
     }
+    const struct exec *command = request_command(request);
     enum status status =
-        request->verb == VERB_EXEC ? exec_key_texts(&request->exec, &words, &word_count)
-        : *request->constant_digest != '\0'
-            ? buffer_append(&words, request->constant_digest, sizeof(request->constant_digest))
+        command != NULL ? exec_key_texts(command, &words, &word_count)
+        : *request->cache_digest != '\0'
+            ? buffer_append(&words, request->cache_digest, sizeof(request->cache_digest))
             : STATUS_OK;
     if (status == STATUS_OK) {
         status = cache_request_base(&request->cache, request->job, request->task, request->map.seed,
@@ -134,11 +136,14 @@ static bool fill_cache(const struct request *request, struct buffer *key_base,
         .input = request->task->input,
         .output = request->task->output,
         .task = request->task->name,
-        .has_index = request->verb == VERB_EXEC && exec_has_place(&request->exec),
+        .has_index = request->verb == VERB_EXEC    ? exec_has_place(&request->exec)
+                     : request->verb == VERB_SWEEP ? sweep_has_place(&request->sweep)
+                                                   : false,
         .paths_from = request->verb == VERB_EXEC && exec_has_paths(&request->exec)
                           ? request->launch_dir
                           : NULL,
         .run_dir = request->run_dir,
+        .launch_dir = request->launch_dir,
         .inputs = request->inputs};
     return true;
 }
@@ -197,16 +202,20 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
     const char *progress = request->options.values[OPTION_PROGRESS];
     struct buffer key_base = {0};
     struct cache_options cache;
-    if (!fill_cache(request, &key_base, &cache)) {
+    struct run_sweep sweep = {.path = NULL};
+    if (!fill_cache(request, &key_base, &cache) ||
+        (request->verb == VERB_SWEEP && sweep_record(&request->sweep, &sweep) != STATUS_OK)) {
         log_error("no memory to start with");
         return EXIT_INTERNAL;
     }
     struct printer *printer = NULL;
     if (printing_start(request, &printer) != STATUS_OK) {
         buffer_free(&key_base);
+        sweep_free_record(&sweep);
         return EXIT_INTERNAL;
     }
     struct run_description run = describe(request, ranks->transport);
+    run.sweep = sweep;
     files_request_tag(&request->files, request->run_dir, &run);
     launch_note_run(request->run_dir);
     const struct master_options options = {
@@ -246,6 +255,7 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
     exit_status = printing_finish(printer, request, exit_status);
     buffer_free(&key_base);
     free_words(run.given, run.given_count);
+    sweep_free_record(&run.sweep);
     return exit_status;
 }
 
@@ -261,7 +271,14 @@ static int answer(const struct request *request)
 static int dry_run(const struct request *request)
 {
     struct error err;
-    if (exec_print_lines(&request->exec, request->inputs, &err) != STATUS_OK) {
+    const struct type *type = request->task->input;
+    const struct sweep_inputs trials = {
+        .inputs = request->inputs, .type = type, .launch_dir = request->launch_dir};
+    const enum status status =
+        request->verb == VERB_SWEEP
+            ? sweep_print_lines(&request->sweep, &trials, &err)
+            : exec_print_lines(&request->exec, request->inputs, type, request->launch_dir, &err);
+    if (status != STATUS_OK) {
         log_error("%s", err.text);
         return EXIT_REFUSED;
     }
@@ -281,9 +298,10 @@ static enum status check(const struct words *words, struct request *request, str
     request->start_us = words->start_us;
     request->argc = words->argc;
     request->argv = words->argv;
-    return words->verb == VERB_RESUME ? resume_check(request, err)
-           : words->verb == VERB_RUN  ? run_check(request, err)
-                                      : request_check(request, err);
+    return words->verb == VERB_RESUME  ? resume_check(request, err)
+           : words->verb == VERB_RUN   ? run_check(request, err)
+           : words->verb == VERB_SWEEP ? sweep_check(request, err)
+                                       : request_check(request, err);
 }
 
 /* A run that is there already can still be resumed, once its disk lets it. */
@@ -389,5 +407,5 @@ int map_main(enum verb verb, int argc, char **argv)
 {
     struct words words = {.verb = verb, .argc = argc, .argv = argv, .start_us = clock_us()};
     const struct zygote_duties workflow = workflow_run_duties();
-    return ranks_run(run_master, verb == VERB_MAP ? NULL : &workflow, &words);
+    return ranks_run(run_master, verb == VERB_MAP || verb == VERB_SWEEP ? NULL : &workflow, &words);
 }

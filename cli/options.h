@@ -23,6 +23,7 @@ enum verb {
     VERB_MAP,
     VERB_RUN,
     VERB_EXEC,
+    VERB_SWEEP,
     VERB_RESUME,
     VERB_LAUNCH,
     VERB_TASKS,
@@ -98,6 +99,10 @@ enum option_id {
     OPTION_OUTPUT_FILE,
     OPTION_PERMANENT_EXIT,
     OPTION_KEEP_ORDER,
+    /* sweep */
+    OPTION_TRIALS,
+    OPTION_PROGRAM,
+    OPTION_WANDB,
     /* resume */
     OPTION_FAILED,
     /* launch */

@@ -10,6 +10,7 @@ enum option_value { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL };
 
 enum option_group {
     GROUP_INPUTS,
+    GROUP_SWEEP,
     GROUP_COMMAND,
     GROUP_SUCCESS,
     GROUP_ATTEMPTS,

@@ -6,7 +6,8 @@
 #include "shared/memory.h"
 
 #define BIT(verb) (1U << (verb))
-#define MAPS (BIT(VERB_MAP) | BIT(VERB_EXEC))
+#define LISTS (BIT(VERB_MAP) | BIT(VERB_EXEC)) /* maps over inputs that are given */
+#define MAPS (LISTS | BIT(VERB_SWEEP))
 #define RUNS (MAPS | BIT(VERB_RUN))
 #define EVERY_VERB (BIT(VERB_COUNT) - 1)
 
@@ -19,7 +20,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_INPUTS] = {.name = "--inputs",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_INPUTS,
-                       .verbs = MAPS,
+                       .verbs = LISTS,
                        .argument = "FILE",
                        .help = "a list in .jsonl, .json, .csv, .tsv, .txt or .msgpack, also with "
                                ".lz4\n"
@@ -27,34 +28,34 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_INPUT_FORMAT] = {.name = "--input-format",
                              .value = VALUE_REQUIRED,
                              .group = GROUP_INPUTS,
-                             .verbs = MAPS,
+                             .verbs = LISTS,
                              .argument = "FORM",
                              .choices = "jsonl|json|csv|tsv|txt|msgpack",
                              .help = "jsonl, json, csv, tsv, txt or msgpack; by default what the "
                                      "ending\nof the file's name says"},
     [OPTION_NO_HEADER] = {.name = "--no-header",
                           .group = GROUP_INPUTS,
-                          .verbs = MAPS,
+                          .verbs = LISTS,
                           .help = "of .csv and .tsv: the first line is data too, and rows are "
                                   "lists"},
     [OPTION_COLSEP] = {.name = "--colsep",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_INPUTS,
-                       .verbs = MAPS,
+                       .verbs = LISTS,
                        .argument = "EXPR",
                        .help = "of .txt: what separates columns (a POSIX extended expression); "
                                "lines\nare lists then. By default a line is one string"},
     [OPTION_RANGE] = {.name = "--range",
                       .value = VALUE_REQUIRED,
                       .group = GROUP_INPUTS,
-                      .verbs = MAPS,
+                      .verbs = LISTS,
                       .argument = "A:B[:STEP]",
                       .help = "the integers from A, B excluded; by default in steps of 1"},
     [OPTION_GRID] = {.name = "--grid",
                      .value = VALUE_REQUIRED,
                      .is_repeatable = true,
                      .group = GROUP_INPUTS,
-                     .verbs = MAPS,
+                     .verbs = LISTS,
                      .argument = "NAME=V1,V2,...",
                      .help =
                          "records: every combination of the values (NAME:=1,2 of JSON values),\n"
@@ -63,7 +64,7 @@ const struct option options_table[OPTION_COUNT] = {
                       .value = VALUE_REQUIRED,
                       .is_repeatable = true,
                       .group = GROUP_INPUTS,
-                      .verbs = MAPS,
+                      .verbs = LISTS,
                       .argument = "GLOB",
                       .help = "the paths that match, sorted, such as 'photos/*.jpg' (in quotes); "
                               "may\nbe given more than once"},
@@ -71,7 +72,7 @@ const struct option options_table[OPTION_COUNT] = {
                     .value = VALUE_REQUIRED,
                     .is_repeatable = true,
                     .group = GROUP_INPUTS,
-                    .verbs = MAPS,
+                    .verbs = LISTS,
                     .argument = "NAME=FILE",
                     .help = "records: each file gives a field; given once for each, with as many\n"
                             "elements each. A form that the ending doesn't say is lines of text"},
@@ -79,7 +80,7 @@ const struct option options_table[OPTION_COUNT] = {
                      .value = VALUE_REQUIRED,
                      .is_repeatable = true,
                      .group = GROUP_INPUTS,
-                     .verbs = MAPS,
+                     .verbs = LISTS,
                      .argument = "NAME=JSON",
                      .help = "a field that every input has; inputs must be records; may be given\n"
                              "more than once"},
@@ -105,7 +106,7 @@ const struct option options_table[OPTION_COUNT] = {
                               "standard input is empty"},
     [OPTION_BY_ENV] = {.name = "--by-env",
                        .group = GROUP_COMMAND,
-                       .verbs = BIT(VERB_EXEC),
+                       .verbs = BIT(VERB_EXEC) | BIT(VERB_SWEEP),
                        .help = "the command takes its input from MAPFLEET_INPUT, or MF_name, so "
                                "that\nits line needs no placeholder"},
     [OPTION_OUTPUT] = {.name = "--output",
@@ -128,10 +129,29 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_PERMANENT_EXIT] = {.name = "--permanent-exit",
                                .value = VALUE_REQUIRED,
                                .group = GROUP_COMMAND,
-                               .verbs = BIT(VERB_EXEC) | BIT(VERB_RESUME),
+                               .verbs = BIT(VERB_EXEC) | BIT(VERB_SWEEP) | BIT(VERB_RESUME),
                                .argument = "LIST",
                                .help = "exit statuses after which an instance is not tried again "
                                        "(2,64)"},
+    [OPTION_TRIALS] = {.name = "--trials",
+                       .value = VALUE_REQUIRED,
+                       .group = GROUP_SWEEP,
+                       .verbs = BIT(VERB_SWEEP) | BIT(VERB_RESUME),
+                       .argument = "COUNT",
+                       .is_forgotten = true,
+                       .help = "how many configurations; default: the file's run_cap, or all of a "
+                               "grid.\nA resume may ask for more, also of a sweep that has ended"},
+    [OPTION_PROGRAM] = {.name = "--program",
+                        .value = VALUE_REQUIRED,
+                        .group = GROUP_SWEEP,
+                        .verbs = BIT(VERB_SWEEP),
+                        .argument = "FILE",
+                        .help = "the program that runs, whatever the file says"},
+    [OPTION_WANDB] = {.name = "--wandb",
+                      .group = GROUP_SWEEP,
+                      .verbs = BIT(VERB_SWEEP),
+                      .help = "scripts that import wandb run unchanged, with no service: a module "
+                              "of\nthat name comes first on their PYTHONPATH"},
     [OPTION_MIN_SUCCESS_RATIO] = {.name = "--min-success-ratio",
                                   .value = VALUE_REQUIRED,
                                   .group = GROUP_SUCCESS,
@@ -252,7 +272,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_CONSTANT] = {.name = "--constant",
                          .value = VALUE_REQUIRED,
                          .group = GROUP_ATTEMPTS,
-                         .verbs = BIT(VERB_MAP),
+                         .verbs = BIT(VERB_MAP) | BIT(VERB_SWEEP),
                          .argument = "JSON",
                          .help = "what all instances are given beside their inputs, where the task "
                                  "takes\nsuch a value"},
@@ -412,7 +432,7 @@ const struct option options_table[OPTION_COUNT] = {
     [OPTION_KEEP_ORDER] = {.name = "--keep-order",
                            .letter = 'k',
                            .group = GROUP_RUN,
-                           .verbs = BIT(VERB_EXEC) | BIT(VERB_RESUME),
+                           .verbs = BIT(VERB_EXEC) | BIT(VERB_SWEEP) | BIT(VERB_RESUME),
                            .help = "print what commands print in the order of the inputs, as "
                                    "--print=ordered"},
     [OPTION_PROGRESS] = {.name = "--progress",
@@ -462,10 +482,10 @@ const struct option options_table[OPTION_COUNT] = {
                      .help = "in a Slurm job: start with srun --mpi=pmix, not with mpirun"},
     [OPTION_DRY_RUN] = {.name = "--dry-run",
                         .group = GROUP_RESULTS,
-                        .verbs = BIT(VERB_LAUNCH) | BIT(VERB_EXEC),
+                        .verbs = BIT(VERB_LAUNCH) | BIT(VERB_EXEC) | BIT(VERB_SWEEP),
                         .is_forgotten = true,
-                        .help = "print what would be executed (of exec, the first ten lines), and "
-                                "do\nnothing"},
+                        .help = "print what would be executed (of exec and sweep, the first ten "
+                                "lines),\nand do nothing"},
     [OPTION_TABLE] = {.name = "--table",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_RESULTS),
@@ -513,6 +533,7 @@ const struct option options_table[OPTION_COUNT] = {
 
 const char *const options_group_titles[GROUP_COUNT] = {
     [GROUP_INPUTS] = "Inputs, from one of these (exec: or ::: behind the command):",
+    [GROUP_SWEEP] = "The sweep:",
     [GROUP_COMMAND] = "The command:",
     [GROUP_SUCCESS] = "What counts as success (one of the first three at most):",
     [GROUP_ATTEMPTS] = "Attempts (times: 90, 90s, 15m, 2h; sizes: 600Mi, 1G):",
@@ -567,6 +588,25 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                        "What commands print appears as they end (--print=live, the default). All "
                        "inputs run, also\nafter a failure (--policy run-all, the default "
                        "here).\n\n" EXIT_STATUS_TEXT},
+    [VERB_SWEEP] =
+        {.name = "sweep",
+         .arguments = "FILE.yaml [OPTIONS]",
+         .summary = "Run a program with many settings.",
+         .examples = "  mapfleet sweep sweep.yaml --dry-run\n"
+                     "  mpirun -n 4 mapfleet sweep sweep.yaml --trials 100\n"
+                     "  mapfleet sweep sweep.yaml -- python train.py --epochs 3\n",
+         .notes = "FILE.yaml is a sweep file of Weights & Biases, or one like it:\n\n"
+                  "  program: train.py\n"
+                  "  method: random\n"
+                  "  run_cap: 100\n"
+                  "  parameters:\n"
+                  "    lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}\n"
+                  "    optimizer: {values: [adam, sgd]}\n\n"
+                  "A command behind -- gets --name=value of each parameter at its end, "
+                  "unless it has macros\n(${args}, ${args_json}, ...) or placeholders "
+                  "({lr}, {index}). What the file says of retries,\ntimeout, resources and "
+                  "min_success_ratio, an option says otherwise. All trials run, also after a\n"
+                  "failure (--policy run-all, the default here).\n\n" EXIT_STATUS_TEXT},
     [VERB_RESUME] = {.name = "resume",
                      .arguments = "RUN [OPTIONS]",
                      .summary = "Go on with a run that did not finish.",

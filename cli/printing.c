@@ -29,7 +29,8 @@ enum printing printing_of(const struct options *options, enum verb verb)
 enum status printing_check(const struct options *options, enum verb verb, struct error *err)
 {
     const enum printing printing = printing_of(options, verb);
-    if (verb == VERB_EXEC || printing == PRINTING_NONE || printing == PRINTING_JSON) {
+    if (verb == VERB_EXEC || verb == VERB_SWEEP || printing == PRINTING_NONE ||
+        printing == PRINTING_JSON) {
         return STATUS_OK;
     }
     return error_set(err, STATUS_INVALID,

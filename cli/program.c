@@ -37,6 +37,7 @@ static int run_parsed(const struct options *options)
     case VERB_MAP:
     case VERB_RUN:
     case VERB_EXEC:
+    case VERB_SWEEP:
     case VERB_RESUME:
         break;
     }
@@ -71,9 +72,10 @@ static const char *base_name(const char *path)
 static int refuse_verb(const char *name, bool is_speaker)
 {
     if (is_speaker) {
-        log_error("unknown verb \"%s\": expected map, run, exec, resume, launch, tasks, results, "
-                  "status or cache (mapfleet --help)",
-                  name);
+        log_error(
+            "unknown verb \"%s\": expected map, run, exec, sweep, resume, launch, tasks, results, "
+            "status or cache (mapfleet --help)",
+            name);
     }
     return EXIT_REFUSED;
 }
@@ -127,7 +129,8 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     if (!verb_by_name(argv[1], &verb)) {
         return refuse_verb(argv[1], is_speaker);
     }
-    if (verb == VERB_MAP || verb == VERB_RUN || verb == VERB_EXEC || verb == VERB_RESUME) {
+    if (verb == VERB_MAP || verb == VERB_RUN || verb == VERB_EXEC || verb == VERB_SWEEP ||
+        verb == VERB_RESUME) {
         return map_main(verb, argc - 1, argv + 1);
     }
     return is_speaker ? run_alone(verb, argc - 1, argv + 1) : 0;

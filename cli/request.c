@@ -37,6 +37,7 @@ void request_free(struct request *request)
     options_free(&request->options);
     options_free(&request->recorded_options);
     exec_destroy(&request->exec);
+    sweep_free(&request->sweep);
     buffer_free(&request->constant);
     for (size_t i = 0; i < INPUT_LIST_COUNT; i++) {
         free(request->input_lists[i]);
@@ -92,6 +93,13 @@ static char *type_text(const struct type *type)
     }
     size_t size;
     return (char *)buffer_take(&text, &size);
+}
+
+const struct exec *request_command(const struct request *request)
+{
+    return request->verb == VERB_EXEC    ? &request->exec
+           : request->verb == VERB_SWEEP ? sweep_exec(&request->sweep)
+                                         : NULL;
 }
 
 const char *request_name(const struct request *request)
@@ -382,7 +390,7 @@ enum status request_check_options(struct request *request, struct error *err)
         status = check_gpus_per_rank(request, err);
     }
     if (status == STATUS_OK && request->task != NULL) {
-        status = cache_request_check(options, request->task, request->verb == VERB_EXEC,
+        status = cache_request_check(options, request->task, request_command(request) != NULL,
                                      request->launch_dir, &request->cache, err);
     }
     if (status == STATUS_OK) {
@@ -402,12 +410,14 @@ enum status request_check_options(struct request *request, struct error *err)
     return status;
 }
 
-static void digest_constant(struct request *request, const struct buffer *fixed)
+#define DIGEST_TEXT_SIZE (2 * RUN_DIGEST_SIZE + 1)
+
+static void digest_bytes(const struct buffer *fixed, char text_out[DIGEST_TEXT_SIZE])
 {
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits(fixed->data, fixed->size));
     for (size_t i = 0; i < sizeof(canonical.digest); i++) {
-        (void)snprintf(&request->constant_digest[2 * i], 3, "%02x", canonical.digest[i]);
+        (void)snprintf(&text_out[2 * i], 3, "%02x", canonical.digest[i]);
     }
 }
 
@@ -440,27 +450,41 @@ static enum status fill_given_constant(struct request *request, struct error *er
     } else if (value_encode(&constant, &request->constant) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for --constant");
     } else {
-        digest_constant(request, &request->constant);
+        digest_bytes(&request->constant, request->cache_digest);
+        memcpy(request->constant_digest, request->cache_digest, DIGEST_TEXT_SIZE);
     }
     arena_free(&arena);
     return status;
 }
 
+/* What may not change of a run of commands, or of a sweep. */
+static enum status put_fixed(const struct request *request, struct buffer *fixed, struct error *err)
+{
+    const struct map_options none = {.capture = MAP_CAPTURE_FAILED};
+    if (request->verb == VERB_EXEC) {
+        return exec_constant(&request->exec, NULL, &none, fixed, err);
+    }
+    enum status status = sweep_put_identity(&request->sweep, fixed);
+    if (status == STATUS_OK && request_command(request) == NULL) {
+        status = buffer_append(fixed, request->constant.data, request->constant.size);
+    }
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a sweep");
+}
+
 enum status request_fill_constant(struct request *request, struct error *err)
 {
     const char *statuses = request->options.values[OPTION_PERMANENT_EXIT];
-    const struct map_options none = {.capture = MAP_CAPTURE_FAILED};
+    const struct exec *command = request_command(request);
     struct buffer fixed = {0};
-    if (request->verb != VERB_EXEC) {
-        return fill_given_constant(request, err);
-    }
     enum status status =
-        exec_constant(&request->exec, statuses, &request->map, &request->constant, err);
-    if (status == STATUS_OK) {
-        status = exec_constant(&request->exec, NULL, &none, &fixed, err);
+        command == NULL ? fill_given_constant(request, err)
+                        : exec_constant(command, statuses, &request->map, &request->constant, err);
+    if (status != STATUS_OK || (request->verb != VERB_EXEC && request->verb != VERB_SWEEP)) {
+        return status;
     }
+    status = put_fixed(request, &fixed, err);
     if (status == STATUS_OK) {
-        digest_constant(request, &fixed);
+        digest_bytes(&fixed, request->constant_digest);
     }
     buffer_free(&fixed);
     return status;
@@ -468,13 +492,15 @@ enum status request_fill_constant(struct request *request, struct error *err)
 
 enum status request_choose_run_dir(struct request *request, struct error *err)
 {
-    char *base_name = request->verb == VERB_EXEC ? exec_base_name(&request->exec) : NULL;
+    char *base_name = request->verb == VERB_EXEC    ? exec_base_name(&request->exec)
+                      : request->verb == VERB_SWEEP ? sweep_base_name(request->options.words[0])
+                                                    : NULL;
     const bool is_slurm = slurm_is_batch();
     char *tail = is_slurm ? slurm_run_dir_tail(request->argc, request->argv) : NULL;
     const struct run_dir_choice choice = {
         .given = request->options.values[OPTION_RUN_DIR],
         .launch_dir = request->launch_dir,
-        .job = base_name != NULL ? verb_name(VERB_EXEC) : request->job->name,
+        .job = base_name != NULL ? verb_name(request->verb) : request->job->name,
         .task = base_name != NULL ? base_name : request_name(request),
         .tail = tail,
         .may_exist = request->is_resume,

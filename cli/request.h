@@ -16,6 +16,7 @@
 #include "cli/exec.h"
 #include "cli/files_options.h"
 #include "cli/options.h"
+#include "cli/sweep.h"
 #include "master/failures.h"
 #include "master/inputs.h"
 #include "master/library.h"
@@ -36,9 +37,11 @@ struct request {
     struct options options;
     enum verb verb;                  /* that starts such a run: of a resume the recorded one */
     struct exec exec;                /* of VERB_EXEC */
+    struct sweep sweep;              /* of VERB_SWEEP */
     struct options recorded_options; /* of a run that `resume` goes on with: its command line */
     struct buffer constant;          /* of the map, packed; empty: there is none */
     char constant_digest[2 * RUN_DIGEST_SIZE + 1]; /* of what may not change of it; "": none */
+    char cache_digest[2 * RUN_DIGEST_SIZE + 1];    /* of a task's constant, for keys; "": none */
     struct zygote *zygote;                         /* the caller's */
     int argc; /* the words that were parsed; argv[0] is the verb */
     char **argv;
@@ -69,6 +72,7 @@ struct request {
     bool is_blocked;   /* its disk is full, read-only or fails: refused for now */
     bool is_loss_told; /* that its log has lost what its verdict stood on */
     bool revives_failed;
+    bool grows; /* a sweep, that more trials are asked of than it has recorded */
     struct run_description *recorded;           /* NULL: nothing has begun yet */
     const char **input_lists[INPUT_LIST_COUNT]; /* values of options that give inputs */
     char **words; /* that it has recorded, and `options` may point at */
@@ -98,6 +102,8 @@ MUST_CHECK enum status request_check_minimum(struct request *request, struct err
 /* The constant of a run of commands: `exec` and `map` are filled in. */
 MUST_CHECK enum status request_fill_constant(struct request *request, struct error *err);
 MUST_CHECK enum status request_check_cached_size(const struct request *request, struct error *err);
+/* The command that its instances run; NULL: they run a task. */
+const struct exec *request_command(const struct request *request);
 /* Of its task or workflow. */
 const char *request_name(const struct request *request);
 void request_free(struct request *request);

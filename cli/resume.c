@@ -8,6 +8,7 @@
 
 #include "cli/map_options_cli.h"
 #include "cli/printing.h"
+#include "cli/sweep_check.h"
 #include "master/run_dir.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -120,6 +121,9 @@ static enum status compare_inputs(const struct request *request, struct error *e
     const struct run_description *run = request->recorded;
     const uint64_t count = inputs_count(request->inputs);
     uint8_t digest[INPUTS_DIGEST_SIZE];
+    if (request->grows) {
+        return STATUS_OK;
+    }
     if (count != run->input_count) {
         return error_set(err, STATUS_INVALID,
                          "%s cannot be resumed with other inputs: it has %" PRIu64 ", not %" PRIu64
@@ -161,6 +165,9 @@ enum status resume_compare(const struct request *request, struct error *err)
                          request->verb == VERB_EXEC
                              ? "%s cannot be resumed with another command: the command line, "
                                "--shell, --stdin, --output and --output-file may not change"
+                         : request->verb == VERB_SWEEP
+                             ? "%s cannot be resumed with another command: what stands behind --, "
+                               "--program, --wandb, --by-env and --constant may not change"
                              : "%s cannot be resumed with another --constant",
                          request->run_dir);
     }
@@ -210,8 +217,9 @@ static enum status read_log(struct request *request, struct error *err)
         return error_set(err, status, "no memory to read the log with");
     }
     const uint64_t map = is_workflow(request->recorded) ? RECORD_RUN_MAP : 0;
-    return replay_log(request->run_dir, map, request->recorded->input_count, request->failures,
-                      &request->replay, err);
+    const uint64_t size =
+        request->grows ? inputs_count(request->inputs) : request->recorded->input_count;
+    return replay_log(request->run_dir, map, size, request->failures, &request->replay, err);
 }
 
 /* Is all that the verdict of run.json stands on in the log, which was just read? It may have lost
@@ -232,7 +240,8 @@ static enum status look_for_verdict(struct request *request, struct error *err)
     const struct run_description *run = request->recorded;
     const bool has_verdict = run->state == RUN_SUCCEEDED || run->state == RUN_FAILED;
     request->revives_failed = wants_revival(request);
-    if (!has_verdict || (request->revives_failed && has_something_to_revive(run))) {
+    if (!has_verdict || request->grows ||
+        (request->revives_failed && has_something_to_revive(run))) {
         return STATUS_OK;
     }
     const enum status status = read_log(request, err);
@@ -245,11 +254,21 @@ static enum status look_for_verdict(struct request *request, struct error *err)
     return status;
 }
 
+/* A session that asked a sweep for more may have died before the log says that it began: what the
+ * verdict there is of, is fewer trials. */
+static bool is_verdict_of_fewer(const struct request *request)
+{
+    const struct history *history = &request->replay.history;
+    const uint64_t ended = history->succeeded.count + history->cached.count +
+                           history->failed.count + history->timed_out.count;
+    return request->grows || (request->verb == VERB_SWEEP && ended < inputs_count(request->inputs));
+}
+
 /* What stands in the log and not in run.json: the session died between the two. It is finished,
  * under the options that it had; the new session only says so. */
 static enum status finish_as_it_was(struct request *request, struct error *err)
 {
-    if (!request->replay.has_verdict || request->revives_failed) {
+    if (!request->replay.has_verdict || request->revives_failed || is_verdict_of_fewer(request)) {
         return STATUS_OK;
     }
     request->map = request->recorded->options;
@@ -338,24 +357,28 @@ static void copy_arguments(struct request *request)
     }
 }
 
-/* The verb that started it, and of an exec the command, from its command line. */
+/* The verb that started it, and of an exec or a sweep the command, from its command line. */
 static enum status take_up_command(struct request *request, struct error *err)
 {
     const struct run_description *run = request->recorded;
-    request->verb = is_workflow(run) ? VERB_RUN : VERB_MAP;
-    if (strcmp(run->verb, verb_name(VERB_EXEC)) != 0) {
+    request->verb = is_workflow(run)                               ? VERB_RUN
+                    : strcmp(run->verb, verb_name(VERB_EXEC)) == 0 ? VERB_EXEC
+                    : run->sweep.path != NULL                      ? VERB_SWEEP
+                                                                   : VERB_MAP;
+    if (request->verb != VERB_EXEC && request->verb != VERB_SWEEP) {
         return STATUS_OK;
     }
-    request->verb = VERB_EXEC;
     if (run->argument_count < 2) {
         return error_set(err, STATUS_INVALID, "%s/" RUN_FILE_NAME ": arguments: no command line",
                          request->run_dir);
     }
     copy_arguments(request);
-    enum status status = options_parse(VERB_EXEC, (int)request->argument_count, request->arguments,
-                                       &request->recorded_options, err);
+    enum status status = options_parse(request->verb, (int)request->argument_count,
+                                       request->arguments, &request->recorded_options, err);
     if (status == STATUS_OK) {
-        status = exec_parse(&request->recorded_options, &request->exec, err);
+        status = request->verb == VERB_SWEEP
+                     ? sweep_take_up(request, err)
+                     : exec_parse(&request->recorded_options, &request->exec, err);
     }
     if (status != STATUS_OK) {
         error_prefix(err, "%s/" RUN_FILE_NAME ": arguments: ", request->run_dir);
@@ -366,6 +389,9 @@ static enum status take_up_command(struct request *request, struct error *err)
 static enum status load_recorded_inputs(struct request *request, struct error *err)
 {
     const struct run_description *run = request->recorded;
+    if (request->inputs != NULL) {
+        return STATUS_OK;
+    }
     return inputs_load(request->run_dir, &run->formula, run->input_count, run->input_digest,
                        &request->inputs, err);
 }
@@ -402,6 +428,9 @@ enum status resume_check(struct request *request, struct error *err)
         status = printing_check(&request->options, request->verb, err);
     }
     if (status == STATUS_OK) {
+        status = sweep_take_inputs(request, err);
+    }
+    if (status == STATUS_OK) {
         status = look_for_verdict(request, err);
     }
     if (status != STATUS_OK || request->is_finished) {
@@ -416,6 +445,9 @@ enum status resume_check(struct request *request, struct error *err)
     if (status == STATUS_OK) {
         request->map = request->recorded->options;
         status = request_check_options(request, err);
+    }
+    if (status == STATUS_OK) {
+        status = sweep_compare_seed(request, err);
     }
     if (status == STATUS_OK) {
         status = request_fill_constant(request, err);

@@ -64,7 +64,8 @@ static const char *state_text(const struct run_view_facts *facts)
 static void put_first_line(struct text *text, const struct run_view_facts *facts)
 {
     const uint64_t now_ms = clock_day_ms();
-    const bool is_of_commands = strcmp(facts->run->verb, verb_name(VERB_EXEC)) == 0;
+    const bool is_of_commands =
+        strcmp(facts->run->verb, verb_name(VERB_EXEC)) == 0 || facts->run->sweep.path != NULL;
     put(text, is_of_commands ? facts->run->verb : facts->run->job, is_of_commands ? "" : ":",
         is_of_commands ? "" : facts->run->task);
     put(text, " ", state_text(facts), "");

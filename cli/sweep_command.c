@@ -144,7 +144,7 @@ static enum status fill_words(const struct source *source, const char *interpret
 /* ---- Checks -------------------------------------------------------------------------------------
  */
 
-static enum status fill_paths(const struct space *space, struct arena *arena, mf_value *paths_out)
+enum status sweep_command_paths(const struct space *space, struct arena *arena, mf_value *paths_out)
 {
     *paths_out = value_list_make(arena, space->count);
     if (mf_is_null(paths_out)) {
@@ -198,7 +198,7 @@ enum status sweep_command_make(const struct sweep_file *sweep,
         status = fill_words(&source, options->interpreter, arena, command_out, err);
     }
     if (status == STATUS_OK) {
-        status = fill_paths(sweep->space, arena, &command_out->paths);
+        status = sweep_command_paths(sweep->space, arena, &command_out->paths);
     }
     if (status != STATUS_OK) {
         return status;

@@ -37,6 +37,10 @@ struct sweep_command {
 /* "python", or "python3" where there is no python in PATH. */
 const char *sweep_interpreter(void);
 
+/* The paths of a space, for the words. NO_MEMORY. */
+MUST_CHECK enum status sweep_command_paths(const struct space *space, struct arena *arena,
+                                           mf_value *paths_out);
+
 MUST_CHECK enum status sweep_command_make(const struct sweep_file *sweep,
                                           const struct sweep_command_options *options,
                                           struct arena *arena, struct sweep_command *command_out,

@@ -50,6 +50,7 @@ struct cache_options {
     const char *paths_from; /* texts are paths from there (shared/key.h); NULL: they are texts */
     const char *task;       /* for messages */
     const char *run_dir;    /* where relative paths of outputs start */
+    const char *launch_dir; /* where relative paths of inputs start; NULL: none are computed */
     struct inputs *inputs;  /* at most CACHE_INPUT_COUNT_MAX */
 };
 

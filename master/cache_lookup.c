@@ -6,7 +6,7 @@
 
 #include "master/cache_prune.h"
 #include "shared/clock.h"
-#include "shared/grid.h"
+#include "shared/computed.h"
 #include "shared/log.h"
 #include "shared/value.h"
 
@@ -46,21 +46,23 @@ static enum status make_formula_keys(struct cache *cache, uint64_t start, uint64
                                      struct error *err)
 {
     const struct formula *formula = inputs_formula(cache->options.inputs);
-    struct grid *grid = NULL;
+    struct computed *computed = NULL;
     struct error reason;
-    if (formula->kind == FORMULA_GRID) {
-        const enum status status = grid_open(formula->grid, formula->grid_size, &grid, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    enum status status =
+        computed_open(formula, cache->options.input, cache->options.launch_dir, &computed, err);
+    if (status != STATUS_OK) {
+        return status;
     }
     for (uint64_t index = start; index < start + count; index++) {
-        const mf_value value = grid_or_range_value(formula, grid, index);
+        mf_value value;
         key_maker_at(cache->maker, index);
-        note_key(cache, index, key_make(cache->maker, &value, &cache->keys[index], &reason),
-                 &reason);
+        status = computed_value(formula, computed, index, &value, &reason);
+        if (status == STATUS_OK) {
+            status = key_make(cache->maker, &value, &cache->keys[index], &reason);
+        }
+        note_key(cache, index, status, &reason);
     }
-    grid_close(grid);
+    computed_close(computed);
     return STATUS_OK;
 }
 

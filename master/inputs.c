@@ -118,6 +118,7 @@ static enum status read_source(const struct inputs_source *source, struct inputs
         return inputs_read_zip(source, sink, err);
     case INPUTS_RANGE:
     case INPUTS_GRID:
+    case INPUTS_TRIALS:
         break;
     }
     return STATUS_INVALID;
@@ -151,7 +152,7 @@ static enum status open_list(const struct inputs_source *source, const struct ty
 static enum status check_options(const struct inputs_source *source, struct error *err)
 {
     const bool is_text = source->kind == INPUTS_ARGUMENTS || source->kind == INPUTS_ZIP;
-    if (source->kind == INPUTS_FILE) {
+    if (source->kind == INPUTS_FILE || source->kind == INPUTS_TRIALS) {
         return STATUS_OK;
     }
     const char *option = NULL;
@@ -172,6 +173,25 @@ static enum status check_options(const struct inputs_source *source, struct erro
     return STATUS_OK;
 }
 
+static enum status open_source(const struct inputs_source *source, const struct type *type,
+                               struct inputs *inputs, struct error *err)
+{
+    switch (source->kind) {
+    case INPUTS_RANGE:
+        return open_range(source, type, inputs, err);
+    case INPUTS_GRID:
+        return inputs_make_grid(source, type, &inputs->formula, err);
+    case INPUTS_TRIALS:
+        return inputs_make_trials(source, type, &inputs->formula, err);
+    case INPUTS_FILE:
+    case INPUTS_GLOBS:
+    case INPUTS_ARGUMENTS:
+    case INPUTS_ZIP:
+        break;
+    }
+    return open_list(source, type, inputs, err);
+}
+
 enum status inputs_open(const struct inputs_source *source, const struct type *type,
                         struct inputs **inputs_out, struct error *err)
 {
@@ -188,9 +208,7 @@ enum status inputs_open(const struct inputs_source *source, const struct type *t
     if (inputs == NULL) {
         return fail_memory(err);
     }
-    status = source->kind == INPUTS_RANGE  ? open_range(source, type, inputs, err)
-             : source->kind == INPUTS_GRID ? inputs_make_grid(source, type, &inputs->formula, err)
-                                           : open_list(source, type, inputs, err);
+    status = open_source(source, type, inputs, err);
     if (status != STATUS_OK) {
         inputs_close(inputs);
         return status;
@@ -203,7 +221,7 @@ void inputs_close(struct inputs *inputs)
 {
     if (inputs != NULL) {
         inputs_store_destroy(inputs->store);
-        free((uint8_t *)(uintptr_t)inputs->formula.grid);
+        free((uint8_t *)(uintptr_t)inputs->formula.packed);
         free(inputs);
     }
 }
@@ -233,8 +251,8 @@ uint64_t inputs_packed_size(const struct inputs *inputs)
 static void formula_digest(const struct formula *formula, uint8_t digest_out[INPUTS_DIGEST_SIZE])
 {
     XXH128_canonical_t canonical;
-    if (formula->kind == FORMULA_GRID) {
-        XXH128_canonicalFromHash(&canonical, XXH3_128bits(formula->grid, formula->grid_size));
+    if (formula_is_packed(formula)) {
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits(formula->packed, formula->packed_size));
         memcpy(digest_out, canonical.digest, INPUTS_DIGEST_SIZE);
         return;
     }
@@ -272,16 +290,16 @@ static enum status load_formula(const struct formula *formula, uint64_t count,
     if (formula->step == 0 || formula->count > FORMULA_COUNT_MAX || formula->count != count ||
         memcmp(found, digest, sizeof(found)) != 0) {
         return error_set(err, STATUS_INVALID,
-                         "the recorded range does not fit the recorded count and digest of inputs");
+                         "the recorded inputs do not fit their recorded count and digest");
     }
     inputs->formula = *formula;
-    if (formula->kind == FORMULA_GRID) {
-        uint8_t *copy = malloc(formula->grid_size);
-        inputs->formula.grid = copy;
+    if (formula_is_packed(formula)) {
+        uint8_t *copy = malloc(formula->packed_size);
+        inputs->formula.packed = copy;
         if (copy == NULL) {
             return fail_memory(err);
         }
-        memcpy(copy, formula->grid, formula->grid_size);
+        memcpy(copy, formula->packed, formula->packed_size);
     }
     return STATUS_OK;
 }
@@ -297,6 +315,22 @@ enum status inputs_load(const char *run_dir, const struct formula *formula, uint
     const enum status status = formula != NULL && formula->kind != FORMULA_NONE
                                    ? load_formula(formula, count, digest, inputs, err)
                                    : inputs_store_load(run_dir, count, digest, &inputs->store, err);
+    if (status != STATUS_OK) {
+        inputs_close(inputs);
+        return status;
+    }
+    *inputs_out = inputs;
+    return STATUS_OK;
+}
+
+enum status inputs_grow(const struct formula *recorded, uint64_t trial_count,
+                        struct inputs **inputs_out, struct error *err)
+{
+    struct inputs *inputs = calloc(1, sizeof(*inputs));
+    if (inputs == NULL) {
+        return fail_memory(err);
+    }
+    const enum status status = inputs_grow_formula(recorded, trial_count, &inputs->formula, err);
     if (status != STATUS_OK) {
         inputs_close(inputs);
         return status;

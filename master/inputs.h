@@ -5,7 +5,7 @@
  *
  * A list is held as compressed blocks in an unnamed temporary file until inputs_save() moves it to
  * the run directory, so that memory does not grow with it; one recent block is kept decoded.
- * A formula (a range) is never materialised.
+ * A formula (a range, a grid, trials) is never materialised.
  *
  * Ownership: inputs own their file and blocks.
  * Threads:   one.
@@ -23,6 +23,7 @@
 #include "shared/error.h"
 #include "shared/formula.h"
 #include "shared/span.h"
+#include "shared/trials_form.h"
 #include "shared/type.h"
 
 #define INPUTS_DIGEST_SIZE 16 /* bytes of XXH3-128 */
@@ -33,7 +34,8 @@ enum inputs_source_kind {
     INPUTS_GLOBS,
     INPUTS_ARGUMENTS,
     INPUTS_ZIP,
-    INPUTS_GRID
+    INPUTS_GRID,
+    INPUTS_TRIALS
 };
 
 enum inputs_format {
@@ -76,7 +78,8 @@ struct inputs_source {
     size_t zip_count;
     const char *const *grids; /* INPUTS_GRID: "NAME=V1,V2" or "NAME:=JSON,JSON" */
     size_t grid_count;
-    const char *const *bounds; /* "NAME=JSON": a field of every element, which are records */
+    const struct trials_form *trials; /* INPUTS_TRIALS */
+    const char *const *bounds;        /* "NAME=JSON": a field of every element, which are records */
     size_t bound_count;
     /* Of text, for commands: */
     bool is_text_default; /* what says nothing of its form is lines of text */
@@ -98,7 +101,7 @@ const struct formula *inputs_formula(const struct inputs *inputs);
 /* Bytes of all elements, packed and not compressed; 0 for a formula. */
 uint64_t inputs_packed_size(const struct inputs *inputs);
 /* XXH3-128 (big-endian) of the packed elements, or of a range's text "range:START:STEP:COUNT",
- * or of a grid's packed axes. */
+ * or of a grid's packed axes, or of trials packed. */
 void inputs_digest(const struct inputs *inputs, uint8_t digest_out[INPUTS_DIGEST_SIZE]);
 
 /* Write and sync `inputs.lz4` in the run directory: LZ4 frames one after the other, together a
@@ -109,6 +112,10 @@ MUST_CHECK enum status inputs_save(struct inputs *inputs, const char *run_dir, s
  * digest. A file that differs from what is recorded is refused. */
 MUST_CHECK enum status inputs_load(const char *run_dir, const struct formula *formula,
                                    uint64_t count, const uint8_t digest[INPUTS_DIGEST_SIZE],
+                                   struct inputs **inputs_out, struct error *err);
+
+/* Take up the recorded trials of a sweep, but that many of them: the first are the same. */
+MUST_CHECK enum status inputs_grow(const struct formula *recorded, uint64_t trial_count,
                                    struct inputs **inputs_out, struct error *err);
 
 /* Append the packed elements of the spans, one after the other. Nothing for a formula. */

@@ -227,7 +227,7 @@ static enum status make(struct making *making, struct formula *formula_out, stru
     }
     if (status == STATUS_OK) {
         *formula_out = (struct formula){.kind = FORMULA_GRID, .step = 1, .count = grid_count(grid)};
-        formula_out->grid = buffer_take(&making->packed, &formula_out->grid_size);
+        formula_out->packed = buffer_take(&making->packed, &formula_out->packed_size);
     }
     grid_close(grid);
     return status;

@@ -85,9 +85,18 @@ MUST_CHECK enum status inputs_read_zip(const struct inputs_source *source, struc
 MUST_CHECK enum status inputs_parse_bounds(const struct inputs_source *source, struct arena *arena,
                                            const mf_value **bound_out, struct error *err);
 
-/* The formula of a grid, whose `grid` is to be freed. */
+/* The formula of a grid, whose `packed` is to be freed. */
 MUST_CHECK enum status inputs_make_grid(const struct inputs_source *source, const struct type *type,
                                         struct formula *formula_out, struct error *err);
+
+/* The formula of trials, whose `packed` is to be freed. */
+MUST_CHECK enum status inputs_make_trials(const struct inputs_source *source,
+                                          const struct type *type, struct formula *formula_out,
+                                          struct error *err);
+
+/* The formula of recorded trials with another number of them. */
+MUST_CHECK enum status inputs_grow_formula(const struct formula *recorded, uint64_t trial_count,
+                                           struct formula *formula_out, struct error *err);
 
 /* "NAME=..." of an option: the size of the name, which is not empty. */
 MUST_CHECK enum status inputs_split_name(const char *option, const char *text, size_t *size_out,

@@ -176,16 +176,18 @@ static json_t *options_value(struct encoder *encoder, const struct map_options *
     return object;
 }
 
-/* [["lr", ["0.1", "0.2"]], ...]; NULL where memory ran out. */
-static json_t *axes_value(const struct formula *formula)
+/* Of a grid [["lr", ["0.1", "0.2"]], ...]; of trials, see trials_form.h. NULL where memory ran out.
+ */
+static json_t *packed_value(const struct formula *formula)
 {
     struct arena arena = {0};
     struct buffer text = {0};
-    mf_value axes;
+    mf_value unpacked;
     size_t used;
     json_t *value = NULL;
-    if (value_decode(&arena, formula->grid, formula->grid_size, &used, &axes, NULL) == STATUS_OK &&
-        value_to_json(&axes, &text) == STATUS_OK) {
+    if (value_decode(&arena, formula->packed, formula->packed_size, &used, &unpacked, NULL) ==
+            STATUS_OK &&
+        value_to_json(&unpacked, &text) == STATUS_OK) {
         value = json_loadb((const char *)text.data, text.size, 0, NULL);
     }
     arena_free(&arena);
@@ -203,13 +205,26 @@ static json_t *inputs_value(struct encoder *encoder, const struct run_descriptio
         put(encoder, object, "float", json_boolean(run->formula.is_float));
     } else if (run->formula.kind == FORMULA_GRID) {
         put_text(encoder, object, "kind", "grid");
-        put(encoder, object, "axes", axes_value(&run->formula));
+        put(encoder, object, "axes", packed_value(&run->formula));
+    } else if (run->formula.kind == FORMULA_TRIALS) {
+        put_text(encoder, object, "kind", "trials");
+        put(encoder, object, "trials", packed_value(&run->formula));
     } else {
         put_text(encoder, object, "kind", "list");
         put_text(encoder, object, "file", "inputs.lz4");
     }
     put_uint(encoder, object, "count", run->input_count);
     put_hex(encoder, object, "digest", run->input_digest, sizeof(run->input_digest));
+    return object;
+}
+
+static json_t *sweep_value(struct encoder *encoder, const struct run_sweep *sweep)
+{
+    json_t *object = json_object();
+    put_text(encoder, object, "path", sweep->path);
+    put_text(encoder, object, "file", sweep->text);
+    put(encoder, object, "labels", json_loads(sweep->labels, JSON_REJECT_DUPLICATES, NULL));
+    put(encoder, object, "command", words_value(sweep->command, sweep->command_count));
     return object;
 }
 
@@ -268,6 +283,9 @@ enum status run_fields_encode(const struct run_description *run, json_t **root_o
     put_text(&encoder, root, "output_type", run->output_type);
     put(&encoder, root, "options", options_value(&encoder, &run->options));
     put(&encoder, root, "inputs", inputs_value(&encoder, run));
+    if (run->sweep.path != NULL) {
+        put(&encoder, root, "sweep", sweep_value(&encoder, &run->sweep));
+    }
     put(&encoder, root, "cache", cache_value(&encoder, run));
     put_uint(&encoder, root, "ranks", run->ranks);
     put(&encoder, root, "verdict", verdict_value(&encoder, run));

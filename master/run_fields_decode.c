@@ -310,18 +310,21 @@ static void get_options(struct decoder *decoder, struct scope root, struct map_o
 }
 
 /* What they are worth is seen when the digest is compared. */
-static void get_axes(struct decoder *decoder, struct scope scope, struct formula *formula)
+static void get_packed(struct decoder *decoder, struct scope scope, const char *name,
+                       struct formula *formula)
 {
     struct arena arena = {0};
     struct buffer packed = {0};
-    mf_value axes;
-    const json_t *list = get(decoder, scope, "axes", is_array, "a list");
-    char *text = list != NULL ? json_dumps(list, JSON_COMPACT) : NULL;
-    if (text != NULL && (value_from_json(&arena, text, strlen(text), &axes, NULL) != STATUS_OK ||
-                         value_encode(&axes, &packed) != STATUS_OK)) {
-        fail(decoder, scope, "axes", "lists of values", "something else");
+    mf_value value;
+    const bool is_grid = formula->kind == FORMULA_GRID;
+    const json_t *json =
+        get(decoder, scope, name, is_grid ? is_array : is_object, is_grid ? "a list" : "an object");
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text != NULL && (value_from_json(&arena, text, strlen(text), &value, NULL) != STATUS_OK ||
+                         value_encode(&value, &packed) != STATUS_OK)) {
+        fail(decoder, scope, name, "values", "something else");
     }
-    formula->grid = buffer_take(&packed, &formula->grid_size);
+    formula->packed = buffer_take(&packed, &formula->packed_size);
     buffer_free(&packed);
     arena_free(&arena);
     free(text);
@@ -330,9 +333,13 @@ static void get_axes(struct decoder *decoder, struct scope scope, struct formula
 static void get_inputs(struct decoder *decoder, struct scope root, struct run_description *run)
 {
     static const char *const kinds[] = {
-        [FORMULA_NONE] = "list", [FORMULA_RANGE] = "range", [FORMULA_GRID] = "grid"};
+        [FORMULA_NONE] = "list",
+        [FORMULA_RANGE] = "range",
+        [FORMULA_GRID] = "grid",
+        [FORMULA_TRIALS] = "trials",
+    };
     const struct scope scope = get_scope(decoder, root, "inputs", "inputs.");
-    run->formula.kind = (enum formula_kind)get_choice(decoder, scope, "kind", kinds, 3);
+    run->formula.kind = (enum formula_kind)get_choice(decoder, scope, "kind", kinds, 4);
     run->input_count = get_uint(decoder, scope, "count");
     if (run->formula.kind == FORMULA_RANGE) {
         run->formula.start = get_int(decoder, scope, "start", INT64_MIN, INT64_MAX);
@@ -343,8 +350,9 @@ static void get_inputs(struct decoder *decoder, struct scope root, struct run_de
         if (run->formula.step == 0) {
             fail(decoder, scope, "step", "another number", "0");
         }
-    } else if (run->formula.kind == FORMULA_GRID) {
-        get_axes(decoder, scope, &run->formula);
+    } else if (formula_is_packed(&run->formula)) {
+        get_packed(decoder, scope, run->formula.kind == FORMULA_GRID ? "axes" : "trials",
+                   &run->formula);
         run->formula.step = 1;
         run->formula.count = run->input_count;
     } else if (strcmp(get_word(decoder, scope, "file"), "inputs.lz4") != 0) {
@@ -354,6 +362,19 @@ static void get_inputs(struct decoder *decoder, struct scope root, struct run_de
     if (!hex_bytes(digest, run->input_digest, sizeof(run->input_digest))) {
         fail(decoder, scope, "digest", "32 hexadecimal digits", digest);
     }
+}
+
+static void get_sweep(struct decoder *decoder, struct scope root, struct run_sweep *sweep)
+{
+    if (json_object_get(root.object, "sweep") == NULL) {
+        return;
+    }
+    const struct scope scope = get_scope(decoder, root, "sweep", "sweep.");
+    const json_t *labels = get(decoder, scope, "labels", is_object, "an object");
+    sweep->path = get_text(decoder, scope, "path");
+    sweep->text = get_text(decoder, scope, "file");
+    sweep->labels = labels != NULL ? json_dumps(labels, JSON_COMPACT) : NULL;
+    get_words(decoder, scope, "command", &sweep->command, &sweep->command_count);
 }
 
 static void get_cache(struct decoder *decoder, struct scope root, struct run_description *run)
@@ -423,6 +444,7 @@ enum status run_fields_decode(const json_t *root, struct run_description *run, s
     get_job(&decoder, scope, run);
     get_options(&decoder, scope, &run->options);
     get_inputs(&decoder, scope, run);
+    get_sweep(&decoder, scope, &run->sweep);
     get_cache(&decoder, scope, run);
     run->ranks = (uint32_t)get_int(&decoder, scope, "ranks", 1, UINT32_MAX);
     get_verdict(&decoder, scope, run);

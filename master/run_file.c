@@ -106,6 +106,14 @@ done:
     return status;
 }
 
+static void free_words(char **words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
 void run_description_destroy(struct run_description *run)
 {
     if (run == NULL) {
@@ -114,18 +122,14 @@ void run_description_destroy(struct run_description *run)
     char *const texts[] = {
         run->version,    run->verb,        run->launch_dir,    run->job,
         run->job_path,   run->job_digest,  run->task,          run->constant_digest,
-        run->input_type, run->output_type, run->cache_version, run->cache_dir};
+        run->input_type, run->output_type, run->cache_version, run->cache_dir,
+        run->sweep.path, run->sweep.text,  run->sweep.labels};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         free(texts[i]);
     }
-    for (size_t i = 0; i < run->argument_count; i++) {
-        free(run->arguments[i]);
-    }
-    free(run->arguments);
-    for (size_t i = 0; i < run->given_count; i++) {
-        free(run->given[i]);
-    }
-    free(run->given);
-    free((uint8_t *)(uintptr_t)run->formula.grid);
+    free_words(run->arguments, run->argument_count);
+    free_words(run->given, run->given_count);
+    free_words(run->sweep.command, run->sweep.command_count);
+    free((uint8_t *)(uintptr_t)run->formula.packed);
     free(run);
 }

@@ -51,6 +51,15 @@ struct run_verdict {
     uint64_t retries;                      /* those of them that were not an instance's first */
 };
 
+/* Of a sweep: its file, as it was when the sweep began. */
+struct run_sweep {
+    char *path; /* as it was given; NULL: the run is no sweep */
+    char *text;
+    char *labels;   /* JSON: an object of project, name, ... */
+    char **command; /* with macros of parameters; none where a task runs */
+    size_t command_count;
+};
+
 struct run_description {
     char *version; /* of the mapfleet that wrote it */
     char *verb;
@@ -72,6 +81,7 @@ struct run_description {
     struct formula formula; /* kind FORMULA_NONE: the inputs are in inputs.lz4 */
     uint64_t input_count;   /* equal to formula.count where there is one */
     uint8_t input_digest[RUN_DIGEST_SIZE];
+    struct run_sweep sweep;
     enum cache_mode cache_mode;
     char *cache_version;        /* NULL where it is off */
     char *cache_dir;            /* absolute; NULL where it is off */

@@ -10,6 +10,7 @@
 #include "shared/launch_dir.h"
 #include "shared/seed.h"
 #include "shared/value.h"
+#include "shared/value_python.h"
 #include "shared/workdir.h"
 
 /* What depends on its place in the list is not the same for equal inputs. */
@@ -90,6 +91,11 @@ const char *mf_text(mf_context *ctx, const mf_value *value, size_t *size)
 const char *mf_json(mf_context *ctx, const mf_value *value, size_t *size)
 {
     return make_text(ctx, value_to_json, value, size);
+}
+
+const char *mf_python(mf_context *ctx, const mf_value *value, size_t *size)
+{
+    return make_text(ctx, value_to_python, value, size);
 }
 
 void mf_set_class(mf_context *ctx, mf_class failure_class)

@@ -18,23 +18,30 @@
 enum formula_kind {
     FORMULA_NONE, /* the inputs are listed, and sent with each unit */
     FORMULA_RANGE,
-    FORMULA_GRID /* every combination of lists of values (grid.h) */
+    FORMULA_GRID,  /* every combination of lists of values (grid.h) */
+    FORMULA_TRIALS /* those of a sweep (trials_form.h) */
 };
 
 struct formula {
     enum formula_kind kind;
     int64_t start;
-    int64_t step;        /* not 0 */
-    uint64_t count;      /* at most FORMULA_COUNT_MAX */
-    bool is_float;       /* the task's input is a float: elements are given as floats */
-    const uint8_t *grid; /* of a grid, packed; whose it is, its holder says */
-    size_t grid_size;    /* bytes */
+    int64_t step;          /* not 0 */
+    uint64_t count;        /* at most FORMULA_COUNT_MAX */
+    bool is_float;         /* the task's input is a float: elements are given as floats */
+    const uint8_t *packed; /* a grid, or trials; whose it is, its holder says */
+    size_t packed_size;    /* bytes */
 };
 
 /* Parse "A:B" or "A:B:STEP" as Python's range(A, B, STEP); A may be left out (0). The text of an
  * error names what was found and expected. The elements are integers: is_float is false. */
 MUST_CHECK enum status formula_parse_range(const char *text, struct formula *formula_out,
                                            struct error *err);
+
+/* Has it more to say than a few numbers: is it a grid, or trials? */
+static inline bool formula_is_packed(const struct formula *formula)
+{
+    return formula->kind == FORMULA_GRID || formula->kind == FORMULA_TRIALS;
+}
 
 /* Element `index` (below count) of a range. Costs nanoseconds; allocates nothing. */
 static inline mf_value formula_value(const struct formula *formula, uint64_t index)

@@ -35,11 +35,4 @@ const mf_value *grid_axis_values(const struct grid *grid, size_t axis);
 /* Element `index` (below the count), valid until the next call. */
 mf_value grid_value(struct grid *grid, uint64_t index);
 
-/* Element `index` of any formula; `grid` is that of a FORMULA_GRID, opened. */
-static inline mf_value grid_or_range_value(const struct formula *formula, struct grid *grid,
-                                           uint64_t index)
-{
-    return grid != NULL ? grid_value(grid, index) : formula_value(formula, index);
-}
-
 #endif

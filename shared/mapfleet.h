@@ -314,6 +314,9 @@ MF_EXPORT const mf_value *mf_constant(const mf_context *ctx);
 MF_EXPORT const char *mf_text(mf_context *ctx, const mf_value *value, size_t *size);
 /* The same as JSON throughout: a string in its quotes. */
 MF_EXPORT const char *mf_json(mf_context *ctx, const mf_value *value, size_t *size);
+/* The same as Python's str() writes it: True, None, 1e-05, ['a', 'b']; a string as it is. So the
+ * parameters of a sweep are given to programs. */
+MF_EXPORT const char *mf_python(mf_context *ctx, const mf_value *value, size_t *size);
 /* Write one line to standard error, with the task's name, index and attempt before it. */
 MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
 

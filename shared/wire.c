@@ -40,7 +40,7 @@ static void put_formula(struct pack *pack, const struct formula *formula)
     pack_int(pack, formula->step);
     pack_uint(pack, formula->count);
     pack_bool(pack, formula->is_float);
-    pack_bytes(pack, formula->grid, formula->grid_size);
+    pack_bytes(pack, formula->packed, formula->packed_size);
 }
 
 /* The items of a map, in an array that has begun. */

@@ -95,12 +95,12 @@ static void get_options(struct decoder *decoder, struct map_options *options)
 static void get_formula(struct unpack *in, struct formula *formula)
 {
     unpack_array_of(in, 6);
-    formula->kind = (enum formula_kind)unpack_uint_max(in, FORMULA_GRID);
+    formula->kind = (enum formula_kind)unpack_uint_max(in, FORMULA_TRIALS);
     formula->start = unpack_int(in);
     formula->step = unpack_int(in);
     formula->count = unpack_uint(in);
     formula->is_float = unpack_bool(in);
-    formula->grid = unpack_bin(in, &formula->grid_size);
+    formula->packed = unpack_bin(in, &formula->packed_size);
 }
 
 static void get_map(struct decoder *decoder, struct wire_map *map)

@@ -133,18 +133,15 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
                                      .context = runner};
     key_maker_destroy(runner->context.keys);
     runner->context.keys = NULL;
-    grid_close(runner->grid);
-    runner->grid = NULL;
-    if (map->formula.kind == FORMULA_GRID) {
-        struct error ignored;
-        const enum status status =
-            grid_open(map->formula.grid, map->formula.grid_size, &runner->grid, &ignored);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    computed_close(runner->computed);
+    struct error ignored;
+    enum status status = computed_open(&map->formula, map->task->input, runner->options.launch_dir,
+                                       &runner->computed, &ignored);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (map->key_base_size > 0) {
-        const enum status status = key_maker_create(&keys, &runner->context.keys);
+        status = key_maker_create(&keys, &runner->context.keys);
         if (status != STATUS_OK) {
             return status;
         }
@@ -171,7 +168,7 @@ void runner_destroy(struct runner *runner)
         return;
     }
     key_maker_destroy(runner->context.keys);
-    grid_close(runner->grid);
+    computed_close(runner->computed);
     staging_destroy(runner->staging);
     writer_destroy(runner->writer);
     context_free(&runner->context);
@@ -476,7 +473,7 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
     for (; place.at < end && channel_claim(channel, place.at); place.at++, place.index++) {
         enum status status = STATUS_OK;
         if (formula.kind != FORMULA_NONE) {
-            input = grid_or_range_value(&formula, runner->grid, place.index);
+            status = computed_value(&formula, runner->computed, place.index, &input, &err);
         } else {
             status = next_packed(runner, walk, &input, &err);
         }

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "shared/arena.h"
+#include "shared/computed.h"
 #include "shared/context.h"
-#include "shared/grid.h"
 #include "shared/report.h"
 #include "shared/type.h"
 #include "shared/writer.h"
@@ -23,15 +23,15 @@ struct runner {
     struct runner_options options;
     struct runner_map map; /* of the batch */
     struct mf_context context;
-    struct writer *writer;   /* into the channel's outputs */
-    struct grid *grid;       /* of the inputs, where they are one */
-    struct arena values;     /* of one input */
-    struct arena checks;     /* of one output while it is checked */
-    uint64_t base;           /* bytes that this process held before its first attempt */
-    uint64_t mem;            /* bytes that an attempt of the batch may hold; 0: no bound */
-    uint64_t weighed_us;     /* when it was last looked at what this process holds */
-    struct staging *staging; /* NULL: neither inputs nor files to be put can be remote */
-    bool may_stage;          /* inputs of the map may hold URLs */
+    struct writer *writer;     /* into the channel's outputs */
+    struct computed *computed; /* the inputs, where they are a grid or trials */
+    struct arena values;       /* of one input */
+    struct arena checks;       /* of one output while it is checked */
+    uint64_t base;             /* bytes that this process held before its first attempt */
+    uint64_t mem;              /* bytes that an attempt of the batch may hold; 0: no bound */
+    uint64_t weighed_us;       /* when it was last looked at what this process holds */
+    struct staging *staging;   /* NULL: neither inputs nor files to be put can be remote */
+    bool may_stage;            /* inputs of the map may hold URLs */
     enum type_kind output_kind;
     uint8_t plain_sizes[UINT8_MAX + 1]; /* of an output that needs no closer look, by its first
                                          * byte; 0: it does */

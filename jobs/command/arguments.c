@@ -161,10 +161,12 @@ static void note_placeholders(const char *word, const mf_value *paths, struct ar
         const size_t escaped = escaped_size(at, paths);
         if (escaped > 0) {
             at += escaped - 1;
-        } else if (*at == '{' && (at == word || at[-1] != '$') &&
-                   placeholder_at(at, paths).place == PLACE_PARAMETER) {
-            use->has_placeholder = true;
-            use->has_other_form = true;
+        } else if (*at == '{' && (at == word || at[-1] != '$')) {
+            const enum place place = placeholder_at(at, paths).place;
+            const bool is_parameter = place == PLACE_PARAMETER;
+            use->has_placeholder = use->has_placeholder || is_parameter;
+            use->has_other_form = use->has_other_form || is_parameter;
+            use->has_place = use->has_place || (place != PLACE_NONE && !is_parameter);
         }
     }
 }

@@ -32,6 +32,7 @@ struct arguments_use {
     bool has_macro;      /* one that stands for parameters */
     bool has_other_form; /* of these, any but the two of JSON; or a placeholder of a parameter */
     bool has_placeholder;
+    bool has_place;            /* a placeholder of the place in the list, or of the slot */
     bool mentions_environment; /* MF_ or MAPFLEET_ */
 };
 

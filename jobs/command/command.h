@@ -21,10 +21,14 @@
  * files    globs of the files that it gives back
  * permanent  exit statuses that are not to be tried again
  * capture  what becomes of what a failed one has printed: as --capture
- * grace_ms  between the SIGTERM of an attempt that is to end and its SIGKILL */
+ * grace_ms  between the SIGTERM of an attempt that is to end and its SIGKILL
+ * trial    of a sweep: the words hold macros (arguments.h), and the input is a record of
+ * parameters, at these paths, in the order of the file; each trial is so many instances; and a
+ * folder of Python modules that come before all others, or "" */
 #define COMMAND_CONSTANT                                                                           \
     "{words: list<any>, shell: str, stdin: str, output: str, files: list<any>, "                   \
-    "permanent: list<int>, capture: str, output_size_max: int, grace_ms: int}"
+    "permanent: list<int>, capture: str, output_size_max: int, grace_ms: int, "                    \
+    "trial?: {paths: list<list<str>>, repeats: int, modules: str}}"
 
 void command_job(mf_registry *job);
 

@@ -5,6 +5,7 @@
  *     program.c   one run of the program
  *     output.c    what its standard output becomes
  *     surroundings.c  its arguments, its environment, what it reads
+ *     trial.c     the same of a sweep's trial: arguments and environment
  */
 #ifndef COMMAND_COMMAND_PRIVATE_H
 #define COMMAND_COMMAND_PRIVATE_H
@@ -27,9 +28,21 @@
 enum stdin_form { STDIN_NONE, STDIN_JSON, STDIN_VALUE };
 enum output_form { OUTPUT_TEXT, OUTPUT_STR, OUTPUT_JSON, OUTPUT_LINES, OUTPUT_NONE };
 
+/* What a command of a sweep has instead of a template. */
+struct trial {
+    const char **words; /* with macros; NULL: it is of no sweep */
+    size_t word_count;
+    const mf_value *paths; /* of the parameters */
+    struct trial_name *names;
+    int64_t repeats; /* instances of a trial */
+    bool has_place;  /* the words hold the place in the list */
+    const char *modules;
+};
+
 struct command {
-    struct template *template; /* NULL: each input is a line for the shell */
-    const char *shell;         /* NULL: none */
+    struct template *template; /* NULL: each input is a line for the shell, or there is a trial */
+    struct trial trial;
+    const char *shell; /* NULL: none */
     enum stdin_form stdin_form;
     enum output_form output_form;
     const mf_value *files; /* globs */
@@ -64,6 +77,20 @@ char **command_arguments(mf_context *ctx, struct command *command, const mf_valu
 char **command_environment(mf_context *ctx, struct command *command, const mf_value *input);
 /* A descriptor to read from; -1: standard input is empty. */
 int command_stdin(mf_context *ctx, const struct command *command, const mf_value *input);
+
+/* MF_name=text into the variables, unless the text is one that no variable can hold. */
+void command_add_variable(mf_context *ctx, struct command *command, const char *name,
+                          const char *text, size_t size);
+
+/* ---- trial.c ---- */
+
+bool trial_is_of(const struct command *command); /* a sweep */
+mf_status trial_set_up(mf_context *ctx, struct command *command, const mf_value *words,
+                       const mf_value *trial);
+void trial_tear_down(struct command *command);
+/* Fill in the words, and the variables. False where the attempt fails, with its reason. */
+bool trial_fill(mf_context *ctx, struct command *command, const mf_value *record);
+bool trial_add_variables(mf_context *ctx, struct command *command, const mf_value *record);
 
 /* ---- program.c ---- */
 

@@ -86,6 +86,12 @@ static char *find_program(const char *name)
     }
 }
 
+static bool has_placeholder_first(const struct command *command)
+{
+    return trial_is_of(command) ? strchr(command->trial.words[0], '{') != NULL
+                                : template_has_placeholder_first(command->template);
+}
+
 mf_status command_set_up(mf_context *ctx, void **state)
 {
     const mf_value *constant = mf_constant(ctx);
@@ -109,10 +115,12 @@ mf_status command_set_up(mf_context *ctx, void **state)
     if (command->out < 0) {
         return mf_fail(ctx, "no memory for what commands print: %s", strerror(errno));
     }
-    const mf_status status = take_words(ctx, command, words);
+    const mf_value *trial = mf_field(constant, "trial");
+    const mf_status status = mf_is_null(trial) ? take_words(ctx, command, words)
+                                               : trial_set_up(ctx, command, words, trial);
     if (status == MF_OK && command->shell != NULL) {
         command->program = strdup(command->shell);
-    } else if (status == MF_OK && !template_has_placeholder_first(command->template)) {
+    } else if (status == MF_OK && !has_placeholder_first(command)) {
         command->program = find_program(mf_str(mf_item(words, 0)));
     }
     return status;
@@ -125,6 +133,7 @@ void command_tear_down(void *state)
         return;
     }
     template_destroy(command->template);
+    trial_tear_down(command);
     words_free(&command->arguments);
     words_free(&command->variables);
     free(command->environment);

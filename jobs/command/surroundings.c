@@ -64,7 +64,11 @@ static bool wrap_in_shell(mf_context *ctx, struct command *command)
 
 char **command_arguments(mf_context *ctx, struct command *command, const mf_value *input)
 {
-    if (command->template == NULL) {
+    if (trial_is_of(command)) {
+        if (!trial_fill(ctx, command, input)) {
+            return NULL;
+        }
+    } else if (command->template == NULL) {
         put_shell(command, input);
     } else if (!fill(ctx, command, input) ||
                (command->shell != NULL && !wrap_in_shell(ctx, command))) {
@@ -83,33 +87,41 @@ char **command_arguments(mf_context *ctx, struct command *command, const mf_valu
 /* ---- Environment ------------------------------------------------------------------------------
  */
 
-/* MF_name=text. What no variable can hold is left out. */
-static bool add_variable(mf_context *ctx, struct command *command, const char *name,
-                         const mf_value *value)
+/* What no variable can hold is left out. */
+void command_add_variable(mf_context *ctx, struct command *command, const char *name,
+                          const char *text, size_t size)
 {
-    size_t size = mf_size(value);
-    const bool is_text = mf_kind_of(value) == MF_STR || mf_kind_of(value) == MF_BYTES;
-    const char *text = is_text ? mf_str(value) : mf_text(ctx, value, &size);
-    if (text == NULL) {
-        return false;
-    }
     if (size > VARIABLE_SIZE_MAX || memchr(text, '\0', size) != NULL) {
         mf_log(ctx,
                "the field %s is not in the environment: it is longer than 64 KiB, or has a NUL",
                name);
-        return true;
+        return;
     }
     words_add(&command->variables, PREFIX, strlen(PREFIX));
     words_add(&command->variables, name, strlen(name));
     words_add(&command->variables, "=", 1);
     words_add(&command->variables, text, size);
     words_end(&command->variables);
-    return true;
+}
+
+static bool add_variable(mf_context *ctx, struct command *command, const char *name,
+                         const mf_value *value)
+{
+    size_t size = mf_size(value);
+    const bool is_text = mf_kind_of(value) == MF_STR || mf_kind_of(value) == MF_BYTES;
+    const char *text = is_text ? mf_str(value) : mf_text(ctx, value, &size);
+    if (text != NULL) {
+        command_add_variable(ctx, command, name, text, size);
+    }
+    return text != NULL;
 }
 
 static bool add_fields(mf_context *ctx, struct command *command, const mf_value *input)
 {
     words_clear(&command->variables);
+    if (trial_is_of(command)) {
+        return trial_add_variables(ctx, command, input);
+    }
     for (size_t i = 0; mf_kind_of(input) == MF_MAP && i < mf_count(input); i++) {
         const char *name = mf_key(input, i);
         if (strchr(name, '=') == NULL && !add_variable(ctx, command, name, mf_item(input, i))) {
@@ -136,7 +148,8 @@ static void fill_environment(struct command *command, char *const *base, char *c
 {
     char **at = command->environment;
     for (; *base != NULL; base++) {
-        if (strncmp(*base, PREFIX, strlen(PREFIX)) != 0 || !is_replaced(variables, *base)) {
+        const bool may_be = trial_is_of(command) || strncmp(*base, PREFIX, strlen(PREFIX)) == 0;
+        if (!may_be || !is_replaced(variables, *base)) {
             *at++ = *base;
         }
     }

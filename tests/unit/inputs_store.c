@@ -419,8 +419,7 @@ Test(inputs_store, a_range_is_loaded_from_its_formula)
     cr_expect(eq(int, inputs_load("/nowhere", &formula, 6, digest, &loaded, &err), STATUS_INVALID));
     formula.start = 1;
     cr_expect(eq(int, inputs_load("/nowhere", &formula, 5, digest, &loaded, &err), STATUS_INVALID));
-    expect_text(err.text,
-                "the recorded range does not fit the recorded count and digest of inputs");
+    expect_text(err.text, "the recorded inputs do not fit their recorded count and digest");
     cr_expect(eq(ptr, loaded, NULL));
 }
 

@@ -316,6 +316,36 @@ Test(options, the_help_of_exec_has_those_of_map_and_its_own, .init = cr_redirect
     expect_narrow(help);
 }
 
+Test(options, the_help_of_sweep_begins_with_examples_and_has_no_inputs, .init = cr_redirect_stdout)
+{
+    options_print_help(VERB_SWEEP);
+    const char *help = read_output();
+    static const char beginning[] = "Example:\n"
+                                    "  mapfleet sweep sweep.yaml --dry-run\n";
+    cr_expect(strncmp(help, beginning, strlen(beginning)) == 0);
+    for (int id = OPTION_MIN_SUCCESS_RATIO; id <= OPTION_PROGRESS; id++) {
+        cr_expect(strstr(help, option_name((enum option_id)id)) != NULL, "no %s",
+                  option_name((enum option_id)id));
+    }
+    for (int id = OPTION_TRIALS; id <= OPTION_WANDB; id++) {
+        cr_expect(strstr(help, option_name((enum option_id)id)) != NULL, "no %s",
+                  option_name((enum option_id)id));
+    }
+    cr_expect(strstr(help, "--inputs") == NULL && strstr(help, "--range") == NULL);
+    expect_narrow(help);
+}
+
+Test(options, options_of_a_sweep_stand_before_its_command)
+{
+    struct options options =
+        parsed(VERB_SWEEP, LINE("a.yaml", "--trials", "2", "--", "train", "--retries", "3"));
+    expect_str(options.values[OPTION_TRIALS], "2");
+    cr_expect(options.values[OPTION_RETRIES] == NULL);
+    cr_assert(eq(sz, options.word_count, 4));
+    cr_assert(eq(sz, options.words_after, 3));
+    options_free(&options);
+}
+
 Test(options, options_of_exec_end_at_the_command)
 {
     struct options options =

@@ -223,7 +223,7 @@ Test(wire_refusals, options_that_no_program_of_ours_sends_are_refused)
     start.as.start.options.criterion.kind = (enum criterion_kind)(CRITERION_MAX_FAILURES + 1);
     expect_refused(&start);
     start = messages[0];
-    start.as.start.map.formula.kind = (enum formula_kind)(FORMULA_GRID + 1);
+    start.as.start.map.formula.kind = (enum formula_kind)(FORMULA_TRIALS + 1);
     expect_refused(&start);
 }
 
