@@ -250,7 +250,8 @@ enum status file_store_tree(struct file_store_place *place, const uint8_t of[REM
 /* ---- It has come ------------------------------------------------------------------------------
  */
 
-/* Nobody shall write into what others read: not even by mistake. */
+/* Nobody shall write into what others read: not even by mistake. A part stays one that may be
+ * written to, for the next who comes if this process is killed. */
 static enum status fill_entry(struct file_store_place *place, bool is_tree, const char *entry,
                               const char *name, struct error *err)
 {
@@ -270,10 +271,10 @@ static enum status fill_entry(struct file_store_place *place, bool is_tree, cons
     if (symlink(name, link) != 0) {
         return io_error(link, err);
     }
-    if (!is_tree && chmod(from, 0400) != 0) {
-        return io_error(from, err);
+    if (rename(from, to) != 0 || (!is_tree && chmod(to, 0400) != 0)) {
+        return io_error(to, err);
     }
-    return rename(from, to) == 0 ? STATUS_OK : io_error(to, err);
+    return STATUS_OK;
 }
 
 /* It is filled elsewhere, and then appears under its name. */

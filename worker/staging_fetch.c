@@ -224,7 +224,7 @@ static enum status fetch_object(struct staging *staging, struct file_store_place
     }
     status = make_folders(path, strlen(tree), err);
     (void)snprintf(part, sizeof(part), "%s.part", place->path);
-    if (status == STATUS_OK && (chmod(part, 0400) != 0 || rename(part, path) != 0)) {
+    if (status == STATUS_OK && (rename(part, path) != 0 || chmod(path, 0400) != 0)) {
         status = error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
     }
     if (status != STATUS_OK) {

@@ -213,6 +213,110 @@ Test(file_store, a_record_that_makes_no_sense_is_none)
     cr_assert(not(has(1)));
 }
 
+/* ---- Ends at any moment ----
+ *
+ * The calls by which the store changes folders and files can be each the last one of a process. */
+
+static unsigned calls_left; /* 0: no bound */
+
+static void count_call(void)
+{
+    if (calls_left > 0 && --calls_left == 0) {
+        _exit(9);
+    }
+}
+
+#define DYING(name, parameters, arguments)                                                         \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        count_call();                                                                              \
+        return __real_##name arguments;                                                            \
+    }
+
+DYING(chmod, (const char *path, mode_t mode), (path, mode))
+DYING(ftruncate, (int file, off_t size), (file, size))
+DYING(mkdir, (const char *path, mode_t mode), (path, mode))
+DYING(rename, (const char *from, const char *to), (from, to))
+DYING(symlink, (const char *to, const char *path), (to, path))
+DYING(unlink, (const char *path), (path))
+
+/* NOLINTBEGIN(readability-identifier-naming): the linker's names. */
+ssize_t __real_pwrite(int file, const void *data, size_t size, off_t at);
+ssize_t __wrap_pwrite(int file, const void *data, size_t size, off_t at);
+ssize_t __wrap_pwrite(int file, const void *data, size_t size, off_t at)
+{
+    count_call();
+    return __real_pwrite(file, data, size, at);
+}
+/* NOLINTEND(readability-identifier-naming) */
+
+#define CONTENT "one content of two halves"
+
+/* As a fetch does it: what of the content is there already is not asked for again. */
+static void fetch_content(void)
+{
+    struct file_store_place place;
+    struct remote_about about;
+    char path[PATH_MAX];
+    const size_t size = strlen(CONTENT);
+    uint64_t there;
+    int file;
+    int pin;
+    lock(1, &place);
+    if (file_store_pin(store, &place, &pin, path, NULL) != STATUS_OK) {
+        OK(file_store_part(&place, &file, &about, &there, NULL));
+        if (there == 0) {
+            OK(file_store_reserve(store, size, NULL));
+            about = (struct remote_about){.size = (int64_t)size, .etag = "\"v1\""};
+            cr_assert(eq(int, ftruncate(file, 0), 0));
+            OK(file_store_note_part(&place, &about, NULL));
+        }
+        cr_assert(eq(str, about.etag, (char *)"\"v1\""));
+        for (; there < size; there += 5) {
+            cr_assert(eq(int, (int)pwrite(file, CONTENT + there, 5, (off_t)there), 5));
+        }
+        (void)close(file);
+        OK(file_store_keep(store, &place, false, "a.dat", size, NULL));
+        OK(file_store_pin(store, &place, &pin, path, NULL));
+    }
+    struct buffer bytes = {0};
+    OK(file_read(path, &bytes, NULL));
+    cr_assert(eq(sz, bytes.size, size));
+    cr_assert(eq(int, memcmp(bytes.data, CONTENT, size), 0));
+    buffer_free(&bytes);
+    file_store_unpin(pin);
+    file_store_unlock(&place);
+}
+
+/* Root may write to everything, which would hide what others trip over. */
+Test(file_store, who_dies_at_any_step_leaves_what_the_next_one_can_go_on_with, .timeout = 60)
+{
+    unsigned deaths = 0;
+    int status = -1;
+    cr_assert(eq(int, geteuid() == 0 ? chown(folder, 65534, 65534) : 0, 0));
+    cr_assert(eq(int, geteuid() == 0 ? seteuid(65534) : 0, 0));
+    for (unsigned step = 1; status != 0; step++) {
+        (void)snprintf(dir, sizeof(dir), "%s/store-%u", folder, step);
+        const pid_t child = fork();
+        if (child == 0) {
+            calls_left = step;
+            OK(file_store_open(dir, 1000, &store, NULL));
+            fetch_content();
+            _exit(0);
+        }
+        cr_assert(eq(int, waitpid(child, &status, 0), child));
+        cr_assert(status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 9));
+        deaths += status != 0;
+        file_store_close(store);
+        OK(file_store_open(dir, 1000, &store, NULL));
+        fetch_content();
+    }
+    cr_expect(gt(uint, deaths, 15));
+    cr_assert(eq(int, getuid() == 0 ? seteuid(0) : 0, 0));
+}
+
 /* What a process that was killed held is free, and what it had half made is not seen. */
 Test(file_store, who_is_killed_holds_nothing)
 {
