@@ -35,12 +35,31 @@ static enum status ending_path(const struct file_store_place *place, const char 
 /* ---- Records ----------------------------------------------------------------------------------
  */
 
+static const struct {
+    const char *name;
+    size_t size;
+} hashes[] = {{"", 0}, {"md5", 16}, {"sha1", 20}, {"sha256", 32}};
+
+static size_t find_hash(const char *name)
+{
+    for (size_t i = 1; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
+        if (name != NULL && strcmp(hashes[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* The hash too: who goes on with a part has to check the whole. */
 static void pack_about(struct pack *out, const struct remote_about *about)
 {
-    pack_array(out, 3);
+    const size_t hash = find_hash(about->hash_name);
+    pack_array(out, 5);
     pack_int(out, about->size);
     pack_text(out, about->etag);
     pack_text(out, about->modified);
+    pack_text(out, hashes[hash].name);
+    pack_bytes(out, about->hash, hashes[hash].size);
 }
 
 static void unpack_text(struct unpack *in, char *text_out, size_t text_size)
@@ -57,11 +76,20 @@ static void unpack_text(struct unpack *in, char *text_out, size_t text_size)
 
 static void unpack_about(struct unpack *in, struct remote_about *about_out)
 {
+    char name[16];
+    size_t size;
     *about_out = (struct remote_about){.size = -1};
-    unpack_array_of(in, 3);
+    unpack_array_of(in, 5);
     about_out->size = unpack_int(in);
     unpack_text(in, about_out->etag, sizeof(about_out->etag));
     unpack_text(in, about_out->modified, sizeof(about_out->modified));
+    unpack_text(in, name, sizeof(name));
+    const uint8_t *hash = unpack_bin(in, &size);
+    const size_t found = find_hash(name);
+    if (found > 0 && size == hashes[found].size) {
+        about_out->hash_name = hashes[found].name;
+        memcpy(about_out->hash, hash, size);
+    }
 }
 
 static enum status encode_record(const struct file_store_record *record, struct buffer *out)

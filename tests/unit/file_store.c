@@ -160,7 +160,7 @@ Test(file_store, a_part_is_of_the_content_that_was_noted)
     lock(1, &place);
     OK(file_store_part(&place, &file, &about, &size, NULL));
     cr_assert(eq(u64, size, 0));
-    about = (struct remote_about){.size = 10, .etag = "\"v1\""};
+    about = (struct remote_about){.size = 10, .etag = "\"v1\"", .hash_name = "sha1", .hash = {7}};
     OK(file_store_note_part(&place, &about, NULL));
     cr_assert(eq(int, (int)write(file, "12345", 5), 5));
     (void)close(file);
@@ -169,6 +169,9 @@ Test(file_store, a_part_is_of_the_content_that_was_noted)
     OK(file_store_part(&place, &file, &about, &size, NULL));
     cr_assert(eq(u64, size, 5));
     cr_assert(eq(str, about.etag, (char *)"\"v1\""));
+    cr_assert(ne(ptr, (void *)(uintptr_t)about.hash_name, NULL), "its hash is forgotten");
+    cr_assert(eq(str, (char *)(uintptr_t)about.hash_name, (char *)"sha1"));
+    cr_assert(eq(u8, about.hash[0], 7));
     (void)close(file);
     file_store_unlock(&place);
 }
