@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,22 @@ static void remove_remains(const char *folder_path, const char *beginning, time_
     }
 }
 
+/* Of the files below a folder that is coming: its process may add to it meanwhile. */
+static uint64_t tree_size(char *path)
+{
+    uint64_t size = 0;
+    char *const paths[] = {path, NULL};
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *found = walk != NULL ? fts_read(walk) : NULL; found != NULL;
+         found = fts_read(walk)) {
+        size += found->fts_info == FTS_F ? (uint64_t)found->fts_statp->st_size : 0;
+    }
+    if (walk != NULL) {
+        (void)fts_close(walk);
+    }
+    return size;
+}
+
 /* "KEY.part" and "KEY.tree", of a place at which nobody is. Gives the bytes of those that stay. */
 static uint64_t mind_coming(const char *urls, const char *name)
 {
@@ -112,7 +129,9 @@ static uint64_t mind_coming(const char *urls, const char *name)
         (void)close(lock);
         return 0;
     }
-    return S_ISREG(about.st_mode) ? (uint64_t)about.st_size : 0;
+    return S_ISREG(about.st_mode)   ? (uint64_t)about.st_size
+           : S_ISDIR(about.st_mode) ? tree_size(path)
+                                    : 0;
 }
 
 static uint64_t mind_all_coming(const char *urls)

@@ -194,6 +194,31 @@ Test(file_store, a_tree_of_another_state_is_emptied)
     file_store_unlock(&place);
 }
 
+/* Also where all is counted anew, since there is no room. */
+Test(file_store, a_tree_that_is_coming_counts)
+{
+    struct file_store_place place;
+    const uint8_t of[REMOTE_DIGEST_SIZE] = {1};
+    char path[PATH_MAX];
+    char below[PATH_MAX + 8];
+    char bytes[600] = "";
+    struct buffer size = {0};
+    lock(1, &place);
+    OK(file_store_reserve(store, sizeof(bytes), NULL));
+    OK(file_store_tree(&place, of, path, NULL));
+    (void)snprintf(below, sizeof(below), "%s/x", path);
+    const int file = open(below, O_WRONLY | O_CREAT, 0600);
+    cr_assert(eq(int, (int)write(file, bytes, sizeof(bytes)), (int)sizeof(bytes)));
+    (void)close(file);
+    OK(file_store_reserve(store, 500, NULL));
+    (void)snprintf(below, sizeof(below), "%s/size", dir);
+    OK(file_read(below, &size, NULL));
+    OK(buffer_append_byte(&size, '\0'));
+    cr_expect(eq(int, atoi((const char *)size.data), 1100));
+    buffer_free(&size);
+    file_store_unlock(&place);
+}
+
 Test(file_store, half_an_entry_is_none)
 {
     struct file_store_place place;
