@@ -1,6 +1,7 @@
 #include "shared/remote_client.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -151,24 +152,19 @@ void answer_take_header(struct answer *answer, bool is_s3, const char *line, siz
 /* ---- Refusals ---------------------------------------------------------------------------------
  */
 
-/* <Code>NoSuchKey</Code> */
-static void find_code(const char *body, char *code_out, size_t code_size)
+void answer_find(const char *body, const char *name, char *text_out, size_t text_size)
 {
-    const char *start = strstr(body, "<Code>");
-    const char *end = start != NULL ? strstr(start, "</Code>") : NULL;
-    code_out[0] = '\0';
-    if (end == NULL || (size_t)(end - start) >= code_size) {
-        return;
-    }
-    size_t size = 0;
-    for (const char *c = start + strlen("<Code>"); c < end; c++) {
-        if (!isalnum((unsigned char)*c)) {
-            code_out[0] = '\0';
-            return;
-        }
-        code_out[size++] = *c;
-    }
-    code_out[size] = '\0';
+    static const char safe[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+    char tag[64];
+    char end[64];
+    (void)snprintf(tag, sizeof(tag), "<%s>", name);
+    (void)snprintf(end, sizeof(end), "</%s>", name);
+    const char *start = strstr(body, tag);
+    const char *text = start != NULL ? start + strlen(tag) : "";
+    const size_t size = strspn(text, safe);
+    const bool is_whole = size < text_size && strncmp(text + size, end, strlen(end)) == 0;
+    (void)snprintf(text_out, text_size, "%.*s", is_whole ? (int)size : 0, text);
 }
 
 const char *answer_reason(const struct answer *answer, char text_out[REMOTE_REASON_SIZE])
@@ -177,7 +173,7 @@ const char *answer_reason(const struct answer *answer, char text_out[REMOTE_REAS
     char body[REMOTE_REASON_SIZE + 1];
     memcpy(body, answer->reason, answer->reason_size);
     body[answer->reason_size] = '\0';
-    find_code(body, code, sizeof(code));
+    answer_find(body, "Code", code, sizeof(code));
     const int used = snprintf(text_out, REMOTE_REASON_SIZE, "HTTP %ld%s%s%s", answer->code,
                               code[0] != '\0' ? " (" : "", code, code[0] != '\0' ? ")" : "");
     if (answer->region[0] != '\0' && (answer->code == 301 || answer->code == 307)) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shared/buffer.h"
 #include "shared/clock.h"
@@ -84,7 +85,7 @@ static enum status s3_address(const struct remote_client *client, const struct r
     char key[URL_SIZE_MAX];
     const char *endpoint = endpoint_of(client);
     const int bucket_size = (int)url->host_size;
-    const bool has_key = request->query == NULL;
+    const bool has_key = !request->is_of_bucket;
     enum status status;
     if (!url_encode_path(has_key ? url->path : "", key, sizeof(key))) {
         return STATUS_LIMIT;
@@ -117,7 +118,8 @@ struct trial {
     uint64_t stall_us;
     bool is_s3;
     struct answer *answer;
-    curl_off_t moved; /* bytes, either way, as seen last */
+    uint64_t uploaded; /* bytes that libcurl has taken */
+    curl_off_t moved;  /* bytes, either way, as seen last */
     uint64_t moved_us;
     bool is_stalled;
     enum status status; /* of what the caller did with the body */
@@ -167,15 +169,29 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
 
 static size_t on_upload(char *data, size_t one, size_t size, void *context)
 {
-    FILE *upload = context;
-    const size_t read = fread(data, one, size, upload);
-    return ferror(upload) != 0 ? CURL_READFUNC_ABORT : read;
+    struct trial *trial = context;
+    const struct piece *piece = &trial->request->upload;
+    const size_t most = (size_t)smaller(one * size, piece->size - trial->uploaded);
+    ssize_t count;
+    do {
+        count = pread(piece->file, data, most, (off_t)(piece->start + trial->uploaded));
+    } while (count < 0 && errno == EINTR);
+    if (count < 0 || (count == 0 && most > 0)) {
+        return CURL_READFUNC_ABORT;
+    }
+    trial->uploaded += (uint64_t)count;
+    return (size_t)count;
 }
 
 /* A redirect, or an answer that asks for a password, may want it again. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
-    return fseeko(context, offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+    struct trial *trial = context;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > trial->request->upload.size) {
+        return CURL_SEEKFUNC_FAIL;
+    }
+    trial->uploaded = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 /* libcurl's own bound of slowness is of a mean, and comes late after a fast beginning. */
@@ -205,17 +221,24 @@ static void set_s3(struct remote_client *client, char *signature, size_t signatu
     (void)curl_easy_setopt(curl, CURLOPT_PASSWORD, secret != NULL ? secret : "");
 }
 
-static void set_method(CURL *curl, const struct request *request)
+static void set_method(CURL *curl, struct trial *trial)
 {
+    const struct request *request = trial->request;
     if (strcmp(request->method, "HEAD") == 0) {
         (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     } else if (strcmp(request->method, "PUT") == 0) {
         (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-        (void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_size);
+        (void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload.size);
         (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
-        (void)curl_easy_setopt(curl, CURLOPT_READDATA, request->upload);
+        (void)curl_easy_setopt(curl, CURLOPT_READDATA, trial);
         (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
-        (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, request->upload);
+        (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, trial);
+    } else if (strcmp(request->method, "POST") == 0) {
+        const size_t size = request->body != NULL ? request->body->size : 0;
+        (void)curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                               size > 0 ? (const char *)request->body->data : "");
     } else if (strcmp(request->method, "GET") != 0) {
         (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     }
@@ -255,11 +278,20 @@ static void set_options(struct remote_client *client, struct trial *trial)
     }
 }
 
-static bool add_header(struct curl_slist **headers, const char *text)
+enum status client_add_header(struct curl_slist **headers, const char *text, struct error *err)
 {
     struct curl_slist *longer = curl_slist_append(*headers, text);
-    *headers = longer != NULL ? longer : *headers;
-    return longer != NULL;
+    if (longer == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a request");
+    }
+    *headers = longer;
+    return STATUS_OK;
+}
+
+bool client_is_s3(const char *url)
+{
+    struct url parts;
+    return url_parse(url, &parts, NULL) == STATUS_OK && parts.scheme == URL_S3;
 }
 
 /* 7.88 adds neither of these itself, and signs what stands here. */
@@ -268,14 +300,15 @@ static enum status add_s3_headers(const struct remote_client *client, struct cur
 {
     const char *token = remote_setting(&client->settings, "AWS_SESSION_TOKEN");
     struct buffer line = {0};
-    bool is_added = add_header(headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
-    if (is_added && token != NULL) {
-        is_added = buffer_printf(&line, "x-amz-security-token: %s", token) == STATUS_OK &&
-                   buffer_append_byte(&line, '\0') == STATUS_OK &&
-                   add_header(headers, (const char *)line.data);
+    enum status status = client_add_header(headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD", err);
+    if (status == STATUS_OK && token != NULL) {
+        status = buffer_printf(&line, "x-amz-security-token: %s", token);
+        status = status == STATUS_OK ? buffer_append_byte(&line, '\0') : status;
+        status = status == STATUS_OK ? client_add_header(headers, (const char *)line.data, err)
+                                     : error_set(err, status, "no memory for a request");
     }
     buffer_free(&line);
-    return is_added ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for a request");
+    return status;
 }
 
 /* Has it a part "." or ".."? libcurl would resolve it, to the key of something else; from 8 on it
@@ -301,7 +334,7 @@ static enum status perform_once(struct remote_client *client, const char *addres
     struct curl_slist *headers = NULL;
     enum status status = STATUS_OK;
     set_options(client, trial);
-    set_method(client->curl, request);
+    set_method(client->curl, trial);
     (void)curl_easy_setopt(client->curl, CURLOPT_URL, address);
     if (trial->is_s3) {
         if (has_dots(address)) {
@@ -316,6 +349,7 @@ static enum status perform_once(struct remote_client *client, const char *addres
     if (status == STATUS_OK) {
         (void)curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
         answer_begin(trial->answer, 0);
+        trial->uploaded = 0;
         trial->moved = 0;
         trial->moved_us = clock_us();
         trial->is_stalled = false;

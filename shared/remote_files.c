@@ -9,24 +9,6 @@
 
 #include "shared/url.h"
 
-#define S3_PUT_SIZE_MAX ((uint64_t)5 << 30)
-
-static enum status add_header(struct curl_slist **headers, const char *text, struct error *err)
-{
-    struct curl_slist *longer = curl_slist_append(*headers, text);
-    if (longer == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for a request");
-    }
-    *headers = longer;
-    return STATUS_OK;
-}
-
-static bool is_s3(const char *url)
-{
-    struct url parts;
-    return url_parse(url, &parts, NULL) == STATUS_OK && parts.scheme == URL_S3;
-}
-
 /* ---- HEAD -------------------------------------------------------------------------------------
  */
 
@@ -66,12 +48,12 @@ static enum status add_range(const struct fetch *fetch, struct curl_slist **head
 {
     char line[REMOTE_ETAG_SIZE + 32];
     (void)snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-", fetch->get->offset);
-    const enum status status = add_header(headers, line, err);
+    const enum status status = client_add_header(headers, line, err);
     if (status != STATUS_OK) {
         return status;
     }
     (void)snprintf(line, sizeof(line), "If-Range: %s", range_validator(&fetch->get->about));
-    return add_header(headers, line, err);
+    return client_add_header(headers, line, err);
 }
 
 static enum status add_condition(const struct remote_about *about, struct curl_slist **headers,
@@ -83,7 +65,7 @@ static enum status add_condition(const struct remote_about *about, struct curl_s
     } else {
         (void)snprintf(line, sizeof(line), "If-Modified-Since: %s", about->modified);
     }
-    return add_header(headers, line, err);
+    return client_add_header(headers, line, err);
 }
 
 static enum status prepare_get(void *context, struct curl_slist **headers, struct error *err)
@@ -93,7 +75,7 @@ static enum status prepare_get(void *context, struct curl_slist **headers, struc
     enum status status = STATUS_OK;
     fetch->is_begun = false;
     if (fetch->is_s3) {
-        status = add_header(headers, "x-amz-checksum-mode: ENABLED", err);
+        status = client_add_header(headers, "x-amz-checksum-mode: ENABLED", err);
     }
     if (status == STATUS_OK && get->offset > 0 && range_validator(&get->about) != NULL) {
         return add_range(fetch, headers, err);
@@ -199,7 +181,8 @@ static enum status check_hash(struct fetch *fetch, struct error *err)
     if (about->hash_name == NULL) {
         return STATUS_OK;
     }
-    const enum status status = hash_file(about->hash_name, fetch->get->file, hash, err);
+    const enum status status = hash_file(
+        about->hash_name, (struct piece){.file = fetch->get->file, .size = fetch->at}, hash, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -245,7 +228,7 @@ static enum status check_get(void *context, const struct answer *answer, struct 
 
 enum status client_get(struct remote_client *client, struct remote_get *get, struct error *err)
 {
-    struct fetch fetch = {.get = get, .is_s3 = is_s3(get->url)};
+    struct fetch fetch = {.get = get, .is_s3 = client_is_s3(get->url)};
     struct answer answer = {0};
     const struct request request = {.url = get->url,
                                     .method = "GET",
@@ -255,68 +238,5 @@ enum status client_get(struct remote_client *client, struct remote_get *get, str
                                     .check = check_get,
                                     .context = &fetch};
     get->is_unchanged = false;
-    return client_perform(client, &request, &answer, err);
-}
-
-/* ---- PUT and DELETE ---------------------------------------------------------------------------
- */
-
-/* A server of s3 checks it; others may ignore it. */
-static enum status add_md5(void *context, struct curl_slist **headers, struct error *err)
-{
-    FILE *upload = context;
-    uint8_t hash[REMOTE_HASH_SIZE_MAX];
-    char base64[32];
-    char line[64];
-    enum status status = hash_file("md5", fileno(upload), hash, err);
-    if (status == STATUS_OK) {
-        rewind(upload);
-        hash_to_base64(hash, 16, base64);
-        (void)snprintf(line, sizeof(line), "Content-MD5: %s", base64);
-        status = add_header(headers, line, err);
-    }
-    return status;
-}
-
-static enum status put_file(struct remote_client *client, const char *url, FILE *upload,
-                            uint64_t size, struct error *err)
-{
-    char shown[URL_SIZE_MAX];
-    struct answer answer = {0};
-    const struct request request = {.url = url,
-                                    .method = "PUT",
-                                    .upload = upload,
-                                    .upload_size = size,
-                                    .prepare = add_md5,
-                                    .context = upload};
-    if (is_s3(url) && size > S3_PUT_SIZE_MAX) {
-        return error_set(err, STATUS_LIMIT, "%.512s: an s3 object that is put has at most 5 GiB",
-                         url_show(url, shown));
-    }
-    return client_perform(client, &request, &answer, err);
-}
-
-enum status client_put(struct remote_client *client, const char *url, const char *path,
-                       struct error *err)
-{
-    FILE *upload = fopen(path, "re");
-    if (upload == NULL) {
-        return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
-    }
-    enum status status = STATUS_IO;
-    const off_t size = fseeko(upload, 0, SEEK_END) == 0 ? ftello(upload) : -1;
-    if (size < 0) {
-        (void)error_set(err, status, "%s: %s", path, strerror(errno));
-    } else {
-        status = put_file(client, url, upload, (uint64_t)size, err);
-    }
-    (void)fclose(upload);
-    return status;
-}
-
-enum status client_remove(struct remote_client *client, const char *url, struct error *err)
-{
-    const struct request request = {.url = url, .method = "DELETE", .accepted = {404}};
-    struct answer answer = {0};
     return client_perform(client, &request, &answer, err);
 }

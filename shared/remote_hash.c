@@ -7,6 +7,8 @@
 
 #include <openssl/evp.h>
 
+#include "shared/extremes.h"
+
 #define READ_SIZE ((size_t)1 << 18)
 #define BASE64_SIZE_MAX 64
 
@@ -25,25 +27,27 @@ size_t hash_size(const char *name)
     return 0;
 }
 
-static enum status read_all(EVP_MD_CTX *context, int file, uint8_t *bytes, struct error *err)
+static enum status read_all(EVP_MD_CTX *context, struct piece piece, uint8_t *bytes,
+                            struct error *err)
 {
-    off_t at = 0;
-    for (;;) {
-        const ssize_t size = pread(file, bytes, READ_SIZE, at);
+    for (uint64_t done = 0; done < piece.size;) {
+        const size_t most = (size_t)smaller(READ_SIZE, piece.size - done);
+        const ssize_t size = pread(piece.file, bytes, most, (off_t)(piece.start + done));
         if (size < 0 && errno != EINTR) {
-            return error_set(err, STATUS_IO, "reading what was fetched: %s", strerror(errno));
+            return error_set(err, STATUS_IO, "reading a file: %s", strerror(errno));
         }
         if (size == 0) {
-            return STATUS_OK;
+            return error_set(err, STATUS_IO, "a file became shorter while it was read");
         }
         if (size > 0 && EVP_DigestUpdate(context, bytes, (size_t)size) != 1) {
             return error_set(err, STATUS_IO, "a hash cannot be made");
         }
-        at += size > 0 ? size : 0;
+        done += size > 0 ? (uint64_t)size : 0;
     }
+    return STATUS_OK;
 }
 
-enum status hash_file(const char *name, int file, uint8_t hash_out[REMOTE_HASH_SIZE_MAX],
+enum status hash_file(const char *name, struct piece piece, uint8_t hash_out[REMOTE_HASH_SIZE_MAX],
                       struct error *err)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -57,7 +61,7 @@ enum status hash_file(const char *name, int file, uint8_t hash_out[REMOTE_HASH_S
         status = error_set(err, STATUS_IO, "no %s can be made on this host", name);
     }
     if (status == STATUS_OK) {
-        status = read_all(context, file, bytes, err);
+        status = read_all(context, piece, bytes, err);
     }
     if (status == STATUS_OK &&
         (EVP_DigestFinal_ex(context, hash, &size) != 1 || size != hash_size(name))) {

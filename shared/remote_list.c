@@ -303,6 +303,7 @@ static enum status list_page(struct listing *listing, const char *url, struct bu
     }
     const struct request request = {.url = url,
                                     .query = (const char *)query->data,
+                                    .is_of_bucket = true,
                                     .method = "GET",
                                     .prepare = forget_page,
                                     .take = take_page,

@@ -8,6 +8,10 @@
 
 #define TRIES "MAPFLEET_FETCH_TRIES"
 #define STALL "MAPFLEET_FETCH_STALL"
+#define PART "MAPFLEET_PUT_PART"
+#define PART_SIZE_DEFAULT ((uint64_t)1 << 30)
+#define PART_SIZE_MIN ((uint64_t)64 << 10)
+#define PART_SIZE_MAX ((uint64_t)5 << 30)
 #define TRIES_DEFAULT 5
 #define TRIES_MAX 100
 #define STALL_US_DEFAULT 30000000
@@ -23,6 +27,7 @@ static const char *const names[] = {"AWS_ACCESS_KEY_ID",
                                     "AWS_CA_BUNDLE",
                                     "MAPFLEET_FILES_DIR",
                                     "MAPFLEET_FILES_SIZE",
+                                    PART,
                                     TRIES,
                                     STALL};
 
@@ -113,6 +118,18 @@ static enum status parse_stall(const char *text, uint64_t *stall_us_out, struct 
     return STATUS_OK;
 }
 
+static enum status parse_part(const char *text, uint64_t *size_out, struct error *err)
+{
+    *size_out = PART_SIZE_DEFAULT;
+    if (text != NULL && (quantity_parse_size(text, size_out, NULL) != STATUS_OK ||
+                         *size_out < PART_SIZE_MIN || *size_out > PART_SIZE_MAX)) {
+        *size_out = PART_SIZE_DEFAULT;
+        return error_set(err, STATUS_INVALID, PART ": \"%s\": expected a size from 64Ki to 5Gi",
+                         text);
+    }
+    return STATUS_OK;
+}
+
 static enum status check_endpoint(const struct remote_settings *settings, const char *name,
                                   struct error *err)
 {
@@ -132,6 +149,9 @@ enum status remote_settings_check(const struct remote_settings *settings, struct
     enum status status = parse_tries(remote_setting(settings, TRIES), &number, err);
     if (status == STATUS_OK) {
         status = parse_stall(remote_setting(settings, STALL), &number, err);
+    }
+    if (status == STATUS_OK) {
+        status = parse_part(remote_setting(settings, PART), &number, err);
     }
     if (status == STATUS_OK && size != NULL &&
         quantity_parse_size(size, &number, err) != STATUS_OK) {
@@ -160,4 +180,11 @@ uint64_t remote_settings_stall_us(const struct remote_settings *settings)
     uint64_t stall_us;
     (void)!parse_stall(remote_setting(settings, STALL), &stall_us, NULL);
     return stall_us;
+}
+
+uint64_t remote_settings_part_size(const struct remote_settings *settings)
+{
+    uint64_t size;
+    (void)!parse_part(remote_setting(settings, PART), &size, NULL);
+    return size;
 }

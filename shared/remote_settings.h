@@ -40,5 +40,7 @@ MUST_CHECK enum status remote_settings_check(const struct remote_settings *setti
 /* Tries of one request, and microseconds without a byte after which one is given up. */
 uint64_t remote_settings_tries(const struct remote_settings *settings);
 uint64_t remote_settings_stall_us(const struct remote_settings *settings);
+/* Bytes of a part; an s3 object that has more is put in several. */
+uint64_t remote_settings_part_size(const struct remote_settings *settings);
 
 #endif

@@ -22,7 +22,10 @@ METHOD PATH STATUS RANGE. The first part of a path says how it behaves:
   /error/CODE/...       this status
   /versions/NAME        what FOLDER/versions/NAME holds, with an ETag of its content
   /put/...              PUT, GET and DELETE of what was put, kept in FOLDER/put
-  /s3/BUCKET/KEY        s3: PUT, GET, HEAD, DELETE and listings of FOLDER/s3; signatures are checked
+  /s3/BUCKET/KEY        s3: PUT, GET, HEAD, DELETE and listings of FOLDER/s3; signatures are checked.
+                        Uploads in parts lie in FOLDER/uploads meanwhile. Of those below shaky/, of
+                        each kind of request the first is refused, or its answer lost; those below
+                        refused/ get their first part only
 """
 import base64
 import email.utils
@@ -39,11 +42,13 @@ import urllib.parse
 from xml.sax.saxutils import escape
 
 FOLDER = os.path.abspath(sys.argv[1])
-KEYS = {"test-id": "test/secret+key"}
+KEYS = {"test-id": "test/secret+key", "temporary-id": "other"}
+TOKEN = "token/of+a=session"  # of the second one
 LOCK = threading.Lock()
 RANDOM = random.Random(1)
 COUNTS = {}
 SINCE = {}
+ETAGS = {}  # of objects that came in parts
 
 
 def content(size):
@@ -205,6 +210,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             file.write(body)
         return self.reply(201)
 
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        return self.s3(self.path.lstrip("/").partition("/")[2], body)
+
     def do_DELETE(self):
         kind, _, rest = self.path.lstrip("/").partition("/")
         if kind == "s3":
@@ -252,6 +261,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         words["scope"] = scope
         if key not in KEYS:
             return "InvalidAccessKeyId"
+        if (key == "temporary-id") != ("x-amz-security-token" in words["SignedHeaders"].split(";")):
+            return "InvalidToken"
+        if key == "temporary-id" and self.headers["x-amz-security-token"] != TOKEN:
+            return "ExpiredToken"
         right = self.signature(words, KEYS[key])
         return None if hmac.compare_digest(right, words["Signature"]) else "SignatureDoesNotMatch"
 
@@ -266,6 +279,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not key and self.command == "GET":
             return self.listing(bucket, dict(urllib.parse.parse_qsl(query, True)))
         path = f"{FOLDER}/s3/{bucket}/{key}"
+        words = dict(urllib.parse.parse_qsl(query, True))
+        if "uploads" in words or "uploadId" in words:
+            return self.upload(key, path, words, body)
         if self.command == "PUT":
             md5 = self.headers.get("Content-MD5")
             if md5 and base64.b64decode(md5) != hashlib.md5(body).digest():
@@ -280,7 +296,53 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os.remove(path)
             return self.reply(204)
         body = open(path, "rb").read()
-        return self.serve(body, '"%s"' % hashlib.md5(body).hexdigest())
+        return self.serve(body, ETAGS.get(path, '"%s"' % hashlib.md5(body).hexdigest()))
+
+    def upload(self, key, path, words, body):
+        """An object that comes in parts: id (POST), parts (PUT), the end (POST) or none (DELETE)."""
+        is_first = key.startswith("shaky/") and times(self.command + self.path) == 0
+        if "uploads" in words:
+            if is_first:
+                return self.refuse(503, "SlowDown")
+            upload = "up/" + hashlib.md5(os.urandom(8)).hexdigest()
+            os.makedirs(f"{FOLDER}/uploads/{upload}")
+            return self.reply(200, f"<X><UploadId>{upload}</UploadId></X>".encode())
+        folder = f"{FOLDER}/uploads/{words['uploadId']}"
+        if not os.path.isdir(folder):
+            return self.refuse(404, "NoSuchUpload")
+        if self.command == "PUT":
+            number = int(words["partNumber"])
+            if is_first or (key.startswith("refused/") and number > 1):
+                return self.refuse(500 if is_first else 403, "Refused")
+            if base64.b64decode(self.headers["Content-MD5"]) != hashlib.md5(body).digest():
+                return self.refuse(400, "BadDigest")
+            with open(f"{folder}/{number:05}", "wb") as file:
+                file.write(body)
+            return self.reply(200, b"", [("ETag", '"%s"' % hashlib.md5(body).hexdigest())])
+        names = sorted(os.listdir(folder))
+        parts = [open(f"{folder}/{name}", "rb").read() for name in names]
+        if self.command == "POST":
+            if is_first:
+                return self.reply(200, b"<Error><Code>InternalError</Code></Error>")
+            listed = "".join(f"<Part><PartNumber>{int(name)}</PartNumber><ETag>&quot;"
+                             f"{hashlib.md5(part).hexdigest()}&quot;</ETag></Part>"
+                             for name, part in zip(names, parts))
+            if body.decode().replace('"', "&quot;") != (
+                    f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>"):
+                return self.refuse(400, "InvalidPart")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(b"".join(parts))
+            hashes = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts))
+            with LOCK:
+                ETAGS[path] = f'"{hashes.hexdigest()}-{len(parts)}"'
+        for name in names:
+            os.remove(f"{folder}/{name}")
+        os.rmdir(folder)
+        if self.command == "POST" and key.startswith("shaky/"):
+            self.note("lost")
+            return self.hang_up()
+        return self.reply(200 if self.command == "POST" else 204, b"<X/>")
 
     def listing(self, bucket, query):
         """Three to a page, so that there are several. FOLDER/hostile says how it misbehaves."""

@@ -48,9 +48,39 @@ while read -r copy; do
     original=$bucket/$(sed -n "$i"p urls | cut -d/ -f4-)
     cmp "$original" "$bucket/$(tr -d '"' <<<"$copy" | cut -d/ -f4-)" || fail "$copy differs"
 done <out
+cp out copies
+
+rule "what is larger than a part is put in parts, and nothing is left of them"
+make large.dat 200000
+mkdir served/uploads
+printf '%s\n' s3://bucket/large.dat >urls
+for prefix in parts shaky; do
+    MAPFLEET_PUT_PART=64Ki fetch 0 copy --files-to "s3://bucket/$prefix"
+    expect_status 0
+    cmp "$bucket/large.dat" "$bucket/$prefix"/000000-0-1-*.dat || fail "it differs"
+    [ "$(grep -c "PUT .*partNumber=.* 200" served/requests)" -eq 4 ] || fail "not four parts"
+    [ -z "$(find served/uploads -name 0000?)" ] || fail "parts are left"
+done
+grep -q "POST .*uploadId=.* lost" served/requests || fail "the last answer was not lost"
+cp out large
+MAPFLEET_PUT_PART=64Ki fetch 0 copy --files-to s3://bucket/refused
+expect_status 1
+expect_in err "HTTP 403 (Refused)"
+grep -q "DELETE .*uploadId=.* 204" served/requests || fail "it was not dropped"
+[ -z "$(find served/uploads -name 0000?)" ] || fail "parts are left"
+[ ! -e "$bucket/refused" ] || fail "something has appeared"
+MAPFLEET_PUT_PART=1Ki fetch 0 copy --files-to s3://bucket/parts
+expect_status 2
+expect_in err 'MAPFLEET_PUT_PART: "1Ki": expected a size from 64Ki to 5Gi'
+
+rule "what came in parts is fetched as any other"
+tr -d '"' <large >urls
+fetch 0 size
+expect_status 0
+expect_lines out 200000
 
 rule "what was put is the input of the next map"
-tr -d '"' <out >urls
+tr -d '"' <copies >urls
 fetch 0 size
 expect_status 0
 expect_lines out $'1000\n2000\n3000'
@@ -100,6 +130,17 @@ printf '%s\n' s3://bucket/missing >urls
 fetch 0 size
 expect_status 1
 expect_in err "s3://bucket/missing: HTTP 404 (NoSuchKey)"
+
+rule "keys of a session come with its token, which is never shown"
+printf '%s\n' s3://bucket/photos/a.jpg >urls
+export AWS_SESSION_TOKEN=token/of+a=session
+AWS_ACCESS_KEY_ID=temporary-id AWS_SECRET_ACCESS_KEY=other fetch 3 copy --files-to s3://bucket/copies
+expect_status 0
+AWS_SESSION_TOKEN=hush AWS_ACCESS_KEY_ID=temporary-id AWS_SECRET_ACCESS_KEY=other fetch 0 size
+expect_status 1
+expect_in err "HTTP 403 (ExpiredToken)"
+expect_not_in err hush
+unset AWS_SESSION_TOKEN
 
 rule "wrong keys are told as the server does, and never shown"
 printf '%s\n' s3://bucket/photos/a.jpg >urls

@@ -78,3 +78,22 @@ Test(remote_settings, what_makes_no_sense_is_refused)
     cr_assert_eq(remote_settings_check(&settings, &err), STATUS_INVALID);
     cr_assert_not_null(strstr(err.text, "AWS_ENDPOINT_URL: \"localhost:9000\""), "%s", err.text);
 }
+
+Test(remote_settings, a_part_of_an_upload_has_a_size_that_servers_take)
+{
+    struct error err = {""};
+    unsetenv("MAPFLEET_PUT_PART");
+    struct remote_settings settings = settings_now();
+    cr_assert_eq(remote_settings_part_size(&settings), UINT64_C(1) << 30);
+    setenv("MAPFLEET_PUT_PART", "8Mi", 1);
+    settings = settings_now();
+    cr_assert_eq(remote_settings_check(&settings, &err), STATUS_OK);
+    cr_assert_eq(remote_settings_part_size(&settings), UINT64_C(8) << 20);
+    static const char *const wrong[] = {"1k", "6Gi", "all"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        setenv("MAPFLEET_PUT_PART", wrong[i], 1);
+        settings = settings_now();
+        cr_assert_eq(remote_settings_check(&settings, &err), STATUS_INVALID);
+        cr_assert_not_null(strstr(err.text, wrong[i]));
+    }
+}
