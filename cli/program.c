@@ -13,6 +13,7 @@
 #include "cli/results.h"
 #include "cli/status.h"
 #include "cli/tasks.h"
+#include "cli/version.h"
 #include "jobs/command/command.h"
 #include "shared/job.h"
 #include "shared/log.h"
@@ -122,7 +123,7 @@ int mf_main(int argc, char **argv, mf_job_function *job)
     }
     if (strcmp(argv[1], "--version") == 0) {
         if (is_speaker) {
-            (void)printf("mapfleet %s\n", MAPFLEET_VERSION);
+            version_print();
         }
         return 0;
     }

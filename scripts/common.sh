@@ -28,6 +28,12 @@ install_missing() {
             apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+# Where apt takes Debian from.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        grep -m1 -E '/debian/?$'
+}
+
 # What Open MPI needs to start more ranks than cores on this one host.
 mpi_environment() {
     export OMPI_MCA_rmaps_base_oversubscribe=1

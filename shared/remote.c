@@ -69,6 +69,16 @@ enum status remote_create(const struct remote_settings *settings, struct remote 
     return STATUS_OK;
 }
 
+enum status remote_describe(char *text_out, size_t text_size, struct error *err)
+{
+    const struct remote_face *face = NULL;
+    const enum status status = load_face(&face, err);
+    if (face != NULL) {
+        face->describe(text_out, text_size);
+    }
+    return status;
+}
+
 void remote_destroy(struct remote *remote)
 {
     if (remote == NULL) {

@@ -45,6 +45,9 @@ MUST_CHECK enum status remote_create(const struct remote_settings *settings,
                                      struct remote **remote_out, struct error *err);
 void remote_destroy(struct remote *remote); /* NULL is allowed */
 
+/* The libraries that the module is loaded with, and their versions: "libcurl 7.88.1, ...". */
+MUST_CHECK enum status remote_describe(char *text_out, size_t text_size, struct error *err);
+
 MUST_CHECK enum status remote_head(struct remote *remote, const char *url,
                                    struct remote_about *about_out, struct error *err);
 

@@ -1,10 +1,14 @@
 #include "shared/remote_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <expat.h>
+#include <openssl/crypto.h>
 
 #include "shared/buffer.h"
 #include "shared/clock.h"
@@ -48,9 +52,19 @@ static void destroy(struct remote_client *client)
     free(client);
 }
 
+static void describe(char *text_out, size_t text_size)
+{
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    const XML_Expat_Version expat = XML_ExpatVersionInfo();
+    (void)snprintf(text_out, text_size, "libcurl %s (%s), expat %d.%d.%d, OpenSSL %s",
+                   curl->version, curl->ssl_version != NULL ? curl->ssl_version : "no TLS",
+                   expat.major, expat.minor, expat.micro, OpenSSL_version(OPENSSL_VERSION_STRING));
+}
+
 const struct remote_face *mapfleet_remote_face(void)
 {
     static const struct remote_face face = {.version = MAPFLEET_VERSION,
+                                            .describe = describe,
                                             .create = create,
                                             .destroy = destroy,
                                             .head = client_head,

@@ -11,6 +11,7 @@ struct remote_client; /* fields: remote_client.h */
 
 struct remote_face {
     const char *version; /* of mapfleet */
+    void (*describe)(char *text_out, size_t text_size);
     enum status (*create)(const struct remote_settings *settings, struct remote_client **client_out,
                           struct error *err);
     void (*destroy)(struct remote_client *client);

@@ -134,6 +134,16 @@ static const struct transport_face *face_load(struct error *err)
     return face;
 }
 
+enum status transport_describe_mpi(char *name_out, size_t name_size, struct error *err)
+{
+    const struct transport_face *face = face_load(err);
+    if (face == NULL) {
+        return STATUS_TRANSPORT;
+    }
+    face->describe(name_out, name_size);
+    return STATUS_OK;
+}
+
 /* An mpirun of another MPI, or of another version: MPI sees one rank in each of many processes. */
 static enum status check_size(const struct transport *transport, struct error *err)
 {

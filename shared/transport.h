@@ -62,6 +62,8 @@ struct neighbour_shares transport_shares(const struct transport *transport);
 pid_t transport_process(const struct transport *transport, uint32_t rank);
 /* Was the job started so that it goes on when ranks are lost? */
 bool transport_outlives_losses(void);
+/* Name and version of the MPI that ranks would run with, which is loaded for it, not opened. */
+MUST_CHECK enum status transport_describe_mpi(char *name_out, size_t name_size, struct error *err);
 /* Name and version of what carries the messages: "loopback", "Open MPI v4.1.4 ...". */
 const char *transport_name(const struct transport *transport);
 

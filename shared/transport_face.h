@@ -10,6 +10,7 @@
 #define SHARED_TRANSPORT_FACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/buffer.h"
@@ -36,6 +37,8 @@ struct transport_place {
 struct transport_face {
     const char *version;   /* of mapfleet */
     const char *built_for; /* the MPI that it was built with */
+    /* The MPI that is loaded, by its own name; it need not be open. */
+    void (*describe)(char *name_out, size_t name_size);
 
     enum status (*open)(struct transport_mpi **mpi_out, struct transport_place *place_out,
                         struct error *err);

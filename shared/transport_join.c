@@ -23,7 +23,7 @@
 
 /* "Open MPI v4.1.4, package: ..." is cut at the comma, a table of MPICH at its first line; runs of
  * blanks become one. */
-static void read_name(char *name_out, size_t name_size)
+void transport_read_name(char *name_out, size_t name_size)
 {
     char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     int length = 0;
@@ -91,7 +91,7 @@ static enum status read_processes(MPI_Comm local, struct transport_place *place,
 static enum status read_place(MPI_Comm comm, cpu_set_t own_set, struct transport_place *place,
                               struct error *err)
 {
-    read_name(place->name, sizeof(place->name));
+    transport_read_name(place->name, sizeof(place->name));
     enum status status = read_place_of(comm, &place->rank, &place->size, err);
     if (status != STATUS_OK) {
         return status;

@@ -9,12 +9,16 @@
 #define SHARED_TRANSPORT_JOIN_H
 
 #include <mpi.h>
+#include <stddef.h>
 
 #include "shared/error.h"
 #include "shared/transport_face.h"
 
 /* In which messages are to be through, and MPI is to end. */
 #define TRANSPORT_END_SECONDS_MAX 10
+
+/* Name and version of the MPI that is loaded, also before it is started. */
+void transport_read_name(char *name_out, size_t name_size);
 
 /* Start MPI. Every rank does so at the same time. The communicator is ours alone, and its calls
  * return their errors. */

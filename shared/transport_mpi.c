@@ -599,6 +599,7 @@ const struct transport_face *transport_mpi_face(void)
     static const struct transport_face face = {
         .version = MAPFLEET_VERSION,
         .built_for = BUILT_FOR,
+        .describe = transport_read_name,
         .open = mpi_open,
         .close = mpi_close,
         .abort = mpi_abort,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What users link: the installed package, by pkg-config and by CMake, for a job and for a program of
-# one's own with every verb built in.
+# What users link: the installed package, by pkg-config and by CMake, from C and from C++, for a job and
+# for a program of one's own with every verb built in.
 source "$(dirname "$0")/support.sh"
 
 rule "the package installs"
@@ -9,9 +9,34 @@ mapfleet=$PWD/prefix/bin/mapfleet
 PKG_CONFIG_PATH=$(dirname "$(find "$PWD/prefix" -name mapfleet.pc)")
 export PKG_CONFIG_PATH
 flags=$(pkg-config --cflags --libs mapfleet) || fail "pkg-config does not know mapfleet"
+sanitizers=
 if grep -q 'MF_SANITIZE:STRING=.*address' "$MAPFLEET_BUILD_DIR/CMakeCache.txt"; then
-    flags="$flags -fsanitize=address,undefined"
+    sanitizers=-fsanitize=address,undefined
 fi
+flags="$flags $sanitizers"
+
+rule "program, library, modules, jobs, header, documents, man pages and completion are installed"
+libraries=${PKG_CONFIG_PATH#"$PWD/prefix/"}
+libraries=${libraries%/pkgconfig}
+for file in bin/mapfleet include/mapfleet.h \
+    "$libraries"/{libmapfleet.so,mapfleet/{transport_mpi,remote_curl,jobs/basics,jobs/search}.so} \
+    "$libraries"/mapfleet/python/{optuna_sampler.py,wandb/__init__.py} \
+    share/doc/mapfleet/{README.md,CHANGELOG.md,LICENSE,hostfile.example,docs/{exec.md,slurm/plain.sbatch}} \
+    share/man/man1/mapfleet{,-map,-exec,-results}.1 share/bash-completion/completions/mapfleet \
+    share/zsh/site-functions/_mapfleet; do
+    [ -s "prefix/$file" ] || fail "no $file"
+done
+! find prefix -name '*test*' -o -name 'mapfleet_pages' -o -name __pycache__ | grep . ||
+    fail "what is for the build alone is installed"
+
+rule "the version is one, and the program says what it runs with"
+run 0 --version
+expect_status 0
+[ "$(head -1 out)" = "mapfleet $(pkg-config --modversion mapfleet)" ] || fail "two versions"
+for name in "lz4 [0-9]" "msgpack-c [0-9]" "hwloc [0-9]" "LMDB [0-9]" "libcurl [0-9]" \
+    "$(mpirun --version | sed -n '1s/.*(\(.*\)) \(.*\)/\1 v\2/p')"; do
+    grep -q "$name" out || fail "no $name"
+done
 
 rule "the installed program finds the installed jobs by name"
 run 0 map basics:square --range 0:3 --print
@@ -219,18 +244,22 @@ run 0 map :wander --range 0:200 --slots 1 --print
 expect_status 0
 expect_lines out "$(yes "\"$PWD\"" | head -200)"
 
-rule "find_package finds the installed package, from C and from C++"
+rule "find_package finds the installed package, from C and from C++, for jobs and programs"
 mkdir consumer
 cat >consumer/CMakeLists.txt <<'CMAKE'
 cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES C CXX)
-find_package(mapfleet REQUIRED)
+find_package(mapfleet 0.1 REQUIRED)
+message(STATUS "mapfleet ${mapfleet_VERSION}")
 add_library(job MODULE ../job.c)
 target_link_libraries(job PRIVATE mapfleet::mapfleet)
-set_target_properties(job PROPERTIES PREFIX "")
 add_library(job_cxx MODULE job.cpp)
 target_link_libraries(job_cxx PRIVATE mapfleet::mapfleet)
-set_target_properties(job_cxx PROPERTIES PREFIX "")
+set_target_properties(job job_cxx PROPERTIES PREFIX "")
+add_executable(program ../program.c ../job.c)
+target_link_libraries(program PRIVATE mapfleet::mapfleet)
+add_executable(program_cxx program.cpp job.cpp)
+target_link_libraries(program_cxx PRIVATE mapfleet::mapfleet)
 CMAKE
 cat >consumer/job.cpp <<'CXX'
 #include <mapfleet.h>
@@ -251,10 +280,44 @@ extern "C" void mf_job(mf_registry *job)
     mf_register_task(job, &task);
 }
 CXX
+cat >consumer/program.cpp <<'CXX'
+#include <mapfleet.h>
+
+int main(int argc, char **argv)
+{
+    return mf_main(argc, argv, mf_job);
+}
+CXX
 mapfleet=$PWD/prefix/bin/mapfleet
 cmake -G Ninja -S consumer -B consumer/build -DCMAKE_PREFIX_PATH="$PWD/prefix" >out 2>err &&
     cmake --build consumer/build >>out 2>>err || fail "the consumer does not build"
+expect_in out "mapfleet $(pkg-config --modversion mapfleet)"
+run 0 map ./consumer/build/job.so:twice --range 0:3 --print
+expect_lines out $'0\n2\n4'
 run 2 map ./consumer/build/job_cxx.so:half --range 0:3 --print
 expect_status 0
+expect_lines out $'0.0\n0.5\n1.0'
+mapfleet=$PWD/consumer/build/program
+run 0 map :twice --range 0:3 --print
+expect_lines out $'0\n2\n4'
+mapfleet=$PWD/consumer/build/program_cxx
+run 0 map :half --range 0:3 --print
+expect_lines out $'0.0\n0.5\n1.0'
+
+rule "pkg-config serves C++, and an installed tree may be moved"
+mv prefix moved
+mapfleet=$PWD/moved/bin/mapfleet
+export PKG_CONFIG_PATH=$PWD/moved/$libraries/pkgconfig
+# shellcheck disable=SC2046,SC2086
+c++ -std=c++17 -Wall -Wextra -Werror -shared -fPIC consumer/job.cpp -o moved.so $sanitizers \
+    $(pkg-config --cflags --libs mapfleet) >out 2>err || fail "the job does not build"
+run 2 map ./moved.so:half --range 0:3 --print
+expect_status 0
+expect_lines out $'0.0\n0.5\n1.0'
+run 0 map basics:square --range 0:3 --print
+expect_lines out $'0\n1\n4'
+cmake -G Ninja -S consumer -B consumer/again -DCMAKE_PREFIX_PATH="$PWD/moved" >out 2>err &&
+    cmake --build consumer/again --target job_cxx >>out 2>>err || fail "the consumer does not build"
+run 0 map ./consumer/again/job_cxx.so:half --range 0:3 --print
 expect_lines out $'0.0\n0.5\n1.0'
 exit 0
