@@ -19,6 +19,7 @@
 #include "cli/signals.h"
 #include "cli/sweep_check.h"
 #include "cli/workflow_run.h"
+#include "master/bottom_line.h"
 #include "master/master.h"
 #include "master/run_file.h"
 #include "master/slurm_end.h"
@@ -195,11 +196,45 @@ static void free_words(char **words, size_t count)
     free(words);
 }
 
+static enum progress_form progress_form(const struct request *request)
+{
+    static const struct {
+        const char *name;
+        enum progress_form form;
+    } forms[] = {{"auto", PROGRESS_AUTO},
+                 {"bar", PROGRESS_BAR},
+                 {"plain", PROGRESS_PLAIN},
+                 {"json", PROGRESS_JSON},
+                 {"none", PROGRESS_NONE}};
+    const char *name = request->options.values[OPTION_PROGRESS];
+    for (size_t i = 0; name != NULL && i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (strcmp(name, forms[i].name) == 0) {
+            return forms[i].form;
+        }
+    }
+    return PROGRESS_AUTO;
+}
+
+/* A bar that was asked for by name is drawn, or refused. */
+static enum status check_progress(const struct request *request, struct error *err)
+{
+    if (progress_form(request) != PROGRESS_BAR) {
+        return STATUS_OK;
+    }
+    struct bottom_line *line = bottom_line_open();
+    const bool has_terminal = line != NULL;
+    bottom_line_close(line);
+    return has_terminal ? STATUS_OK
+                        : error_set(err, STATUS_INVALID,
+                                    "--progress bar: standard error, or that of mpirun, is no "
+                                    "terminal that can move its cursor; expected auto, plain, json "
+                                    "or none");
+}
+
 /* What the master takes over is no longer the request's. */
 static int run_request(const struct ranks *ranks, struct request *request, bool *is_clean_out)
 {
     const char *isolation = request->options.values[OPTION_ISOLATION];
-    const char *progress = request->options.values[OPTION_PROGRESS];
     struct buffer key_base = {0};
     struct cache_options cache;
     struct run_sweep sweep = {.path = NULL};
@@ -227,7 +262,7 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         .start_us = request->start_us,
         .minimum = request->minimum,
         .rank_0_works = transport_local_size(ranks->transport) == 1,
-        .is_progress_plain = progress == NULL || strcmp(progress, "none") != 0,
+        .progress = progress_form(request),
         .lock = request->lock,
         .replay = request->recorded != NULL ? &request->replay : NULL,
         .failures = request->failures,
@@ -298,10 +333,12 @@ static enum status check(const struct words *words, struct request *request, str
     request->start_us = words->start_us;
     request->argc = words->argc;
     request->argv = words->argv;
-    return words->verb == VERB_RESUME  ? resume_check(request, err)
-           : words->verb == VERB_RUN   ? run_check(request, err)
-           : words->verb == VERB_SWEEP ? sweep_check(request, err)
-                                       : request_check(request, err);
+    const enum status status = check_progress(request, err);
+    return status != STATUS_OK          ? status
+           : words->verb == VERB_RESUME ? resume_check(request, err)
+           : words->verb == VERB_RUN    ? run_check(request, err)
+           : words->verb == VERB_SWEEP  ? sweep_check(request, err)
+                                        : request_check(request, err);
 }
 
 /* A run that is there already can still be resumed, once its disk lets it. */

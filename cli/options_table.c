@@ -435,14 +435,17 @@ const struct option options_table[OPTION_COUNT] = {
                            .verbs = BIT(VERB_EXEC) | BIT(VERB_SWEEP) | BIT(VERB_RESUME),
                            .help = "print what commands print in the order of the inputs, as "
                                    "--print=ordered"},
-    [OPTION_PROGRESS] = {.name = "--progress",
-                         .value = VALUE_REQUIRED,
-                         .group = GROUP_RUN,
-                         .verbs = RUNS,
-                         .argument = "FORM",
-                         .choices = "plain|none",
-                         .is_forgotten = true,
-                         .help = "plain: lines on standard error now and then (default); none"},
+    [OPTION_PROGRESS] =
+        {.name = "--progress",
+         .value = VALUE_REQUIRED,
+         .group = GROUP_RUN,
+         .verbs = RUNS,
+         .argument = "FORM",
+         .choices = "auto|bar|plain|json|none",
+         .is_forgotten = true,
+         .help = "on standard error: bar, a line at the bottom of the terminal;\nplain, lines "
+                 "now and then; json, an object every second;\nnone; auto (default): "
+                 "bar where there is a terminal, else plain"},
     [OPTION_FAILED] = {.name = "--failed",
                        .group = GROUP_RUN,
                        .verbs = BIT(VERB_RESUME),

@@ -10,7 +10,6 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
-#define PROGRESS_EVERY_US 10000000
 /* How long the end waits for outputs that are being shared. */
 #define SETTLE_US_MAX 1000000
 /* However little happens, the loop looks so often whether the run is still its own. */
@@ -101,6 +100,7 @@ void master_destroy(struct master *master)
     if (master == NULL) {
         return;
     }
+    progress_destroy(master->progress);
     master_maps_destroy(master);
     log_sync_destroy(master->sync);
     run_log_close(master->log);
@@ -353,26 +353,6 @@ static enum status act(struct master *master, struct master_map *map,
     return STATUS_OK;
 }
 
-static uint64_t map_sizes(const struct master *master)
-{
-    uint64_t sum = master->past_size;
-    for (size_t i = 0; i < master->map_count; i++) {
-        sum += inputs_count(master->maps[i]->inputs);
-    }
-    return sum;
-}
-
-static void print_progress(struct master *master, uint64_t now_us)
-{
-    if (!master->options.is_progress_plain || now_us < master->progress_us) {
-        return;
-    }
-    const struct ledger_counts recorded = master_recorded(master);
-    summary_print_progress(&recorded, map_sizes(master), master->done_before,
-                           now_us - master->started_us);
-    master->progress_us = now_us + PROGRESS_EVERY_US;
-}
-
 static enum status act_for(struct master *master, struct master_map *map, uint64_t now_us,
                            bool *did_something, struct error *err)
 {
@@ -421,7 +401,7 @@ static enum status run_turn(struct master *master, uint64_t now_us, bool *did_so
         master_maps_turn(master, now_us, did_something);
     }
     if (master->state == MASTER_RUNNING) {
-        print_progress(master, now_us);
+        master_show_progress(master, now_us);
     }
     return status;
 }
@@ -491,9 +471,7 @@ static uint64_t deadline_of_state_us(const struct master *master)
         master->hold_us > master->turn_us ? master->hold_us : deadline_of_maps_us(master);
     deadline_us = look_us < deadline_us ? look_us : deadline_us;
     deadline_us = time_us < deadline_us ? time_us : deadline_us;
-    return master->options.is_progress_plain && master->progress_us < deadline_us
-               ? master->progress_us
-               : deadline_us;
+    return smaller(deadline_us, progress_due_us(master->progress));
 }
 
 uint64_t master_deadline_us(const struct master *master)

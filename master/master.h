@@ -28,6 +28,7 @@
 #include "master/library.h"
 #include "master/log_sync.h"
 #include "master/printer.h"
+#include "master/progress.h"
 #include "master/replay.h"
 #include "master/run_file.h"
 #include "master/run_lock.h"
@@ -55,7 +56,7 @@ struct master_options {
     uint64_t start_us;           /* when the session began, by the clock of now_us */
     uint64_t minimum;            /* successes that the map needs */
     bool rank_0_works;           /* beside being the master */
-    bool is_progress_plain;      /* lines on standard error while it runs */
+    enum progress_form progress; /* on standard error, while it runs */
     struct run_lock *lock;       /* of a run directory that is there already; moved to the master */
     struct replay *replay;       /* of a run that goes on; what it holds is moved to the master */
     struct failures *failures;   /* what has failed in earlier sessions; moved to the master */

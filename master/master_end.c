@@ -12,6 +12,7 @@
 
 enum status master_end(struct master *master, int exit_status, uint64_t now_us, struct error *err)
 {
+    master_end_progress(master, now_us);
     const struct wire_message message = {
         .kind = WIRE_STOP, .as.stop = {.is_clean = presence_is_complete(master->presence)}};
     const uint32_t ranks = transport_size(master->options.transport);

@@ -43,7 +43,6 @@
 #define EXIT_FAILED 1
 #define EXIT_REFUSED 2
 #define EXIT_RESUMABLE 75
-#define PROGRESS_FIRST_US 2000000
 #define MAP_NUMBER 0 /* of the map that is the whole run */
 
 enum master_state {
@@ -142,8 +141,7 @@ struct master {
     uint64_t leave_us_max; /* how long the others have to leave, from ending_us on */
     uint64_t give_up_us;   /* where stopped: who has not answered by then is not waited for */
     struct deadline deadline;
-    uint64_t progress_us;      /* when the next line of progress is due */
-    uint64_t done_before;      /* instances that had ended when this session began */
+    struct progress *progress; /* NULL: none is shown */
     uint64_t wall_ms_before;   /* of earlier sessions */
     struct buffer packed;      /* inputs of the unit being sent, or of a batch */
     struct ledger_fate *fates; /* of the report being taken */
@@ -315,6 +313,12 @@ MUST_CHECK enum status master_stop_without_ranks(struct master *master, uint64_t
                                                  struct error *err);
 /* When it has something to do without any event. */
 uint64_t master_time_us(const struct master *master);
+
+/* ---- master_progress.c ---- */
+
+void master_begin_progress(struct master *master, uint64_t now_us);
+void master_show_progress(struct master *master, uint64_t now_us); /* if it is due */
+void master_end_progress(struct master *master, uint64_t now_us);
 
 /* ---- master_unit.c ---- */
 

@@ -238,7 +238,8 @@ static void say_fleet(struct master *master)
         (void)gethostname(host, sizeof(host) - 1);
         fleet_add(&master->fleet, host, 0);
     }
-    if (master->options.is_progress_plain && transport_size(master->options.transport) > 1) {
+    if (master->options.progress != PROGRESS_NONE &&
+        transport_size(master->options.transport) > 1) {
         log_info("%s", fleet_text(&master->fleet, text));
     }
 }
@@ -284,9 +285,7 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
     master->state = MASTER_RUNNING;
     master->started_us = now_us;
     master_note_recorded(master);
-    const struct ledger_counts recorded = master_recorded(master);
-    master->done_before = summary_done(&recorded);
-    master->progress_us = now_us + PROGRESS_FIRST_US;
+    master_begin_progress(master, now_us);
     return STATUS_OK;
 }
 

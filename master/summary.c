@@ -51,31 +51,6 @@ static uint64_t rate_of(uint64_t count, double seconds)
     return seconds > 0 ? (uint64_t)((double)count / seconds + 0.5) : count;
 }
 
-uint64_t summary_done(const struct ledger_counts *counts)
-{
-    return counts->succeeded + counts->cached + counts->failed + counts->timed_out;
-}
-
-void summary_print_progress(const struct ledger_counts *counts, uint64_t size, uint64_t done_before,
-                            uint64_t elapsed_us)
-{
-    struct text text = {.status = STATUS_OK};
-    const uint64_t failed = counts->failed + counts->timed_out;
-    const uint64_t done = summary_done(counts);
-    const uint64_t done_here = done > done_before ? done - done_before : 0;
-    text_put_count(&text, "mapfleet: ", done, " of ");
-    text_put_count(&text, "", size, " done");
-    text_put_count(&text, ", ", rate_of(done_here, (double)elapsed_us / 1e6), "/s");
-    if (failed > 0) {
-        text_put_count(&text, ", ", failed, " failed");
-    }
-    if (counts->waiting > 0) {
-        text_put_count(&text, ", ", counts->waiting, " waiting");
-    }
-    text_put(&text, "\n", "");
-    text_write(&text);
-}
-
 static void put_counts(struct text *text, const struct run_verdict *verdict)
 {
     const char *separator = "";

@@ -485,7 +485,7 @@ wait_for begun-10
 await recorded rated 10
 killed
 start 0 resume rated
-wait_for_line err "10 of 11 done, 0/s"
+wait_for_line err "10 of 11 done, 1 of 1 slots busy"
 touch open
 finish
 expect_status 0

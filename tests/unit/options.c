@@ -241,8 +241,8 @@ Test(options, a_value_that_is_no_choice_is_refused)
 {
     expect_refused(VERB_MAP, LINE("--policy=fast"),
                    "--policy: \"fast\" is unknown: expected stop, run-all or enough");
-    expect_refused(VERB_MAP, LINE("--progress", "bar"),
-                   "--progress: \"bar\" is unknown: expected plain or none");
+    expect_refused(VERB_MAP, LINE("--progress", "dots"),
+                   "--progress: \"dots\" is unknown: expected auto, bar, plain, json or none");
     expect_refused(VERB_MAP, LINE("--print="), "--print: \"\" is unknown: expected json or none");
     expect_refused(VERB_MAP, LINE("--policy", "run"),
                    "--policy: \"run\" is unknown: expected stop, run-all or enough");
