@@ -1,6 +1,7 @@
 /* flows.c - a job of workflows that do what a test asks of them.
  *
- * Tasks: `square` fails for good for negative integers; `sum` adds a list up; `echo` gives its
+ * Tasks: `square` fails for good for negative integers; `sum` adds a list up; `spread`
+ * makes one, `flatten` one of many; `echo` gives its
  * input; `note` adds a line to a file, so that attempts can be counted; `wait` waits for a file;
  * `flaky` fails at its first attempt.
  */
@@ -33,6 +34,32 @@ static mf_status sum(mf_context *ctx, const mf_value *input, mf_writer *output)
         total += mf_int(mf_item(input, i));
     }
     mf_put_int(output, total);
+    return MF_OK;
+}
+
+/* The integers from 0 to below the input. */
+static mf_status spread(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    mf_begin_list(output);
+    for (int64_t i = 0; i < mf_int(input); i++) {
+        mf_put_int(output, i);
+    }
+    mf_end_list(output);
+    return MF_OK;
+}
+
+static mf_status flatten(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    mf_begin_list(output);
+    for (size_t i = 0; i < mf_count(input); i++) {
+        const mf_value *list = mf_item(input, i);
+        for (size_t k = 0; k < mf_count(list); k++) {
+            mf_put_value(output, mf_item(list, k));
+        }
+    }
+    mf_end_list(output);
     return MF_OK;
 }
 
@@ -276,6 +303,18 @@ static mf_status shapes(mf_workflow *wf, const mf_value *in, mf_writer *out)
     return count != NULL && nested != NULL && empty != NULL && again != NULL ? MF_OK : MF_FAIL;
 }
 
+/* A map to lists, which are one list then, and that is mapped over: so that no list is cut, and
+ * none becomes another, on its way from a map to a call, from a call to a map, and into the output.
+ */
+static mf_status coalesced(mf_workflow *wf, const mf_value *in, mf_writer *out)
+{
+    const mf_value *lists = mf_map(wf, "spread", mf_field(in, "sizes"), NULL);
+    const mf_value *flat = lists != NULL ? mf_call_value(wf, "flatten", lists, NULL) : NULL;
+    const mf_value *squares = flat != NULL ? mf_map(wf, "square", flat, NULL) : NULL;
+    mf_put_value(out, squares);
+    return squares != NULL ? MF_OK : MF_FAIL;
+}
+
 /* ---- The job --------------------------------------------------------------------------------- */
 
 static void register_tasks(mf_registry *job)
@@ -284,6 +323,12 @@ static void register_tasks(mf_registry *job)
                      &(mf_task){.name = "square", .fn = square, .input = "int", .output = "int"});
     mf_register_task(job,
                      &(mf_task){.name = "sum", .fn = sum, .input = "list<int>", .output = "int"});
+    mf_register_task(
+        job, &(mf_task){.name = "spread", .fn = spread, .input = "int", .output = "list<int>"});
+    mf_register_task(job, &(mf_task){.name = "flatten",
+                                     .fn = flatten,
+                                     .input = "list<list<int>>",
+                                     .output = "list<int>"});
     mf_register_task(job, &(mf_task){.name = "echo", .fn = echo});
     mf_register_task(job, &(mf_task){.name = "note", .fn = note, .input = "int", .output = "int"});
     mf_register_task(job, &(mf_task){.name = "wait",
@@ -309,6 +354,10 @@ void mf_job(mf_registry *job)
         {.name = "steps", .fn = steps, .input = "{until: str}", .output = "int"},
         {.name = "cached", .fn = cached, .output = "list<int>"},
         {.name = "revived", .fn = revived, .output = "int"},
+        {.name = "coalesced",
+         .fn = coalesced,
+         .input = "{sizes: list<int>}",
+         .output = "list<int>"},
         {.name = "shapes", .fn = shapes, .input = "{n: int, lists: list<list<int>>}"}};
     register_tasks(job);
     for (size_t i = 0; i < sizeof(workflows) / sizeof(workflows[0]); i++) {

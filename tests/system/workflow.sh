@@ -56,6 +56,45 @@ expect_status 0
 expect_lines out '[333332833333500000,[3,0,3],[],"text"]'
 expect_in err "1 retry"
 
+# expect_squares FILE PER_LINE: those below 1000, a thousand times, as one list or one a line.
+expect_squares() {
+    python3 - "$1" "$2" <<'END' || fail "$1 holds other values"
+import json, sys
+values = [json.loads(line) for line in open(sys.argv[1])]
+values = values[0] if sys.argv[2] == "list" else values
+sys.exit(values != [i * i for i in range(1000)] * 1000)
+END
+}
+
+rule "a thousand lists become one, which is mapped over and given back: a million values on three ranks"
+flow 3 coalesced "sizes=[$(yes 1000 | head -1000 | paste -sd,)]" --print
+expect_status 0
+expect_squares out list
+run 0 results run
+expect_squares out list
+run 0 results run --map 2
+expect_squares out lines
+run 0 results run --map 2 --state succeeded --format msgpack
+[ "$(wc -c <out)" -gt 2000000 ] || fail "not all are there"
+
+rule "of empty lists an empty one is made, and of no lists"
+for sizes in '[0,0,0]' '[]'; do
+    flow 3 coalesced "sizes=$sizes" --print
+    expect_status 0
+    expect_lines out '[]'
+    run 0 results run
+    expect_lines out '[]'
+done
+
+rule "lists within lists stay as they are"
+flow 0 shapes n=0 'lists=[[],[0],[1,[2]]]'
+expect_status 2
+expect_in err "parameter lists: at [2][1]: expected int, found list"
+flow 3 coalesced 'sizes=[2,0,3]' --print
+expect_lines out '[0,1,0,1,4]'
+run 0 results run --map 0
+expect_lines out $'[0,1]\n[]\n[0,1,2]'
+
 for ranks in 0 3; do
     rule "a small map runs beside a large one that holds slots until it has ended ($ranks ranks)"
     rm -f open
