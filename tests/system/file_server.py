@@ -159,7 +159,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with LOCK, open(f"{FOLDER}/told", "a") as told:
                 told.write(f"{self.path} {self.headers.get('Authorization', '-')}\n")
         if kind == "error":
-            return self.reply(int(rest.split("/")[0]), b"no")
+            status = int(rest.split("/")[0])
+            return self.reply(status, b"" if status == 204 else b"no")
         if kind == "versions":
             body = open(f"{FOLDER}/versions/{rest}", "rb").read()
             return self.serve(body, '"%s"' % hashlib.sha1(body).hexdigest())
