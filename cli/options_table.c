@@ -507,8 +507,10 @@ const struct option options_table[OPTION_COUNT] = {
                        .group = GROUP_RESULTS,
                        .verbs = BIT(VERB_RESULTS),
                        .argument = "FORM",
-                       .choices = "jsonl|json|csv|msgpack",
-                       .help = "jsonl (default), json, csv or msgpack"},
+                       .choices = "jsonl|json|csv|msgpack|npy",
+                       .help = "jsonl (default), json, csv (records within records as columns "
+                               "a.b),\nmsgpack, or npy: numbers, and lists of as many each, as a "
+                               "NumPy array"},
     [OPTION_MAP] = {.name = "--map",
                     .value = VALUE_REQUIRED,
                     .group = GROUP_RESULTS,
@@ -642,13 +644,14 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                       .summary = "Print a run's outputs, in input order.",
                       .examples = "  mapfleet results mapfleet-runs/basics-square-...\n"
                                   "  mapfleet results RUN --table --state failed,timed-out\n"
+                                  "  mapfleet results RUN --format csv >outputs.csv\n"
                                   "  mapfleet results RUN --stdio 17\n",
                       .notes = "RUN is the run's folder. A hole, where an instance has no output, "
                                "prints as null.\n\n"
                                "Exit status: 0 where all that is on record was printed, however "
                                "the run stands or\nended; 1 where some could not be: a damaged "
                                "log has lost it, or it could not be\nwritten; 2 where RUN is no "
-                               "run.\n"},
+                               "run, or its outputs have no such form.\n"},
     [VERB_CACHE] = {.name = "cache",
                     .arguments = "stats|prune [OPTIONS]",
                     .summary = "Show, or make smaller, the store of memoised outputs.",

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/columns.h"
+#include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/results_stdio.h"
 #include "cli/rows.h"
@@ -51,9 +53,11 @@ struct results {
     struct instances *instances; /* NULL where neither a table nor states were asked for */
     struct row_field *fields;    /* of a row of a table or of CSV */
     size_t field_count;
+    struct columns *columns; /* of the outputs in CSV; NULL elsewhere */
+    struct npy npy;          /* what the outputs are as an array */
     struct rows rows;
     struct arena arena; /* of the row at hand */
-    struct buffer text; /* its error */
+    struct buffer text; /* its error, or its bytes of an array */
 };
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
@@ -123,7 +127,13 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
     request->run_dir = options->words[0];
     if (format != NULL && !rows_format_by_name(format, &request->format)) {
         return error_set(err, STATUS_INVALID,
-                         "--format: expected jsonl, json, csv or msgpack, found \"%s\"", format);
+                         "--format: expected jsonl, json, csv, msgpack or npy, found \"%s\"",
+                         format);
+    }
+    if (request->format == ROWS_NPY && request->is_table) {
+        return error_set(err, STATUS_INVALID,
+                         "--format npy is an array of the outputs, which --table has beside texts: "
+                         "--format csv takes both");
     }
     if (request->stdio != NULL &&
         (request->is_table || request->states != NULL || format != NULL)) {
@@ -143,30 +153,10 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
-static const char *const columns[] = {"index",           "state", "attempts", "task_failures",
-                                      "system_failures", "class", "error",    "output",
-                                      "cache",           "rank",  "seconds"};
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
-
-/* A table has its columns. Without, the columns of CSV are the fields of the output type where that
- * is a record, else one. */
-static MUST_CHECK enum status take_fields(struct results *results, struct error *err)
-{
-    const bool is_record = type_kind(results->type) == TYPE_RECORD;
-    results->field_count = results->request.is_table ? COLUMN_COUNT
-                           : is_record               ? type_field_count(results->type)
-                                                     : 1;
-    results->fields = calloc(results->field_count + 1, sizeof(*results->fields));
-    if (results->fields == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    }
-    for (size_t i = 0; i < results->field_count; i++) {
-        results->fields[i].name = results->request.is_table ? columns[i]
-                                  : is_record               ? type_field_name(results->type, i)
-                                                            : "output";
-    }
-    return STATUS_OK;
-}
+static const char *const table_columns[] = {"index",           "state", "attempts", "task_failures",
+                                            "system_failures", "class", "error",    "output",
+                                            "cache",           "rank",  "seconds"};
+enum { COLUMN_COUNT = sizeof(table_columns) / sizeof(table_columns[0]), COLUMN_OUTPUT = 7 };
 
 /* Of a run of several: the map that was asked for, or the run's own output, which is one. */
 static MUST_CHECK enum status choose_map(struct results *results, struct error *err)
@@ -224,11 +214,7 @@ static MUST_CHECK enum status open_run(struct results *results, struct error *er
     if (status != STATUS_OK) {
         return status;
     }
-    status = take_fields(results, err);
-    if (status == STATUS_OK) {
-        status =
-            outputs_open(results->run_dir, request->map, results->size, &results->outputs, err);
-    }
+    status = outputs_open(results->run_dir, request->map, results->size, &results->outputs, err);
     if (status == STATUS_OK && (request->is_table || request->states != NULL)) {
         status =
             instances_open(results->run_dir, request->map, results->size, &results->instances, err);
@@ -243,6 +229,7 @@ static void close_run(struct results *results)
     type_destroy(results->type);
     run_description_destroy(results->run);
     map_past_free(&results->maps);
+    columns_destroy(results->columns);
     free(results->fields);
     arena_free(&results->arena);
     buffer_free(&results->text);
@@ -295,7 +282,7 @@ static MUST_CHECK enum status check_log(const struct results *results, struct er
     return STATUS_OK;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Outputs -------------------------------------------------------------------------------- */
 
 static MUST_CHECK enum status get_output(struct results *results, uint64_t index,
                                          mf_value *value_out, struct error *err)
@@ -316,20 +303,89 @@ static MUST_CHECK enum status get_output(struct results *results, uint64_t index
     return typed_paths_resolve(results->type, results->run_dir, &results->arena, value_out, err);
 }
 
+/* Does its state leave it out? */
+static bool is_left_out(const struct results *results, uint64_t index)
+{
+    return results->request.states != NULL &&
+           !results->request.wanted[instances_get(results->instances, index).state];
+}
+
+/* ---- What all outputs have in common --------------------------------------------------------- */
+
+/* The first of two passes over the outputs, where their form depends on all of them. */
+static MUST_CHECK enum status see_outputs(struct results *results, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint64_t i = 0; i < results->size && status == STATUS_OK; i++) {
+        mf_value output;
+        if (is_left_out(results, i)) {
+            continue;
+        }
+        arena_reset(&results->arena);
+        status = get_output(results, i, &output, err);
+        if (status == STATUS_OK) {
+            status = results->columns != NULL ? columns_see(results->columns, &output, err)
+                                              : npy_see(&results->npy, &output, i, err);
+        }
+    }
+    return status;
+}
+
+/* The columns of a table; in CSV, those of the outputs stand where one column for them would. */
+static MUST_CHECK enum status take_fields(struct results *results, struct error *err)
+{
+    const bool is_table = results->request.is_table;
+    const size_t output_count = results->columns != NULL ? columns_count(results->columns) : 1;
+    results->field_count = (is_table ? COLUMN_COUNT - 1 : 0) + output_count;
+    results->fields = calloc(results->field_count, sizeof(*results->fields));
+    if (results->fields == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < COLUMN_COUNT && is_table; i++) {
+        results->fields[i > COLUMN_OUTPUT ? i + output_count - 1 : i].name = table_columns[i];
+    }
+    if (results->columns != NULL) {
+        columns_name(results->columns, results->fields + (is_table ? COLUMN_OUTPUT : 0));
+    }
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status survey(struct results *results, struct error *err)
+{
+    const struct request *request = &results->request;
+    enum status status = STATUS_OK;
+    if (request->format == ROWS_CSV) {
+        results->columns = columns_create(results->type, request->is_table ? "output." : "");
+    }
+    if (request->format == ROWS_NPY ||
+        (results->columns != NULL && columns_type_is_open(results->type))) {
+        status = see_outputs(results, err);
+    }
+    if (status == STATUS_OK && request->format == ROWS_NPY) {
+        status = npy_settle(&results->npy, results->type, err);
+    }
+    if (status == STATUS_OK && results->columns != NULL) {
+        columns_settle(results->columns);
+    }
+    return status == STATUS_OK ? take_fields(results, err) : status;
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
 static MUST_CHECK enum status put_output(struct results *results, const mf_value *output,
                                          struct error *err)
 {
-    if (results->request.format != ROWS_CSV) {
+    if (results->columns != NULL) {
+        columns_fill(results->columns, output, results->fields);
+        return rows_put_record(&results->rows, results->fields, results->field_count, err);
+    }
+    if (results->request.format != ROWS_NPY) {
         return rows_put_value(&results->rows, output, err);
     }
-    if (type_kind(results->type) != TYPE_RECORD) {
-        results->fields[0].value = *output;
-    }
-    for (size_t i = 0; type_kind(results->type) == TYPE_RECORD && i < results->field_count; i++) {
-        const mf_value *field = mf_field(output, results->fields[i].name);
-        results->fields[i].value = field != NULL ? *field : value_null();
-    }
-    return rows_put_record(&results->rows, results->fields, results->field_count, err);
+    buffer_clear(&results->text);
+    const enum status status = npy_put(&results->npy, output, &results->text);
+    return status == STATUS_OK ? rows_put_bytes(&results->rows, &results->text, err)
+                               : error_set(err, status, "%s", status_text(status));
 }
 
 static mf_value text_or_null(const char *text)
@@ -388,22 +444,26 @@ static MUST_CHECK enum status put_instance(struct results *results, uint64_t ind
         instance->has_rank ? value_int(instance->rank) : value_null(),
         instance->has_seconds ? value_float(seconds) : value_null(),
     };
+    const size_t behind = results->field_count - COLUMN_COUNT; /* further columns of the output */
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        results->fields[i].value = values[i];
+        results->fields[i > COLUMN_OUTPUT ? i + behind : i].value = values[i];
     }
-    return rows_put_record(&results->rows, results->fields, COLUMN_COUNT, err);
+    if (results->columns != NULL) {
+        columns_fill(results->columns, output, results->fields + COLUMN_OUTPUT);
+    }
+    return rows_put_record(&results->rows, results->fields, results->field_count, err);
 }
 
 static MUST_CHECK enum status put_row(struct results *results, uint64_t index, struct error *err)
 {
     struct instance instance = {0};
+    mf_value output;
+    if (is_left_out(results, index)) {
+        return STATUS_OK;
+    }
     if (results->instances != NULL) {
         instance = instances_get(results->instances, index);
-        if (results->request.states != NULL && !results->request.wanted[instance.state]) {
-            return STATUS_OK;
-        }
     }
-    mf_value output;
     arena_reset(&results->arena);
     const enum status status = get_output(results, index, &output, err);
     if (status != STATUS_OK) {
@@ -413,11 +473,22 @@ static MUST_CHECK enum status put_row(struct results *results, uint64_t index, s
                                      : put_output(results, &output, err);
 }
 
+static MUST_CHECK enum status put_array_header(struct results *results, struct error *err)
+{
+    buffer_clear(&results->text);
+    const enum status status = npy_put_header(&results->npy, &results->text);
+    return status == STATUS_OK ? rows_put_bytes(&results->rows, &results->text, err)
+                               : error_set(err, status, "%s", status_text(status));
+}
+
 static MUST_CHECK enum status put_rows(struct results *results, struct error *err)
 {
     struct error finish_err;
     rows_start(&results->rows, results->request.format, STDOUT_FILENO);
     enum status status = rows_put_names(&results->rows, results->fields, results->field_count, err);
+    if (status == STATUS_OK && results->request.format == ROWS_NPY) {
+        status = put_array_header(results, err);
+    }
     for (uint64_t i = 0; i < results->size && status == STATUS_OK && !results->rows.is_closed;
          i++) {
         status = put_row(results, i, err);
@@ -431,7 +502,7 @@ static MUST_CHECK enum status put_rows(struct results *results, struct error *er
 
 static int print_rows(struct results *results, struct error *err)
 {
-    if (open_run(results, err) != STATUS_OK) {
+    if (open_run(results, err) != STATUS_OK || survey(results, err) != STATUS_OK) {
         return EXIT_REFUSED;
     }
     struct error lost;

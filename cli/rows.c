@@ -207,7 +207,7 @@ static MUST_CHECK enum status put_packed_record(struct rows *rows, const struct 
 enum status rows_put_value(struct rows *rows, const mf_value *value, struct error *err)
 {
     enum status status = STATUS_OK;
-    assert(rows->format != ROWS_CSV);
+    assert(rows->format != ROWS_CSV && rows->format != ROWS_NPY);
     if (rows->format == ROWS_MSGPACK) {
         status = value_encode(value, &rows->out);
         return end_row(rows, status, err);
@@ -237,8 +237,17 @@ enum status rows_put_record(struct rows *rows, const struct row_field *fields, s
     case ROWS_MSGPACK:
         status = put_packed_record(rows, fields, count);
         break;
+    case ROWS_NPY:
+        assert(false); /* an array has no records */
+        break;
     }
     return end_row(rows, status, err);
+}
+
+enum status rows_put_bytes(struct rows *rows, const struct buffer *bytes, struct error *err)
+{
+    assert(rows->format == ROWS_NPY);
+    return end_row(rows, buffer_append(&rows->out, bytes->data, bytes->size), err);
 }
 
 enum status rows_finish(struct rows *rows, struct error *err)

@@ -1,9 +1,9 @@
-/* rows.h - values and records as rows of JSON Lines, JSON, CSV or msgpack, to a file.
+/* rows.h - values and records as rows of JSON Lines, JSON, CSV, msgpack or an array, to a file.
  *
  *     rows_start --> rows_put_names --> rows_put_value / rows_put_record ... --> rows_finish
  *
  * JSON is one array, a row a line; CSV is RFC 4180 with LF, null as an empty cell and composites as
- * JSON; msgpack is a stream.
+ * JSON; msgpack is a stream; of an array, rows are bytes that npy.h makes.
  *
  * Ownership: whoever declares the rows; rows_finish() frees, whatever came before.
  * Failure:   a reader that went away is none: `is_closed` is set, and what follows is dropped.
@@ -24,7 +24,8 @@
     X(JSONL, "jsonl")                                                                              \
     X(JSON, "json")                                                                                \
     X(CSV, "csv")                                                                                  \
-    X(MSGPACK, "msgpack")
+    X(MSGPACK, "msgpack")                                                                          \
+    X(NPY, "npy")
 
 enum rows_format {
 #define ROWS_FORMAT_ENUM(name, text) ROWS_##name,
@@ -53,10 +54,13 @@ void rows_start(struct rows *rows, enum rows_format format, int file);
 /* The header line of CSV; nothing elsewhere. */
 MUST_CHECK enum status rows_put_names(struct rows *rows, const struct row_field *fields,
                                       size_t count, struct error *err);
-/* Not for CSV, whose rows are records. */
+/* Not for CSV, whose rows are records, nor for ROWS_NPY. */
 MUST_CHECK enum status rows_put_value(struct rows *rows, const mf_value *value, struct error *err);
 MUST_CHECK enum status rows_put_record(struct rows *rows, const struct row_field *fields,
                                        size_t count, struct error *err);
+/* Bytes as they are, of ROWS_NPY. */
+MUST_CHECK enum status rows_put_bytes(struct rows *rows, const struct buffer *bytes,
+                                      struct error *err);
 MUST_CHECK enum status rows_finish(struct rows *rows, struct error *err);
 
 #endif
