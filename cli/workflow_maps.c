@@ -273,7 +273,8 @@ static size_t find_held(const struct workflow_maps *maps, uint64_t number)
 static enum status describe_counts(const struct workflow_map_held *held,
                                    const struct master_map_end *end, struct buffer *text)
 {
-    const uint64_t successes = end->counts.succeeded + end->counts.cached;
+    const uint64_t successes =
+        end->counts.succeeded + end->counts.cached + end->counts.stopped_early;
     if (end->verdict == MAP_INTERRUPTED) {
         return buffer_printf(text, "interrupted\n");
     }

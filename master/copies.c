@@ -39,6 +39,17 @@ void copies_add(struct copies *copies, uint64_t index, struct holder original, s
     index_map_put(&copies->places, index, place);
 }
 
+void copies_add_stopped(struct copies *copies, uint64_t index, struct holder loser)
+{
+    assert(copies_find(copies, index) == NULL);
+    const uint32_t place = take_place(copies);
+    copies->array[place] =
+        (struct copy){.state = COPY_ENDING, .index = index, .loser = loser, .is_stop = true};
+    copies->held++;
+    copies->stopped_count++;
+    index_map_put(&copies->places, index, place);
+}
+
 void copies_decide(struct copies *copies, struct copy *copy, struct holder loser)
 {
     assert(copy->state == COPY_RACING && copies->held > 0);
@@ -56,6 +67,7 @@ void copies_give_up(struct copies *copies, struct copy *copy)
 void copies_remove(struct copies *copies, struct copy *copy)
 {
     copies->held -= copy->state == COPY_TRIED ? 0 : 1;
+    copies->stopped_count -= copy->state == COPY_ENDING && copy->is_stop ? 1 : 0;
     copies->spare = memory_grow(copies->spare, copies->spare_count, &copies->spare_capacity,
                                 sizeof(*copies->spare));
     copies->spare[copies->spare_count++] = (uint32_t)(copy - copies->array);

@@ -11,6 +11,7 @@
 #ifndef MASTER_COPIES_H
 #define MASTER_COPIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct copy {
     struct holder original; /* RACING */
     struct holder copy;     /* RACING */
     struct holder loser;    /* ENDING: who has been told to end it, and has not answered */
+    bool is_stop;           /* ENDING: it has no winner, since it was stopped early */
 };
 
 /* All zero is empty. */
@@ -41,6 +43,7 @@ struct copies {
     uint32_t *spare; /* places in the array that are free */
     size_t spare_count;
     size_t spare_capacity;
+    uint64_t stopped_count; /* stopped early, and not answered */
     uint64_t held; /* leased instances beside those that the ledger counts: RACING and ENDING */
 };
 
@@ -51,6 +54,8 @@ struct copy *copies_find(const struct copies *copies, uint64_t index);
 void copies_add(struct copies *copies, uint64_t index, struct holder original, struct holder copy);
 /* One of the two has decided it, and the other has yet to answer. */
 void copies_decide(struct copies *copies, struct copy *copy, struct holder loser);
+/* A single attempt that is stopped early: from the start, it is the loser. */
+void copies_add_stopped(struct copies *copies, uint64_t index, struct holder loser);
 /* The copy is gone, and shall not be followed by another. */
 void copies_give_up(struct copies *copies, struct copy *copy);
 void copies_remove(struct copies *copies, struct copy *copy);

@@ -277,6 +277,15 @@ void early_stop_end(struct early_stop *early_stop, uint64_t trial_index)
     }
 }
 
+void early_stop_skip(struct early_stop *early_stop, uint64_t trial_index, uint64_t attempt,
+                     uint64_t reports)
+{
+    struct trial *trial = find_trial(early_stop, trial_index);
+    if (trial != NULL && trial->is_running && trial->attempt == attempt) {
+        trial->reports += reports;
+    }
+}
+
 /* Is this report the one that the next bracket waits for? */
 static enum status reach(struct early_stop *early_stop, struct trial *trial, double bad)
 {

@@ -58,6 +58,10 @@ MUST_CHECK enum status early_stop_begin(struct early_stop *early_stop, uint64_t 
 MUST_CHECK enum status early_stop_report(struct early_stop *early_stop, uint64_t trial,
                                          uint64_t attempt, double value,
                                          struct early_stop_decision *decision_out);
+/* Of the attempt so many reports are not told: the next one is that after them. Those at brackets
+ * are to be told. */
+void early_stop_skip(struct early_stop *early_stop, uint64_t trial, uint64_t attempt,
+                     uint64_t reports);
 /* Its attempt has ended, in whatever way: its values go on to count, later reports don't. */
 void early_stop_end(struct early_stop *early_stop, uint64_t trial);
 

@@ -14,6 +14,7 @@ void history_free(struct history *history)
 {
     index_set_free(&history->succeeded);
     index_set_free(&history->cached);
+    index_set_free(&history->stopped_early);
     index_set_free(&history->failed);
     index_set_free(&history->timed_out);
     index_set_free(&history->begun);
@@ -46,6 +47,7 @@ bool history_has_ended(const struct history *history, uint64_t index)
 {
     return index_set_contains(&history->succeeded, index) ||
            index_set_contains(&history->cached, index) ||
+           index_set_contains(&history->stopped_early, index) ||
            index_set_contains(&history->failed, index) ||
            index_set_contains(&history->timed_out, index);
 }
@@ -119,7 +121,16 @@ void history_cache(struct history *history, uint64_t start, uint64_t count)
 static bool has_succeeded(const struct history *history, uint64_t index)
 {
     return index_set_contains(&history->succeeded, index) ||
-           index_set_contains(&history->cached, index);
+           index_set_contains(&history->cached, index) ||
+           index_set_contains(&history->stopped_early, index);
+}
+
+void history_stop_early(struct history *history, uint64_t index)
+{
+    if (!has_succeeded(history, index)) {
+        index_set_put(&history->stopped_early, index, 1);
+        drop_failures(history, index, 1);
+    }
 }
 
 void history_share_failure(struct history *history, uint64_t index)

@@ -1,7 +1,7 @@
 /* history.h - what a log says of the instances of one map, as sets: what a ledger is restored from.
  *
  *     history_start --> history_begin_session, history_succeed, history_fail, history_cache,
- *     history_share_failure ... (in the log's order) --> ledger_restore()
+ *     history_share_failure, history_stop_early ... (in the log's order) --> ledger_restore()
  *
  * A success is final: whatever a log says of an instance after it is passed over. A failure that
  * names its instance's end is final until a session revives it. Everything else runs again, and
@@ -26,6 +26,7 @@
 struct history {
     struct index_set succeeded;
     struct index_set cached; /* took an output that no attempt of theirs made */
+    struct index_set stopped_early;
     struct index_set failed;
     struct index_set timed_out;
     struct index_set begun; /* an attempt of it was ended by us, since it was revived last */
@@ -48,6 +49,9 @@ void history_fail(struct history *history, const struct report_failure *failure,
 /* RECORD_CACHED: outputs, and failures for good, of none of their own attempts. */
 void history_cache(struct history *history, uint64_t start, uint64_t count);
 void history_share_failure(struct history *history, uint64_t index);
+
+/* RECORD_METRICS: it was stopped, as a success. */
+void history_stop_early(struct history *history, uint64_t index);
 
 bool history_has_ended(const struct history *history, uint64_t index);
 

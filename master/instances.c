@@ -263,6 +263,25 @@ static void apply_budgets(struct instances *instances, const struct record *star
     }
 }
 
+/* Whatever its attempt came to after that is passed over. */
+static MUST_CHECK enum status apply_stops(struct instances *instances, const struct record *record)
+{
+    for (size_t i = 0; i < record->stop_count; i++) {
+        const struct record_stop *stop = &record->stops[i];
+        if (stop->index >= instances->size) {
+            return STATUS_INVALID;
+        }
+        struct fact *fact = &instances->facts[stop->index];
+        if (!instance_state_is_success((enum instance_state)fact->state)) {
+            fact->state = INSTANCE_STOPPED_EARLY;
+            fact->attempts = saturated(stop->attempt + 1);
+            fact->rank = record->rank;
+            fact->flags = FACT_RANK | FACT_BEGUN;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Failures first: a batch then adds the time of the attempts in it, failed ones included. */
 static MUST_CHECK enum status apply_record(struct instances *instances, const struct record *record)
 {
@@ -272,6 +291,9 @@ static MUST_CHECK enum status apply_record(struct instances *instances, const st
     }
     if (record->kind == RECORD_START) {
         apply_budgets(instances, record);
+    }
+    if (record->kind == RECORD_METRICS && record->map == instances->map) {
+        return apply_stops(instances, record);
     }
     if ((record->kind != RECORD_REPORT && record->kind != RECORD_CACHED) ||
         record->map != instances->map) {

@@ -21,6 +21,7 @@ struct ledger {
     struct index_set returned; /* READY again, all below fresh */
     struct index_set succeeded;
     struct index_set cached;
+    struct index_set stopped_early;
     struct index_set failed;
     struct index_set timed_out;
     struct index_set aborted;
@@ -63,6 +64,7 @@ void ledger_destroy(struct ledger *ledger)
     index_set_free(&ledger->returned);
     index_set_free(&ledger->succeeded);
     index_set_free(&ledger->cached);
+    index_set_free(&ledger->stopped_early);
     index_set_free(&ledger->failed);
     index_set_free(&ledger->timed_out);
     index_set_free(&ledger->aborted);
@@ -83,6 +85,7 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
         .waiting = ledger->waiting,
         .succeeded = ledger->succeeded.count,
         .cached = ledger->cached.count,
+        .stopped_early = ledger->stopped_early.count,
         .failed = ledger->failed.count,
         .timed_out = ledger->timed_out.count,
         .aborted = ledger->aborted.count,
@@ -92,8 +95,8 @@ struct ledger_counts ledger_counts(const struct ledger *ledger)
 
 uint64_t ledger_ended(const struct ledger *ledger)
 {
-    return ledger->succeeded.count + ledger->cached.count + ledger->failed.count +
-           ledger->timed_out.count + ledger->aborted.count;
+    return ledger->succeeded.count + ledger->cached.count + ledger->stopped_early.count +
+           ledger->failed.count + ledger->timed_out.count + ledger->aborted.count;
 }
 
 uint64_t ledger_attempts(const struct ledger *ledger, uint64_t index)
@@ -270,6 +273,12 @@ void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count)
     index_set_add(&ledger->succeeded, start, count);
 }
 
+void ledger_stop_early(struct ledger *ledger, uint64_t index)
+{
+    leave_lease(ledger, index, 1);
+    index_set_add(&ledger->stopped_early, index, 1);
+}
+
 static enum instance_state final_state(enum failure_class class)
 {
     return class == FAILURE_TIMEOUT ? INSTANCE_TIMED_OUT : INSTANCE_FAILED;
@@ -380,6 +389,7 @@ static bool has_ended(const struct ledger *ledger, uint64_t index)
 {
     return index_set_contains(&ledger->succeeded, index) ||
            index_set_contains(&ledger->cached, index) ||
+           index_set_contains(&ledger->stopped_early, index) ||
            index_set_contains(&ledger->failed, index) ||
            index_set_contains(&ledger->timed_out, index) ||
            index_set_contains(&ledger->aborted, index);
@@ -431,6 +441,7 @@ static uint64_t end_of_known(const struct ledger *ledger)
                                                &ledger->earlier_attempts};
     uint64_t end = larger(index_set_end(&ledger->succeeded), index_set_end(&ledger->begun));
     end = larger(end, index_set_end(&ledger->cached));
+    end = larger(end, index_set_end(&ledger->stopped_early));
     end = larger(end, larger(index_set_end(&ledger->failed), index_set_end(&ledger->timed_out)));
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
         end = larger(end, (uint64_t)counters[i]->block_count * COUNTERS_BLOCK_SIZE);
@@ -443,6 +454,7 @@ void ledger_restore(struct ledger *ledger, struct history *history)
     assert(ledger->fresh == 0 && ledger_ended(ledger) == 0);
     ledger->succeeded = history->succeeded;
     ledger->cached = history->cached;
+    ledger->stopped_early = history->stopped_early;
     ledger->failed = history->failed;
     ledger->timed_out = history->timed_out;
     ledger->begun = history->begun;
@@ -462,6 +474,7 @@ void ledger_restore(struct ledger *ledger, struct history *history)
     index_set_add(&ledger->returned, 0, ledger->fresh);
     index_set_subtract(&ledger->returned, &ledger->succeeded);
     index_set_subtract(&ledger->returned, &ledger->cached);
+    index_set_subtract(&ledger->returned, &ledger->stopped_early);
     index_set_subtract(&ledger->returned, &ledger->failed);
     index_set_subtract(&ledger->returned, &ledger->timed_out);
 }

@@ -2,7 +2,7 @@
  *
  *                 take                succeed
  *     READY ---------------> LEASED -----------> SUCCEEDED
- *       ^ ^                   | | |
+ *       ^ ^                   | | | \-- stop_early --> STOPPED_EARLY
  *       | +----- give_back ---+ | +-- fail, budget used up or permanent --> FAILED, TIMED_OUT
  *       |                       |
  *       +--- retry --- WAITING <+-- fail, budget left
@@ -53,6 +53,7 @@ struct ledger_counts {
     uint64_t waiting; /* between attempts, or for an equal one */
     uint64_t succeeded;
     uint64_t cached;
+    uint64_t stopped_early;
     uint64_t failed;
     uint64_t timed_out;
     uint64_t aborted;
@@ -93,6 +94,9 @@ size_t ledger_take(struct ledger *ledger, uint64_t count_max, uint32_t worker, b
 void ledger_give_back(struct ledger *ledger, uint64_t start, uint64_t count);
 
 void ledger_succeed(struct ledger *ledger, uint64_t start, uint64_t count);
+
+/* The attempt of a leased instance is being ended, as a success. */
+void ledger_stop_early(struct ledger *ledger, uint64_t index);
 
 /* One attempt of a leased instance failed on `worker`. Where the fate isn't final the instance
  * waits, until ledger_retry(). Aborted attempts are ledger_abort(). */

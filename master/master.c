@@ -34,7 +34,8 @@ static enum status create_only_map(struct master *master)
                                             .inputs = options->inputs,
                                             .minimum = options->minimum,
                                             .cache = options->cache,
-                                            .failures = options->failures};
+                                            .failures = options->failures,
+                                            .metric = options->metric};
     const enum status status = master_map_create(master, &only, &map);
     if (status == STATUS_OK && options->replay != NULL) {
         const struct record start = master_start_record(master, map);
@@ -43,7 +44,7 @@ static enum status create_only_map(struct master *master)
     if (status == STATUS_OK && options->replay != NULL) {
         master->wall_ms_before = options->replay->wall_ms;
     }
-    return status;
+    return status == STATUS_OK ? master_metrics_create(master, map) : status;
 }
 
 static enum status prepare_for_maps(struct master *master)
@@ -126,6 +127,7 @@ void master_destroy(struct master *master)
     free(master->taken);
     free(master->taken_spans);
     free(master->taken_failures);
+    master_metrics_free(master);
     free(master);
 }
 
@@ -225,6 +227,13 @@ static enum status on_report(struct master *master, uint32_t rank, const struct 
     return master_on_report(master, map, rank, report, now_us, err);
 }
 
+static enum status on_metrics(struct master *master, uint32_t rank,
+                              const struct wire_metrics *metrics, struct error *err)
+{
+    struct master_map *map = master_map_of(master, metrics->map);
+    return map != NULL ? master_on_metrics(master, map, rank, metrics, err) : STATUS_OK;
+}
+
 static void on_returned(const struct master *master, uint32_t rank,
                         const struct wire_returned *returned, uint64_t now_us)
 {
@@ -251,6 +260,11 @@ enum status master_take_message(struct master *master, uint32_t rank,
     case WIRE_REPORT:
         if (is_running &&
             on_report(master, rank, &message->as.report, now_us, &reason) != STATUS_OK) {
+            return master_give_up(master, reason.text, now_us, err);
+        }
+        return STATUS_OK;
+    case WIRE_METRICS:
+        if (is_running && on_metrics(master, rank, &message->as.metrics, &reason) != STATUS_OK) {
             return master_give_up(master, reason.text, now_us, err);
         }
         return STATUS_OK;
@@ -341,7 +355,11 @@ static enum status act(struct master *master, struct master_map *map,
     case SCHEDULER_END:
         message.kind = WIRE_END;
         message.as.end =
-            (struct wire_end){.map = map->number, .lease = action->lease, .index = action->index};
+            (struct wire_end){.map = map->number,
+                              .lease = action->lease,
+                              .index = action->index,
+                              .is_stop = scheduler_is_stopped_early(map->scheduler, action->worker,
+                                                                    action->lease, action->index)};
         return master_send(master, action->worker, &message, err);
     case SCHEDULER_CANCEL:
         message.as.cancel = map->cancel;
@@ -485,6 +503,11 @@ uint64_t master_deadline_us(const struct master *master)
 void master_rank_ended(struct master *master, uint32_t rank, const char *end, uint64_t now_us)
 {
     presence_ended(master->presence, rank, end, now_us);
+}
+
+struct trial_metrics *master_trial_metrics(const struct master *master)
+{
+    return master_is_one_map(master) ? master->maps[0]->metrics : NULL;
 }
 
 bool master_is_over(const struct master *master)

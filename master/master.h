@@ -27,11 +27,13 @@
 #include "master/inputs.h"
 #include "master/library.h"
 #include "master/log_sync.h"
+#include "master/metric_options.h"
 #include "master/printer.h"
 #include "master/progress.h"
 #include "master/replay.h"
 #include "master/run_file.h"
 #include "master/run_lock.h"
+#include "master/trial_metrics.h"
 #include "shared/error.h"
 #include "shared/remote_settings.h"
 #include "shared/transport.h"
@@ -74,8 +76,9 @@ struct master_options {
     struct printer *printer; /* of what attempts print; the caller's. NULL: nobody asks */
     const char *files_to;    /* as START says */
     const char *files_tag;
-    struct remote_settings remote;     /* for workers */
-    const struct cache_options *cache; /* NULL: outputs are not kept */
+    struct remote_settings remote;       /* for workers */
+    const struct cache_options *cache;   /* NULL: outputs are not kept */
+    const struct metric_options *metric; /* of the map that is the run; NULL: it has none */
     const struct library *library; /* of the job, for ranks that lack it; NULL: it is not sent */
 };
 
@@ -108,6 +111,11 @@ void master_set_job_end(struct master *master, uint64_t end_us);
 
 /* This rank has come to its end, which the text, kept as it is, says for people. */
 void master_rank_ended(struct master *master, uint32_t rank, const char *end, uint64_t now_us);
+
+/* What the trials of a sweep have come to, those of earlier sessions included; NULL where the run
+ * has no metric. Who calls trial_metrics_listen() takes the events, which come while messages are
+ * taken, in a turn of its own. */
+struct trial_metrics *master_trial_metrics(const struct master *master);
 
 bool master_is_over(const struct master *master);
 /* Did every rank say BYE, and was none lost? Valid once it is over. */

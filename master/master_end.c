@@ -44,7 +44,7 @@ static bool has_verdict(const struct master *master)
     if (map == NULL) {
         return master->is_finishing && master->finish_status != EXIT_RESUMABLE;
     }
-    return !master->is_stopped || scheduler_has_verdict(map->scheduler);
+    return !master->is_stopped || map->is_target_reached || scheduler_has_verdict(map->scheduler);
 }
 
 /* What a verdict is made from. */
@@ -69,6 +69,7 @@ static void fill_verdict(struct master *master, const struct totals *totals, int
     };
     verdict->counts[INSTANCE_SUCCEEDED] = counts->succeeded;
     verdict->counts[INSTANCE_CACHED] = counts->cached;
+    verdict->counts[INSTANCE_STOPPED_EARLY] = counts->stopped_early;
     verdict->counts[INSTANCE_FAILED] = counts->failed;
     verdict->counts[INSTANCE_TIMED_OUT] = counts->timed_out;
     verdict->counts[INSTANCE_ABORTED] = counts->aborted + totals->begun;
@@ -99,7 +100,7 @@ static int exit_status_of(const struct master *master)
     if (map == NULL) {
         return master->finish_status;
     }
-    return scheduler_has_minimum(map->scheduler) ? 0 : EXIT_FAILED;
+    return map->is_target_reached || scheduler_has_minimum(map->scheduler) ? 0 : EXIT_FAILED;
 }
 
 /* Without a verdict, the totals so far. What is still leased is with ranks that do not answer. */

@@ -47,6 +47,7 @@ static void on_charged(void *context, uint64_t index, struct ledger_fate fate)
                                 .attempts_max = fate.attempts_max};
     failures_add(map->failures, index, failure.class, failure.text, failure.text_size);
     tally_loss(&map->tally, &failure);
+    master_metrics_take_loss(map, index, &fate);
     master_cache_take_loss(master, map, index, &fate);
     if (master->options.printer != NULL && fate.is_final) {
         printer_pass(master->options.printer, index);

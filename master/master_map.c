@@ -25,7 +25,7 @@ static enum status create_scheduler(const struct master *master, struct master_m
         .delay_us = asked->delay_ns / 1000,
         .retry_delay_us = asked->retry_delay_ns / 1000,
         .worker_count = transport_size(master->options.transport),
-        .is_speculative = asked->speculate,
+        .is_speculative = asked->speculate && map->metric == NULL,
     };
     return scheduler_create(options, &map->scheduler);
 }
@@ -34,6 +34,7 @@ void master_map_destroy(struct master_map *map)
 {
     cache_destroy(map->cache);
     scheduler_destroy(map->scheduler);
+    trial_metrics_destroy(map->metrics);
     failures_destroy(map->failures);
     frame_list_free(&map->frames);
     free(map);
@@ -76,7 +77,8 @@ enum status master_map_create(struct master *master, const struct master_map_opt
                                .minimum = options->minimum,
                                .cache_options = options->cache,
                                .failures = options->failures,
-                               .earlier = options->earlier};
+                               .earlier = options->earlier,
+                               .metric = options->metric};
     map->cancel.grace_us = map->options.grace_ns / 1000;
     enum status status = create_scheduler(master, map);
     if (status == STATUS_OK && map->failures == NULL) {
@@ -113,6 +115,10 @@ struct wire_map master_map_wire(const struct master_map *map)
                             .size = inputs_count(map->inputs),
                             .options = map->options,
                             .formula = *inputs_formula(map->inputs)};
+    if (map->metric != NULL) {
+        wire.metric = map->metric->name;
+        wire.needs_report = map->metric->is_required;
+    }
     if (map->cache_options != NULL) {
         wire.key_base = map->cache_options->base;
         wire.key_base_size = map->cache_options->base_size;
@@ -168,6 +174,7 @@ static void add_counts(struct ledger_counts *sum, const struct ledger_counts *co
     sum->leased += counts->leased;
     sum->succeeded += counts->succeeded;
     sum->cached += counts->cached;
+    sum->stopped_early += counts->stopped_early;
     sum->failed += counts->failed;
     sum->timed_out += counts->timed_out;
     sum->aborted += counts->aborted;

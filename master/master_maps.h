@@ -50,6 +50,7 @@ struct master_map_options {
     const struct cache_options *cache;         /* NULL: outputs are not kept */
     struct replay *replay;                     /* of its own earlier sessions; NULL: it is new */
     struct failures *failures;                 /* of those; NULL: none */
+    const struct metric_options *metric;       /* NULL: its attempts report nothing */
     const struct log_index *earlier; /* of the log as it was when this session began; NULL: none */
 };
 

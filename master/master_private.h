@@ -6,6 +6,7 @@
  *     master_start.c   START, READY, and the making of the run
  *     master_fetch.c   the job, to ranks that lack it
  *     master_report.c  what workers report, into the ledger and the log
+ *     master_metrics.c what trials report while they run: record, stopping early, target
  *     master_cache.c   memoised outputs: hits, and instances that wait for an equal one
  *     master_record.c  what was recorded, on its way to the disk
  *     master_lost.c    ranks that are lost, and those that come back
@@ -74,9 +75,13 @@ struct master_map {
     struct ledger_counts recorded; /* as they were when the record was last written out */
     bool have_joined;              /* the ranks that are there */
     bool is_settling;              /* it is done, but for outputs that the cache shares */
-    uint64_t settle_us;        /* where settling: what is not shared by then is not waited for */
-    struct wire_cancel cancel; /* how attempts are ended when the map ends */
-    bool is_cancelled;         /* by master_map_cancel() */
+    uint64_t settle_us; /* where settling: what is not shared by then is not waited for */
+    const struct metric_options *metric; /* NULL: none */
+    struct trial_metrics *metrics;       /* NULL: none */
+    bool is_target_reached;              /* no new trial starts */
+    bool is_silence_told;                /* that a trial has succeeded without a report */
+    struct wire_cancel cancel;           /* how attempts are ended when the map ends */
+    bool is_cancelled;                   /* by master_map_cancel() */
     /* Of a run of several maps: */
     struct frame_list frames; /* where its outputs are */
     const struct log_index *earlier;
@@ -152,6 +157,12 @@ struct master {
     size_t taken_capacity;
     struct report_failure *taken_failures;
     size_t taken_failure_capacity;
+    struct record_metric *metrics; /* to be recorded, before what has gathered else */
+    size_t metric_count;
+    size_t metric_capacity;
+    struct record_stop *stops; /* likewise */
+    size_t stop_count;
+    size_t stop_capacity;
 };
 
 /* ---- master.c ---- */
@@ -267,6 +278,28 @@ MUST_CHECK enum status master_on_report(struct master *master, struct master_map
                                         struct error *err);
 void master_on_returned(struct master_map *map, uint32_t rank, const struct wire_returned *returned,
                         uint64_t now_us);
+
+/* ---- master_metrics.c ---- All do nothing where the map has no metric. */
+
+MUST_CHECK enum status master_metrics_create(struct master *master, struct master_map *map);
+void master_metrics_free(struct master *master); /* what is to be recorded */
+/* Reports of running attempts. Fails where the log does. */
+MUST_CHECK enum status master_on_metrics(struct master *master, struct master_map *map,
+                                         uint32_t rank, const struct wire_metrics *metrics,
+                                         struct error *err);
+/* A batch has been taken: what has become of its trials. `failures` have their outcomes. */
+void master_metrics_take_batch(struct master *master, struct master_map *map,
+                               const struct report_batch *batch,
+                               const struct report_failure *failures,
+                               const struct record_outcome *outcomes);
+/* An attempt was lost with its rank. */
+void master_metrics_take_loss(struct master_map *map, uint64_t index,
+                              const struct ledger_fate *fate);
+/* What is to be recorded of that, before the batch is. */
+MUST_CHECK enum status master_metrics_record(struct master *master, const struct master_map *map,
+                                             uint32_t rank, struct error *err);
+/* Once its target is reached, no new trial starts. */
+void master_metrics_mind_target(struct master_map *map);
 
 /* ---- master_lost.c ---- */
 

@@ -95,17 +95,33 @@ static void print_batch(struct master *master, const struct report_batch *batch,
     printer_batch(master->options.printer, batch, is_final->data);
 }
 
+/* One that was stopped early has its end in the record: what is left to do is to show what it has
+ * printed. */
+static void print_stopped(const struct master *master, const struct report_batch *batch)
+{
+    static const uint8_t is_final[] = {1};
+    if (master->options.printer != NULL) {
+        printer_batch(master->options.printer, batch, is_final);
+    }
+}
+
 /* Those that it takes are put behind what has been taken of the report. */
 static void take_batch(struct master *master, struct master_map *map, uint32_t rank, uint64_t lease,
                        const struct report_batch *batch, const struct report_failure *failures,
                        struct taken *taken, uint64_t now_us)
 {
     const size_t failed = (size_t)(batch->instance_count - batch->success_count);
+    const bool is_stopped =
+        batch->instance_count == 1 &&
+        scheduler_is_stopped_early(map->scheduler, rank, lease, batch->spans[0].start);
     const bool is_copy = take_as_copy(master, map, rank, lease, batch, taken->batch_count);
     const char *reason =
         scheduler_take_batch(map->scheduler, rank, lease, batch, failures, master->fates, now_us);
     if (reason != NULL) {
         tell_ignored(reason, rank, lease);
+        if (is_stopped && reason == scheduler_copy_over) {
+            print_stopped(master, batch);
+        }
         return;
     }
     const struct report_batch *recorded = &master->taken[taken->batch_count++];
@@ -119,6 +135,8 @@ static void take_batch(struct master *master, struct master_map *map, uint32_t r
     master->has_begun = true;
     tally_batch(&map->tally, recorded, &master->taken_failures[first], failed);
     deadline_observe(&master->deadline, recorded->success_count, tally_success_us(recorded));
+    master_metrics_take_batch(master, map, recorded, &master->taken_failures[first],
+                              &master->outcomes[first]);
     master_cache_take_batch(master, map, recorded);
     print_batch(master, recorded, first, failed);
 }
@@ -167,8 +185,10 @@ enum status master_on_report(struct master *master, struct master_map *map, uint
                    .failure_count = taken.failure_count},
         .outcomes = master->outcomes,
     };
-    enum status status =
-        taken.batch_count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    enum status status = master_metrics_record(master, map, rank, err);
+    if (status == STATUS_OK && taken.batch_count > 0) {
+        status = run_log_append(master->log, &record, err);
+    }
     if (status == STATUS_OK && taken.batch_count > 0) {
         status = master_map_note_frames(master, map, &record.report, err);
     }
@@ -179,6 +199,7 @@ enum status master_on_report(struct master *master, struct master_map *map, uint
                                          .attempts_max = master->outcomes[i].attempts_max};
         status = master_cache_take_failure(master, map, &master->taken_failures[i], &fate, err);
     }
+    master_metrics_mind_target(map);
     return status == STATUS_OK ? mind_files(master, report, &taken, now_us, err) : status;
 }
 

@@ -16,7 +16,7 @@ static uint64_t later(uint64_t now_us, uint64_t by_us)
 }
 
 /* Nothing is handed out any more. The scheduler's CANCEL goes out with `how`, unless the map's end
- * had sent it already. */
+ * had sent it already, to end what runs. */
 static void stop(struct master *master, const struct wire_cancel *how, uint64_t answer_us,
                  uint64_t now_us)
 {
@@ -25,6 +25,9 @@ static void stop(struct master *master, const struct wire_cancel *how, uint64_t 
     master->give_up_us = later(master->pause_us_max, later(how->grace_us, answer_us));
     for (size_t i = 0; i < master->map_count; i++) {
         master->maps[i]->cancel = *how;
+        if (master->maps[i]->is_target_reached) {
+            scheduler_cancel_again(master->maps[i]->scheduler);
+        }
         scheduler_stop(master->maps[i]->scheduler);
     }
 }

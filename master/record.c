@@ -21,16 +21,23 @@
 #define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
 
 static const char *const kind_names[] = {
-    [RECORD_START] = "start",   [RECORD_REPORT] = "report", [RECORD_END] = "end",
-    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",     [RECORD_MAP] = "map",
-    [RECORD_INPUTS] = "inputs"};
+    [RECORD_START] = "start",   [RECORD_REPORT] = "report",  [RECORD_END] = "end",
+    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",      [RECORD_MAP] = "map",
+    [RECORD_INPUTS] = "inputs", [RECORD_METRICS] = "metrics"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
 static const uint32_t pair_counts[] = {
-    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6,   [RECORD_CACHED] = 8,
-    [RECORD_LOST] = 6,  [RECORD_MAP] = 12,   [RECORD_INPUTS] = 8};
+    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6,    [RECORD_CACHED] = 8,
+    [RECORD_LOST] = 6,  [RECORD_MAP] = 12,   [RECORD_INPUTS] = 8, [RECORD_METRICS] = 7};
 
-enum { KIND_COUNT = RECORD_INPUTS + 1, BATCH_ITEMS = 6, FAILURE_ITEMS = 9, SPAN_ITEMS = 3 };
+enum {
+    KIND_COUNT = RECORD_METRICS + 1,
+    BATCH_ITEMS = 6,
+    FAILURE_ITEMS = 9,
+    SPAN_ITEMS = 3,
+    METRIC_ITEMS = 6,
+    STOP_ITEMS = 5
+};
 
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
@@ -138,6 +145,33 @@ static void pack_inputs(struct pack *out, const struct record *record)
     pack_bytes(out, record->inputs, record->inputs_size);
 }
 
+static void pack_metrics(struct pack *out, const struct record *record)
+{
+    pack_text(out, "reports");
+    pack_array(out, record->metric_count);
+    for (size_t i = 0; i < record->metric_count; i++) {
+        const struct record_metric *metric = &record->metrics[i];
+        pack_array(out, METRIC_ITEMS);
+        pack_uint(out, metric->lease);
+        pack_uint(out, metric->index);
+        pack_uint(out, metric->attempt);
+        pack_uint(out, metric->number);
+        pack_int(out, metric->step);
+        pack_float(out, metric->value);
+    }
+    pack_text(out, "stops");
+    pack_array(out, record->stop_count);
+    for (size_t i = 0; i < record->stop_count; i++) {
+        const struct record_stop *stop = &record->stops[i];
+        pack_array(out, STOP_ITEMS);
+        pack_uint(out, stop->index);
+        pack_uint(out, stop->attempt);
+        pack_uint(out, stop->bracket);
+        pack_float(out, stop->value);
+        pack_float(out, stop->threshold);
+    }
+}
+
 /* The whole payload, with zeroes for the checksum. */
 static MUST_CHECK enum status pack_payload(const struct record *record, struct buffer *buffer)
 {
@@ -179,6 +213,9 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
         break;
     case RECORD_INPUTS:
         pack_inputs(&out, record);
+        break;
+    case RECORD_METRICS:
+        pack_metrics(&out, record);
         break;
     }
     pack_text(&out, "checksum");
@@ -502,6 +539,36 @@ static void parse_inputs(struct parser *parser, struct record *record)
     }
 }
 
+static void parse_metrics(struct parser *parser, struct record *record)
+{
+    struct unpack *in = &parser->in;
+    unpack_key(in, "reports");
+    record->metric_count = unpack_array(in);
+    struct record_metric *metrics = parser_take(parser, record->metric_count, sizeof(*metrics));
+    for (size_t i = 0; metrics != NULL && i < record->metric_count && !in->failed; i++) {
+        unpack_array_of(in, METRIC_ITEMS);
+        metrics[i].lease = unpack_uint(in);
+        metrics[i].index = unpack_uint_max(in, INDEX_MAX - 1);
+        metrics[i].attempt = unpack_uint(in);
+        metrics[i].number = unpack_uint(in);
+        metrics[i].step = unpack_int(in);
+        metrics[i].value = unpack_float(in);
+    }
+    record->metrics = metrics;
+    unpack_key(in, "stops");
+    record->stop_count = unpack_array(in);
+    struct record_stop *stops = parser_take(parser, record->stop_count, sizeof(*stops));
+    for (size_t i = 0; stops != NULL && i < record->stop_count && !in->failed; i++) {
+        unpack_array_of(in, STOP_ITEMS);
+        stops[i].index = unpack_uint_max(in, INDEX_MAX - 1);
+        stops[i].attempt = unpack_uint(in);
+        stops[i].bracket = unpack_uint(in);
+        stops[i].value = unpack_float(in);
+        stops[i].threshold = unpack_float(in);
+    }
+    record->stops = stops;
+}
+
 static enum record_kind parse_kind(struct parser *parser)
 {
     char name[NAME_SIZE_MAX];
@@ -557,6 +624,9 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         break;
     case RECORD_INPUTS:
         parse_inputs(parser, record);
+        break;
+    case RECORD_METRICS:
+        parse_metrics(parser, record);
         break;
     }
     size_t checksum_size = 0;

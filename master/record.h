@@ -28,7 +28,8 @@ enum record_kind {
                       instances share with an equal one */
     RECORD_LOST,   /* a rank was; what ran on it is in a report of its own */
     RECORD_MAP,    /* of a run of several maps: one was begun, or goes on in a new session */
-    RECORD_INPUTS  /* inputs that came while the map ran, behind those that came before */
+    RECORD_INPUTS, /* inputs that came while the map ran, behind those that came before */
+    RECORD_METRICS /* what trials have reported, and which of them were stopped early */
 };
 
 /* Number of no map: what belongs to a run of several maps as a whole, and its own output. */
@@ -42,6 +43,25 @@ struct record_outcome {
     uint64_t task_failures;    /* of the present budgets, this one included */
     uint64_t system_failures;
     uint64_t attempts_max; /* the M of "attempt K of M" */
+};
+
+/* A report of its metric by an attempt. Not all are recorded (trial_metrics.h says which). */
+struct record_metric {
+    uint64_t lease;
+    uint64_t index;
+    uint64_t attempt;
+    uint64_t number; /* of the report within its attempt, from 1 */
+    int64_t step;
+    double value;
+};
+
+/* An instance was stopped early: from here on it has ended, as a success. */
+struct record_stop {
+    uint64_t index;
+    uint64_t attempt;
+    uint64_t bracket; /* reports */
+    double value;     /* that was compared, */
+    double threshold; /* and with what */
 };
 
 struct record {
@@ -73,6 +93,11 @@ struct record {
     uint64_t input_count;
     const uint8_t *inputs;
     size_t inputs_size; /* bytes */
+    /* RECORD_METRICS, in the order in which they came; a stop follows from what stands before. */
+    const struct record_metric *metrics;
+    size_t metric_count;
+    const struct record_stop *stops;
+    size_t stop_count;
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

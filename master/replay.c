@@ -133,6 +133,19 @@ static MUST_CHECK enum status take_cached(struct replay *replay, const struct re
     return STATUS_OK;
 }
 
+static MUST_CHECK enum status take_metrics(struct replay *replay, const struct record *record,
+                                           uint64_t size)
+{
+    for (size_t i = 0; i < record->stop_count; i++) {
+        if (record->stops[i].index >= size) {
+            return STATUS_INVALID;
+        }
+        history_stop_early(&replay->history, record->stops[i].index);
+        tally_stop(&replay->tally, record->stops[i].attempt);
+    }
+    return STATUS_OK;
+}
+
 /* The map goes on in a new session, or begins: with budgets of its own. */
 static MUST_CHECK enum status take_map(struct replay *replay, const struct record *record,
                                        uint64_t size)
@@ -188,6 +201,8 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
         return STATUS_OK;
     case RECORD_INPUTS:
         return record->map == map ? take_inputs(replay, record, size) : STATUS_OK;
+    case RECORD_METRICS:
+        return record->map == map ? take_metrics(replay, record, size) : STATUS_OK;
     case RECORD_LOST:
         return STATUS_OK;
     }

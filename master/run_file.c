@@ -19,7 +19,9 @@ uint64_t run_verdict_lost_outputs(const struct run_verdict *verdict, uint64_t ou
 {
     uint64_t recorded = 0;
     for (unsigned i = 0; i < INSTANCE_STATE_COUNT; i++) {
-        recorded += instance_state_is_success((enum instance_state)i) ? verdict->counts[i] : 0;
+        const bool has_output =
+            instance_state_is_success((enum instance_state)i) && i != INSTANCE_STOPPED_EARLY;
+        recorded += has_output ? verdict->counts[i] : 0;
     }
     return recorded > outputs_left ? recorded - outputs_left : 0;
 }

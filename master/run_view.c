@@ -97,6 +97,7 @@ struct totals {
     uint64_t size;
     uint64_t succeeded;
     uint64_t cached;
+    uint64_t stopped_early;
     uint64_t failed;
     uint64_t timed_out;
     uint64_t tried;
@@ -112,6 +113,7 @@ static struct totals totals_of(const struct run_view *view)
         totals.size += map->size;
         totals.succeeded += map->replay.history.succeeded.count;
         totals.cached += map->replay.history.cached.count;
+        totals.stopped_early += map->replay.history.stopped_early.count;
         totals.failed += map->replay.history.failed.count;
         totals.timed_out += map->replay.history.timed_out.count;
         totals.tried += map->tried.count;
@@ -123,7 +125,8 @@ static struct totals totals_of(const struct run_view *view)
 
 static uint64_t ended(const struct totals *totals)
 {
-    return totals->succeeded + totals->cached + totals->failed + totals->timed_out;
+    return totals->succeeded + totals->cached + totals->stopped_early + totals->failed +
+           totals->timed_out;
 }
 
 static const struct sample *sample_at(const struct run_view *view, size_t i)
@@ -233,6 +236,14 @@ static void take_report(struct run_view *view, const struct record *record)
     put_sample(view, record->time_ms);
 }
 
+static void take_stops(struct run_view *view, const struct record *record)
+{
+    struct index_set *tried = &map_past_find(&view->maps, record->map)->tried;
+    for (size_t i = 0; i < record->stop_count; i++) {
+        index_set_drop(tried, record->stops[i].index, 1);
+    }
+}
+
 static void take_lost(struct run_view *view, const struct record *record)
 {
     struct run_view_rank *rank = rank_of(view, record->rank);
@@ -266,6 +277,9 @@ static void take_results(struct run_view *view, const struct record *record)
         take_report(view, record);
     } else if (record->kind == RECORD_CACHED && is_known) {
         take_attempts(view, record); /* of no rank's */
+        put_sample(view, record->time_ms);
+    } else if (record->kind == RECORD_METRICS && is_known && record->stop_count > 0) {
+        take_stops(view, record);
         put_sample(view, record->time_ms);
     }
 }
@@ -399,6 +413,7 @@ static void count(const struct totals *totals, uint64_t counts_out[INSTANCE_STAT
     memset(counts_out, 0, INSTANCE_STATE_COUNT * sizeof(*counts_out));
     counts_out[INSTANCE_SUCCEEDED] = totals->succeeded;
     counts_out[INSTANCE_CACHED] = totals->cached;
+    counts_out[INSTANCE_STOPPED_EARLY] = totals->stopped_early;
     counts_out[INSTANCE_FAILED] = totals->failed;
     counts_out[INSTANCE_TIMED_OUT] = totals->timed_out;
     counts_out[INSTANCE_ABORTED] = totals->tried;

@@ -95,6 +95,17 @@ MUST_CHECK const char *scheduler_take_batch(struct scheduler *scheduler, uint32_
 bool scheduler_is_copy(const struct scheduler *scheduler, uint32_t worker, uint64_t lease,
                        uint64_t index, uint64_t *attempt_out);
 
+/* Does the worker hold this attempt? Safe on any values. */
+bool scheduler_holds(const struct scheduler *scheduler, uint32_t worker, uint64_t lease,
+                     uint64_t index, uint64_t attempt);
+/* The attempt, which the worker holds and which has no second copy, is ended as a success; whatever
+ * it still comes to does not count. Where maps are stopped early none may be speculative. */
+void scheduler_stop_early(struct scheduler *scheduler, uint32_t worker, uint64_t lease,
+                          uint64_t index);
+/* Is this lease's attempt one that was ended so, and has yet to answer? */
+bool scheduler_is_stopped_early(const struct scheduler *scheduler, uint32_t worker, uint64_t lease,
+                                uint64_t index);
+
 /* What a worker's slots are in, and for how long. What has finished in a batch that one slow
  * instance holds up is no load: the worker can take more in its place. Only where the scheduler
  * is_speculative, and at the end of the map, does this cost more than a look. */
@@ -137,6 +148,9 @@ uint64_t scheduler_room(const struct scheduler *scheduler);
 
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);
+
+/* The same with another CANCEL, where the first one has let attempts run on. */
+void scheduler_cancel_again(struct scheduler *scheduler);
 
 /* Hand out no more than one further instance, and none where any was handed out ever. */
 void scheduler_hold(struct scheduler *scheduler);

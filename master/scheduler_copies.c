@@ -9,6 +9,9 @@
  * has counted, run again. Where the original is gone without a decision (it failed and is to be
  * retried, was given back, or its worker is lost), the copy takes its place: it is the next
  * attempt, under way already. Where the copy is gone, nothing has happened.
+ *
+ * An instance that is stopped early has ended by what rank 0 has recorded: its one attempt is a
+ * loser, too.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -112,6 +115,43 @@ void copy_over(struct scheduler *scheduler, struct lease *lease, uint64_t index,
     } else {
         copies_remove(&scheduler->copies, copy);
     }
+}
+
+/* ---- Stopping early ----------------------------------------------------------------------------
+ */
+
+bool scheduler_holds(const struct scheduler *scheduler, uint32_t worker, uint64_t lease_id,
+                     uint64_t index, uint64_t attempt)
+{
+    if (worker >= scheduler->options.worker_count ||
+        scheduler->workers[worker].state != WORKER_PRESENT) {
+        return false;
+    }
+    const struct lease *lease = worker_lease(&scheduler->workers[worker], lease_id);
+    return lease != NULL &&
+           lease_holds(lease, (struct span){.start = index, .count = 1, .attempt = attempt}) &&
+           copy_role(scheduler, lease, index) != ROLE_LOSER;
+}
+
+/* It is as if another attempt had succeeded: this one is the loser. */
+void scheduler_stop_early(struct scheduler *scheduler, uint32_t worker, uint64_t lease_id,
+                          uint64_t index)
+{
+    const struct holder holder = {.worker = worker, .lease = lease_id};
+    struct lease *lease = worker_lease(&scheduler->workers[worker], lease_id);
+    assert(lease != NULL && copies_find(&scheduler->copies, index) == NULL);
+    ledger_stop_early(scheduler->ledger, index);
+    copies_add_stopped(&scheduler->copies, index, holder);
+    lease->shared_count++;
+    put_end(scheduler, holder, index);
+}
+
+bool scheduler_is_stopped_early(const struct scheduler *scheduler, uint32_t worker,
+                                uint64_t lease_id, uint64_t index)
+{
+    const struct copy *copy = copies_find(&scheduler->copies, index);
+    return copy != NULL && copy->state == COPY_ENDING && copy->is_stop &&
+           copy->loser.worker == worker && copy->loser.lease == lease_id;
 }
 
 bool next_end(struct scheduler *scheduler, struct scheduler_action *action_out)

@@ -42,7 +42,7 @@ static bool is_other_free(const struct scheduler *scheduler, const struct worker
 bool scheduler_has_minimum(const struct scheduler *scheduler)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
-    return counts.succeeded + counts.cached >= scheduler->options.minimum;
+    return counts.succeeded + counts.cached + counts.stopped_early >= scheduler->options.minimum;
 }
 
 bool scheduler_is_out_of_reach(const struct scheduler *scheduler)
@@ -57,6 +57,12 @@ void scheduler_stop(struct scheduler *scheduler)
     if (scheduler->state == SCHEDULER_RUNNING) {
         scheduler->state = SCHEDULER_STOPPING;
     }
+}
+
+void scheduler_cancel_again(struct scheduler *scheduler)
+{
+    scheduler_stop(scheduler);
+    scheduler->is_cancel_sent = false;
 }
 
 void scheduler_hold(struct scheduler *scheduler)
@@ -81,9 +87,9 @@ static bool is_to_stop(const struct scheduler *scheduler)
 bool scheduler_has_verdict(const struct scheduler *scheduler)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
-    return is_to_stop(scheduler) ||
-           counts.succeeded + counts.cached + counts.failed + counts.timed_out ==
-               scheduler->options.ledger.size;
+    return is_to_stop(scheduler) || counts.succeeded + counts.cached + counts.stopped_early +
+                                            counts.failed + counts.timed_out ==
+                                        scheduler->options.ledger.size;
 }
 
 /* ---- Actions --------------------------------------------------------------------------------- */
@@ -247,6 +253,9 @@ static bool next_recall(struct scheduler *scheduler, struct scheduler_action *ac
 static bool is_over(const struct scheduler *scheduler)
 {
     const struct ledger_counts counts = ledger_counts(scheduler->ledger);
+    if (scheduler->copies.stopped_count > 0) {
+        return false; /* they have their grace */
+    }
     return scheduler->state == SCHEDULER_STOPPING
                ? counts.leased == 0
                : ledger_ended(scheduler->ledger) == scheduler->options.ledger.size;

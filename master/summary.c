@@ -100,7 +100,8 @@ static void put_run_dir(struct text *text, const struct run_description *run, co
 static uint64_t instances_ended(const struct run_verdict *verdict)
 {
     return verdict->counts[INSTANCE_SUCCEEDED] + verdict->counts[INSTANCE_CACHED] +
-           verdict->counts[INSTANCE_FAILED] + verdict->counts[INSTANCE_TIMED_OUT];
+           verdict->counts[INSTANCE_STOPPED_EARLY] + verdict->counts[INSTANCE_FAILED] +
+           verdict->counts[INSTANCE_TIMED_OUT];
 }
 
 static void put_failures(struct text *text, const struct run_verdict *verdict,

@@ -30,3 +30,9 @@ void tally_loss(struct tally *tally, const struct report_failure *failure)
     tally->attempts++;
     tally->retries += failure->attempt > 0 ? 1 : 0;
 }
+
+void tally_stop(struct tally *tally, uint64_t attempt)
+{
+    tally->attempts++;
+    tally->retries += attempt > 0 ? 1 : 0;
+}

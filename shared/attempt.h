@@ -43,7 +43,8 @@ enum { INSTANCE_STATE_COUNT = INSTANCE_NOT_STARTED + 1 };
 const char *failure_class_name(enum failure_class class);
 bool failure_class_is_system(enum failure_class class); /* does it use system_retries? */
 const char *instance_state_name(enum instance_state state);
-bool instance_state_is_success(enum instance_state state); /* does it have an output? */
+/* Does it count as a success? All of these but STOPPED_EARLY have an output. */
+bool instance_state_is_success(enum instance_state state);
 
 /* False when no class or state has that name. */
 bool failure_class_by_name(const char *name, enum failure_class *class_out);

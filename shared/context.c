@@ -119,6 +119,14 @@ void mf_set_class(mf_context *ctx, mf_class failure_class)
     }
 }
 
+void mf_report(mf_context *ctx, int64_t step, double value)
+{
+    if (ctx->metric != NULL && ctx->report != NULL) {
+        ctx->report_count++;
+        ctx->report(ctx->report_context, step, value);
+    }
+}
+
 void mf_child_group(mf_context *ctx, int group)
 {
     (void)ctx;

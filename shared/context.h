@@ -27,6 +27,9 @@
 
 struct key_maker;
 
+/* Takes a report of the attempt that runs. */
+typedef void context_report(void *context, int64_t step, double value);
+
 struct mf_context {
     /* of the map */
     const char *task;
@@ -40,6 +43,9 @@ struct mf_context {
     void *state;                    /* of the job's setup */
     const mf_value *constant;       /* of the map; NULL: it has none */
     bool is_printed;                /* what attempts print by mf_print() is wanted */
+    const char *metric;             /* that its attempts report; NULL: nothing is asked for */
+    context_report *report;         /* where there is a metric */
+    void *report_context;
     struct writer *writer;
     /* of the batch */
     bool has_read_place; /* an attempt asked for its index or the map's size */
@@ -55,6 +61,7 @@ struct mf_context {
     uint64_t texts_index;
     uint64_t texts_attempt;
     enum failure_class failure_class; /* ERROR, unless the attempt has said another */
+    uint64_t report_count;            /* of mf_report(), where there is a metric */
     bool has_printed;                 /* mf_print() was called, */
     struct buffer prints;             /* with these bytes */
     size_t text_size;                 /* of what the function said of its failure */
@@ -83,11 +90,12 @@ static inline void context_step(mf_context *ctx, struct writer *writer, uint64_t
     writer->attempt.index = index;
 }
 
-/* Forget what the attempt has said of its class and printed. Only where it may have. */
+/* Forget what the attempt has said of its class, reported and printed. Only where it may have. */
 static inline void context_forget_words(mf_context *ctx)
 {
     ctx->failure_class = FAILURE_ERROR;
     ctx->has_printed = false;
+    ctx->report_count = 0;
     buffer_clear(&ctx->prints);
 }
 

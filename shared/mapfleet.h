@@ -317,6 +317,11 @@ MF_EXPORT const char *mf_json(mf_context *ctx, const mf_value *value, size_t *si
 /* The same as Python's str() writes it: True, None, 1e-05, ['a', 'b']; a string as it is. So the
  * parameters of a sweep are given to programs. */
 MF_EXPORT const char *mf_python(mf_context *ctx, const mf_value *value, size_t *size);
+/* Report the metric of a sweep: its value so far, at this step (an epoch, a round; it is shown, and
+ * decides nothing). Each call is an iteration of `early_terminate`; the last one is the trial's
+ * value. NaN and infinities count as worst. To be called by the thread that runs the function.
+ * Cheap, and does nothing where no metric is asked for. */
+MF_EXPORT void mf_report(mf_context *ctx, int64_t step, double value);
 /* Write one line to standard error, with the task's name, index and attempt before it. */
 MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
 

@@ -52,6 +52,8 @@ static void put_map(struct pack *pack, const struct wire_map *map)
     put_options(pack, &map->options);
     put_formula(pack, &map->formula);
     pack_bytes(pack, map->key_base, map->key_base_size);
+    pack_text(pack, map->metric != NULL ? map->metric : "");
+    pack_bool(pack, map->needs_report);
 }
 
 static void put_start(struct pack *pack, const struct wire_start *start)
@@ -216,6 +218,33 @@ static void put_one(struct pack *pack, enum wire_kind kind, uint64_t number)
     pack_uint(pack, number);
 }
 
+static void put_end(struct pack *pack, const struct wire_end *end)
+{
+    pack_array(pack, 5);
+    pack_uint(pack, WIRE_END);
+    pack_uint(pack, end->map);
+    pack_uint(pack, end->lease);
+    pack_uint(pack, end->index);
+    pack_bool(pack, end->is_stop);
+}
+
+static void put_metrics(struct pack *pack, const struct wire_metrics *metrics)
+{
+    pack_array(pack, 3);
+    pack_uint(pack, WIRE_METRICS);
+    pack_uint(pack, metrics->map);
+    pack_array(pack, metrics->count);
+    for (size_t i = 0; i < metrics->count; i++) {
+        const struct wire_metric *report = &metrics->reports[i];
+        pack_array(pack, METRIC_ITEMS);
+        pack_uint(pack, report->lease);
+        pack_uint(pack, report->index);
+        pack_uint(pack, report->attempt);
+        pack_int(pack, report->step);
+        pack_float(pack, report->value);
+    }
+}
+
 /* All but the last item of what is said of a lease. */
 static void put_of_lease(struct pack *pack, enum wire_kind kind, uint64_t map, uint64_t lease)
 {
@@ -255,8 +284,7 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         put_beats(&pack, &message->as.beats);
         break;
     case WIRE_END:
-        put_of_lease(&pack, WIRE_END, message->as.end.map, message->as.end.lease);
-        pack_uint(&pack, message->as.end.index);
+        put_end(&pack, &message->as.end);
         break;
     case WIRE_RECALL:
         put_of_lease(&pack, WIRE_RECALL, message->as.recall.map, message->as.recall.lease);
@@ -298,6 +326,9 @@ enum status wire_encode(const struct wire_message *message, struct buffer *out)
         break;
     case WIRE_DROP:
         put_one(&pack, WIRE_DROP, message->as.drop.map);
+        break;
+    case WIRE_METRICS:
+        put_metrics(&pack, &message->as.metrics);
         break;
     }
     return pack_finish(&pack);

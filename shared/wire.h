@@ -11,6 +11,7 @@
  *        <-- BEAT: what each slot is in ----  at a steady pace
  *        --- RECALL: lease, how many ------>
  *        <-- RETURNED: lease, spans --------  what had not started; always an answer
+ *        <-- METRICS: reports of trials ---  while they run: before the REPORT of their ends
  *        --- END: lease, index ----------->  ends that attempt: it is aborted, in a REPORT
  *        --- CANCEL: how soon ------------->  starts nothing more and ends attempts, of one map or
  *                                             of all: reports, and RETURNED for each lease; may
@@ -52,7 +53,7 @@
 #include "shared/span.h"
 
 #ifndef WIRE_VERSION /* another in a test */
-#define WIRE_VERSION 7
+#define WIRE_VERSION 8
 #endif
 #define WIRE_DIGEST_SIZE 16
 
@@ -73,7 +74,8 @@ enum wire_kind {
     WIRE_FETCH,
     WIRE_LIBRARY,
     WIRE_MAP,
-    WIRE_DROP
+    WIRE_DROP,
+    WIRE_METRICS
 };
 
 /* Is this kind sent by the master, to a worker? */
@@ -95,6 +97,8 @@ struct wire_map {
     struct formula formula;
     const uint8_t *key_base; /* of keys (key.h), from which seeds come where outputs are kept */
     size_t key_base_size;    /* bytes; 0: seeds come from indices */
+    const char *metric;      /* what its attempts report by mf_report(); "" or NULL: nothing */
+    bool needs_report;       /* an attempt without a report has failed */
 };
 
 struct wire_start {
@@ -198,6 +202,23 @@ struct wire_end {
     uint64_t map;
     uint64_t lease;
     uint64_t index;
+    bool is_stop; /* it is stopped early, and has the grace; else another attempt has the result */
+};
+
+/* One report of its metric, of an attempt that runs. */
+struct wire_metric {
+    uint64_t lease;
+    uint64_t index;
+    uint64_t attempt;
+    int64_t step;
+    double value; /* NaN and infinities, too */
+};
+
+/* Of one map, in the order in which they were made. */
+struct wire_metrics {
+    uint64_t map;
+    const struct wire_metric *reports;
+    size_t count;
 };
 
 struct wire_pulse {
@@ -241,6 +262,7 @@ struct wire_message {
         struct wire_recall recall;
         struct wire_cancel cancel;
         struct wire_end end;
+        struct wire_metrics metrics;
         struct wire_pulse pulse;
         struct wire_map map;
         struct wire_drop drop;

@@ -111,6 +111,8 @@ static void get_map(struct decoder *decoder, struct wire_map *map)
     get_options(decoder, &map->options);
     get_formula(&decoder->in, &map->formula);
     map->key_base = unpack_bin(&decoder->in, &map->key_base_size);
+    map->metric = get_text(decoder);
+    map->needs_report = unpack_bool(&decoder->in);
 }
 
 static void get_start(struct decoder *decoder, struct wire_start *start)
@@ -290,6 +292,23 @@ static void get_beats(struct decoder *decoder, struct wire_beats *beats)
     beats->beats = each;
 }
 
+static void get_metrics(struct decoder *decoder, struct wire_metrics *metrics)
+{
+    struct unpack *in = &decoder->in;
+    metrics->map = unpack_uint(in);
+    metrics->count = unpack_array(in);
+    struct wire_metric *reports = take_array(decoder, metrics->count, sizeof(*reports));
+    for (size_t i = 0; i < metrics->count && !in->failed; i++) {
+        unpack_array_of(in, METRIC_ITEMS);
+        reports[i].lease = unpack_uint(in);
+        reports[i].index = unpack_uint(in);
+        reports[i].attempt = unpack_uint(in);
+        reports[i].step = unpack_int(in);
+        reports[i].value = unpack_float(in);
+    }
+    metrics->reports = reports;
+}
+
 static void get_cancel(struct unpack *in, struct wire_cancel *cancel)
 {
     cancel->is_for_all = unpack_nil(in);
@@ -309,13 +328,14 @@ static const uint32_t item_counts[] = {
     [WIRE_CANCEL] = 4,
     [WIRE_STOP] = 2,
     [WIRE_BYE] = 2,
-    [WIRE_END] = 4,
+    [WIRE_END] = 5,
     [WIRE_PULSE] = 2,
     [WIRE_REJOIN] = 2,
     [WIRE_MAP] = MAP_ITEMS + 1,
     [WIRE_DROP] = 2,
     [WIRE_FETCH] = 2,
     [WIRE_LIBRARY] = 4,
+    [WIRE_METRICS] = 3,
 };
 
 static void get_body(struct decoder *decoder, struct wire_message *message)
@@ -340,6 +360,7 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
         message->as.end.map = unpack_uint(&decoder->in);
         message->as.end.lease = unpack_uint(&decoder->in);
         message->as.end.index = unpack_uint(&decoder->in);
+        message->as.end.is_stop = unpack_bool(&decoder->in);
         break;
     case WIRE_RECALL:
         message->as.recall.map = unpack_uint(&decoder->in);
@@ -378,6 +399,9 @@ static void get_body(struct decoder *decoder, struct wire_message *message)
     case WIRE_DROP:
         message->as.drop.map = unpack_uint(&decoder->in);
         break;
+    case WIRE_METRICS:
+        get_metrics(decoder, &message->as.metrics);
+        break;
     }
 }
 
@@ -406,7 +430,7 @@ enum status wire_decode(const uint8_t *data, size_t size, struct arena *arena,
     uint64_t version;
     memset(message_out, 0, sizeof(*message_out));
     const uint32_t item_count = unpack_array(&decoder.in);
-    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_DROP);
+    const uint64_t kind = unpack_uint_max(&decoder.in, WIRE_METRICS);
     if (decoder.in.failed || kind < WIRE_START) {
         return error_set(err, STATUS_PROTOCOL, "a message of %zu bytes has no known kind", size);
     }

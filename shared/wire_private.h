@@ -3,7 +3,8 @@
 #define SHARED_WIRE_PRIVATE_H
 
 #define START_ITEMS 21
-#define MAP_ITEMS 6
+#define MAP_ITEMS 8
+#define METRIC_ITEMS 5
 #define UNIT_ITEMS 7
 #define REPORT_ITEMS 5
 #define BEAT_ITEMS 3

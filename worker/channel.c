@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -36,6 +37,7 @@ struct kept_head {
     uint32_t sizes[STDIO_STREAM_COUNT];
 };
 
+#define REPORTS_AREA_SIZE (CHANNEL_REPORT_COUNT_MAX * sizeof(struct channel_report))
 #define KEPT_SIZE_MAX (sizeof(struct kept_head) + STDIO_STREAM_COUNT * CAPTURE_SIZE_MAX + 8)
 #define KEPT_AREA_SIZE (CHANNEL_KEPT_SIZE_GOAL + KEPT_SIZE_MAX)
 
@@ -60,7 +62,8 @@ static void lay_out(struct channel *channel, uint64_t output_size_max)
     channel->frame_size = pages(lz4_frame_room(channel->outputs_size));
     channel->size = pages(sizeof(struct channel_control)) + CHANNEL_FAILURES_SIZE_MAX +
                     channel->outputs_size + channel->frame_size + pages(KEPT_AREA_SIZE) +
-                    CHANNEL_MAP_SIZE_MAX + channel->prints_size + CHANNEL_INPUTS_SIZE_MAX;
+                    CHANNEL_MAP_SIZE_MAX + pages(REPORTS_AREA_SIZE) + channel->prints_size +
+                    CHANNEL_INPUTS_SIZE_MAX;
 }
 
 static enum status map(struct channel *channel, struct error *err)
@@ -78,7 +81,8 @@ static enum status map(struct channel *channel, struct error *err)
     channel->frame = channel->outputs + channel->outputs_size;
     channel->kept = channel->frame + channel->frame_size;
     channel->map = channel->kept + pages(KEPT_AREA_SIZE);
-    channel->prints = channel->map + CHANNEL_MAP_SIZE_MAX;
+    channel->reports = (struct channel_report *)(void *)(channel->map + CHANNEL_MAP_SIZE_MAX);
+    channel->prints = channel->map + CHANNEL_MAP_SIZE_MAX + pages(REPORTS_AREA_SIZE);
     channel->inputs = channel->prints + channel->prints_size;
     return STATUS_OK;
 }
@@ -205,6 +209,9 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     control->kept_used = 0;
     control->prints_used = 0;
     control->frame_size = 0;
+    atomic_store(&control->reports_put, 0);
+    atomic_store(&control->reports_taken, 0);
+    atomic_store(&control->are_reports_watched, 0);
     atomic_store(&control->done, 0);
     atomic_store(&control->limit, (int64_t)instance_count);
     atomic_store(&control->batch, atomic_load(&control->batch) + 1);
@@ -429,6 +436,61 @@ enum status channel_take_prints(const struct channel *channel, uint64_t count,
     }
     *size_out = at;
     return STATUS_OK;
+}
+
+/* ---- Reports of the metric ----------------------------------------------------------------------
+ */
+
+/* Pauses while the rank has no room for more. */
+#define ROOM_PAUSE_NS 1000000
+
+size_t channel_take_reports(struct channel *channel, struct channel_report *reports_out,
+                            size_t count_max)
+{
+    struct channel_control *control = channel->control;
+    const uint64_t taken = atomic_load_explicit(&control->reports_taken, memory_order_relaxed);
+    const uint64_t waiting = atomic_load(&control->reports_put) - taken;
+    const size_t count = waiting < count_max ? (size_t)waiting : count_max;
+    if (waiting > CHANNEL_REPORT_COUNT_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        reports_out[i] = channel->reports[(taken + i) % CHANNEL_REPORT_COUNT_MAX];
+    }
+    atomic_store_explicit(&control->reports_taken, taken + count, memory_order_release);
+    return count;
+}
+
+void channel_watch_reports(struct channel *channel, bool are_watched)
+{
+    atomic_store(&channel->control->are_reports_watched, are_watched ? 1 : 0);
+}
+
+/* Whoever finds more taken than were put has written over the channel. */
+static bool has_room(const struct channel_control *control, uint64_t put)
+{
+    const uint64_t taken = atomic_load_explicit(&control->reports_taken, memory_order_acquire);
+    if (taken > put) {
+        abort();
+    }
+    return put - taken < CHANNEL_REPORT_COUNT_MAX;
+}
+
+/* The report stands whole before it is counted, so that whatever ends this process leaves whole
+ * ones only. It is counted, then it is seen whether the rank watches; the rank says that it does
+ * not watch any more, then looks once more: so one of the two sees the other. */
+bool channel_put_report(struct channel *channel, const struct channel_report *report)
+{
+    static const struct timespec pause = {.tv_nsec = ROOM_PAUSE_NS};
+    struct channel_control *control = channel->control;
+    uint64_t put = atomic_load_explicit(&control->reports_put, memory_order_relaxed);
+    while (channel->fd >= 0 && !has_room(control, put)) {
+        (void)nanosleep(&pause, NULL);
+    }
+    put -= has_room(control, put) ? 0 : 1;
+    channel->reports[put % CHANNEL_REPORT_COUNT_MAX] = *report;
+    atomic_store(&control->reports_put, put + 1);
+    return atomic_load(&control->are_reports_watched) == 0;
 }
 
 /* ---- The executor's side ----------------------------------------------------------------------

@@ -52,6 +52,8 @@
 #define CHANNEL_OUTPUTS_SIZE_SPARE ((size_t)256 << 10)
 /* The same for what is kept of what attempts print. */
 #define CHANNEL_KEPT_SIZE_GOAL ((size_t)8 << 20)
+/* So many reports of the metric wait for the rank at most. */
+#define CHANNEL_REPORT_COUNT_MAX ((size_t)8192)
 /* The rank is about to change the limit. Less than any instance's number. */
 #define CHANNEL_CUTTING INT64_MIN
 #define CHANNEL_CANARY UINT64_C(0x6d61706674616e64)
@@ -86,15 +88,25 @@ struct channel_control {
     uint64_t began_us; /* when it began, and when it ended, by clock.h */
     uint64_t ended_us;
     _Atomic uint32_t
-        reads_place;        /* an attempt of the batch asked for its index or the map's size */
-    uint64_t failures_used; /* bytes; of the first `done` instances */
-    uint64_t kept_used;     /* bytes; of the first `done` instances, and perhaps of the next one */
+        reads_place; /* an attempt of the batch asked for its index or the map's size */
+    _Atomic uint64_t reports_put;         /* of the batch: reports of the metric that were made, */
+    _Atomic uint64_t reports_taken;       /* by the rank: and those of them that it has taken */
+    _Atomic uint32_t are_reports_watched; /* by the rank: it looks again soon, without a bell */
+    uint64_t failures_used;               /* bytes; of the first `done` instances */
+    uint64_t kept_used; /* bytes; of the first `done` instances, and perhaps of the next one */
     _Atomic uint32_t printed_lock; /* of printed.h; taken by both */
     uint64_t prints_used;          /* bytes; of the first `done` instances, perhaps of the next */
     uint64_t frame_size;           /* where ended: bytes of the compressed outputs */
     uint32_t text_size;            /* of the setup's failure */
     char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t success_bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+};
+
+/* One report of the metric, by the instance with this number in the batch. */
+struct channel_report {
+    uint64_t at;
+    int64_t step;
+    double value;
 };
 
 struct channel {
@@ -109,7 +121,8 @@ struct channel {
     uint8_t *kept;      /* what attempts have printed */
     uint8_t *prints;    /* what they have by mf_print(): a packed value for each instance */
     size_t prints_size; /* of the area */
-    uint8_t *map;       /* what defines the map of the batch */
+    struct channel_report *reports; /* a ring */
+    uint8_t *map;                   /* what defines the map of the batch */
     uint8_t *inputs;
     bool has_map;   /* the rank's side: one was put */
     bool is_fenced; /* the executor's side: no barrier of the rank's reaches this process */
@@ -207,6 +220,18 @@ MUST_CHECK enum status channel_take_kept(const struct channel *channel, uint64_t
 MUST_CHECK enum status channel_take_prints(const struct channel *channel, uint64_t count,
                                            const uint8_t **data_out, size_t *size_out);
 
+/* Reports of the metric that have come since the last call: at most `count_max` of them.
+ * Unbelieved; none where their counts make no sense. */
+size_t channel_take_reports(struct channel *channel, struct channel_report *reports_out,
+                            size_t count_max);
+/* The rank looks again soon, or is to be woken. Reports that came before it said the second may be
+ * there without a bell, and are to be looked for once more. */
+void channel_watch_reports(struct channel *channel, bool are_watched);
+static inline bool channel_are_reports_watched(const struct channel *channel)
+{
+    return atomic_load_explicit(&channel->control->are_reports_watched, memory_order_relaxed) != 0;
+}
+
 /* ---- The executor's side ---- */
 
 /* The executor has the batch that was put last. */
@@ -291,6 +316,10 @@ static inline bool channel_keeps_much(const struct channel *channel)
 /* What the next instance without a result has printed by mf_print(); NULL: nothing was said. Before
  * it succeeds or fails, for each, or for none of the batch. */
 void channel_put_print(struct channel *channel, const uint8_t *data, size_t size);
+
+/* Make a report. Where the rank has fallen behind, this waits for it; without a rank beside this
+ * process, the newest takes the place of the one before. Gives whether the rank is to be woken. */
+MUST_CHECK bool channel_put_report(struct channel *channel, const struct channel_report *report);
 
 /* The batch has ended; its frame is in place. */
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size);

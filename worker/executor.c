@@ -205,6 +205,7 @@ static int run(const struct prepared *prepared, struct runner_options options, c
         return EXIT_FAILURE;
     }
     options.channel = channel;
+    options.rank_bell = fds[EXECUTOR_RANK_BELL];
     options.cpus = channel->control->place.cpus;
     slot_place_take(&channel->control->place);
     if (open_streams(&options, fds, &printed, &err) != STATUS_OK ||
@@ -290,7 +291,9 @@ enum status executor_map(const struct job *job, const struct wire_map *map,
                                    .formula = map->formula,
                                    .size = map->size,
                                    .key_base = map->key_base,
-                                   .key_base_size = map->key_base_size};
+                                   .key_base_size = map->key_base_size,
+                                   .metric = map->metric,
+                                   .needs_report = map->needs_report};
     return STATUS_OK;
 }
 

@@ -166,6 +166,7 @@ void pool_destroy(struct pool *pool)
     places_free(&pool->places);
     buffer_free(&pool->prints);
     free(pool->failures);
+    free(pool->reports);
     free(pool->slots);
     free(pool);
 }
@@ -365,6 +366,7 @@ static enum status collect_slot(struct pool *pool, struct slot *slot, uint64_t n
     if (slot->state != SLOT_BUSY) {
         return pool_mind_retiring(pool, slot, now_us, err);
     }
+    pool_look_for_reports(pool, slot, now_us);
     if (has_ended(slot)) {
         return pool_take_ended(pool, slot, now_us, result, is_result, err);
     }

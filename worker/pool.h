@@ -72,6 +72,12 @@ struct pool_result {
     bool goes_on; /* the batch is not over: the rest is all there is */
 };
 
+/* One report of its metric, of an attempt that runs or has just ended. */
+struct pool_report {
+    struct pool_map *map;
+    struct wire_metric report;
+};
+
 MUST_CHECK enum status pool_create(const struct pool_options *options, struct pool **pool_out,
                                    struct error *err);
 /* Ends every executor. NULL is allowed. */
@@ -116,6 +122,10 @@ MUST_CHECK enum status pool_collect(struct pool *pool, uint64_t now_us,
                                     struct pool_result *result_out, bool *is_result_out,
                                     struct error *err);
 
+/* What attempts have reported since the last call, as far as pool_collect() has seen it; valid
+ * until the pool's next. What a result's attempts have reported is there when the result is. */
+size_t pool_take_reports(struct pool *pool, const struct pool_report **reports_out);
+
 /* Write out what is kept of what attempts have printed: before a report leaves that names them. */
 void pool_flush(struct pool *pool);
 
@@ -134,9 +144,9 @@ MUST_CHECK enum status pool_cancel(struct pool *pool, const struct pool_map *map
                                    struct error *err);
 
 /* End the attempt of one instance, if it runs; its result says aborted. What stands behind it in
- * its batch goes back. */
-MUST_CHECK enum status pool_end(struct pool *pool, const struct pool_map *map, uint64_t lease,
-                                uint64_t index, uint64_t now_us, struct error *err);
+ * its batch goes back. One that is stopped early has the grace between its SIGTERM and SIGKILL. */
+MUST_CHECK enum status pool_end(struct pool *pool, const struct pool_map *map,
+                                const struct wire_end *end, uint64_t now_us, struct error *err);
 
 /* Has an attempt begun in a slot since it was last asked? And is one about to, so that it is worth
  * asking again in a moment? Together one look a batch. */

@@ -1,8 +1,8 @@
 /* pool_private.h - what a pool holds, for the files that it consists of: pool.c (slots, executors,
  * batches), pool_executors.c (their processes), pool_result.c (what a batch came to), pool_room.c
  * (is there room for one more?), pool_trim.c (what goes back of a batch that takes long),
- * pool_watch.c (what ends attempts: time, memory, the map's end) and pool_capture.c (what they
- * print).
+ * pool_watch.c (what ends attempts: time, memory, the map's end), pool_capture.c (what they print)
+ * and pool_reports.c (what they report of their metric).
  */
 #ifndef WORKER_POOL_PRIVATE_H
 #define WORKER_POOL_PRIVATE_H
@@ -29,7 +29,7 @@
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_BUSY, SLOT_DEAD, SLOT_RETIRING };
 
 /* Why we end an attempt. */
-enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END };
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_MEMORY, DOOM_CANCEL, DOOM_END, DOOM_STOP };
 
 /* A channel, and the batch that was put into it. */
 struct slot_batch {
@@ -43,6 +43,7 @@ struct slot_batch {
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */
     bool is_begin_seen; /* where attempts have a time limit */
+    uint64_t look_us;   /* where its reports are watched: when to look for some again */
 };
 
 /* A slot has a batch, and may have a second one ahead, which its executor goes on to at once. They
@@ -124,6 +125,9 @@ struct pool {
     struct report_failure *failures;
     size_t failure_count;
     size_t failure_capacity;
+    struct pool_report *reports; /* that were not asked for yet */
+    size_t report_count;
+    size_t report_capacity;
     struct span result_spans[CHANNEL_SPAN_COUNT_MAX];
     struct span rest_spans[CHANNEL_SPAN_COUNT_MAX + 1];
     struct buffer frame;
@@ -162,6 +166,19 @@ void pool_keep_words(struct pool *pool, const struct slot_batch *batch, uint64_t
 void pool_bound_printed(struct pool *pool, uint64_t now_us);
 /* When to do so; UINT64_MAX: never. */
 uint64_t pool_bound_deadline_us(const struct pool *pool);
+
+/* ---- pool_reports.c ---- */
+
+static inline bool pool_has_metric(const struct pool_map *map)
+{
+    return map->wire->metric != NULL && *map->wire->metric != '\0';
+}
+/* Of a batch that is about to be taken. */
+void pool_take_last_reports(struct pool *pool, struct slot_batch *batch);
+/* Of the batches that the slot has. */
+void pool_look_for_reports(struct pool *pool, struct slot *slot, uint64_t now_us);
+/* When to do so; UINT64_MAX: when a bell rings. */
+uint64_t pool_reports_deadline_us(const struct pool *pool);
 
 /* ---- pool_room.c ---- */
 

@@ -181,8 +181,9 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
 {
     struct channel_result found;
     struct error reason;
-    const struct slot_batch *batch = slot_first(slot);
+    struct slot_batch *batch = slot_first(slot);
     pool_start_result(pool, result);
+    pool_take_last_reports(pool, batch);
     if (channel_take_result(&batch->channel, batch->instance_count, false, add_failure, pool,
                             &found, &reason) != STATUS_OK ||
         !failures_fit(pool, batch, &found) ||
@@ -218,6 +219,9 @@ static struct report_failure failure_of_end(struct pool *pool, struct slot *slot
     } else if (doom == DOOM_END) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "another attempt has the result");
+    } else if (doom == DOOM_STOP) {
+        failure.class = FAILURE_ABORTED;
+        (void)snprintf(pool->text, sizeof(pool->text), "stopped early");
     } else if (doom == DOOM_CANCEL) {
         failure.class = FAILURE_ABORTED;
         (void)snprintf(pool->text, sizeof(pool->text), "ended with the map");
@@ -314,6 +318,7 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
 void pool_take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
                     struct pool_result *result)
 {
+    pool_take_last_reports(pool, slot_first(slot));
     take_dead(pool, slot, now_us, result);
     keep_texts(pool);
     slot_first(slot)->map->batch_count--;

@@ -222,19 +222,21 @@ static bool find_in_batch(const struct slot_batch *batch, uint64_t index, uint64
 
 /* In one of the slot's batches, where the instance may be in it. */
 static enum status end_in_batch(struct pool *pool, struct slot *slot, struct slot_batch *batch,
-                                uint64_t index, uint64_t now_us, struct error *err)
+                                const struct wire_end *end, uint64_t now_us, struct error *err)
 {
+    const uint64_t grace_us = pool->options.start->options.grace_ns / 1000;
     uint64_t at;
-    if (channel_has_ended(&batch->channel) || !find_in_batch(batch, index, &at)) {
+    if (channel_has_ended(&batch->channel) || !find_in_batch(batch, end->index, &at)) {
         return STATUS_OK;
     }
     if (at < channel_done(&batch->channel) || channel_trim(&batch->channel) <= at) {
         return STATUS_OK; /* it has its result, or is not started */
     }
-    return doom_gently(pool, slot, batch, DOOM_END, now_us, err);
+    return end->is_stop ? doom_gently(pool, slot, batch, DOOM_STOP, later(now_us, grace_us), err)
+                        : doom_gently(pool, slot, batch, DOOM_END, now_us, err);
 }
 
-enum status pool_end(struct pool *pool, const struct pool_map *map, uint64_t lease, uint64_t index,
+enum status pool_end(struct pool *pool, const struct pool_map *map, const struct wire_end *end,
                      uint64_t now_us, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -245,8 +247,9 @@ enum status pool_end(struct pool *pool, const struct pool_map *map, uint64_t lea
             const bool is_held =
                 slot->state == SLOT_BUSY &&
                 (slot->batch_count == SLOT_BATCH_COUNT || batch == slot_last(slot));
-            if (is_held && batch->map == map && batch->lease == lease && slot->doom == DOOM_NONE) {
-                status = end_in_batch(pool, slot, batch, index, now_us, err);
+            if (is_held && batch->map == map && batch->lease == end->lease &&
+                slot->doom == DOOM_NONE) {
+                status = end_in_batch(pool, slot, batch, end, now_us, err);
             }
         }
     }
@@ -278,6 +281,8 @@ uint64_t pool_deadline_us(const struct pool *pool)
     }
     const uint64_t bound_us = pool_bound_deadline_us(pool);
     deadline_us = bound_us < deadline_us ? bound_us : deadline_us;
+    const uint64_t reports_us = pool_reports_deadline_us(pool);
+    deadline_us = reports_us < deadline_us ? reports_us : deadline_us;
     const uint64_t trim_us = pool_trim_deadline_us(pool);
     deadline_us = trim_us < deadline_us ? trim_us : deadline_us;
     const uint64_t watch_us = is_watched ? clock_us() + WATCH_INTERVAL_US : UINT64_MAX;

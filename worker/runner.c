@@ -61,10 +61,11 @@ void runner_fill_context(const struct runner_options *options, struct mf_context
     context->is_printed = options->is_printed;
 }
 
-/* Scalars of the task's type. Where attempts are weighed, or print, nothing is plain. */
+/* Scalars of the task's type. Where attempts are weighed, print or report, nothing is plain. */
 static void find_plain_sizes(struct runner *runner)
 {
-    const bool is_looked_at = runner->is_weighed || runner->context.is_printed;
+    const bool is_looked_at =
+        runner->is_weighed || runner->context.is_printed || runner->context.metric != NULL;
     memset(runner->plain_sizes, 0, sizeof(runner->plain_sizes));
     for (unsigned first = 0; first <= UINT8_MAX && !is_looked_at; first++) {
         const uint8_t packed[MF_PRIVATE_SCALAR_SIZE_MAX] = {(uint8_t)first};
@@ -74,6 +75,16 @@ static void find_plain_sizes(struct runner *runner)
                 runner->plain_sizes[first] = (uint8_t)size;
             }
         }
+    }
+}
+
+static void put_report(void *context, int64_t step, double value)
+{
+    const struct runner *runner = context;
+    const struct channel_report report = {.at = runner->at, .step = step, .value = value};
+    const uint64_t one = 1;
+    if (channel_put_report(runner->options.channel, &report) && runner->options.rank_bell > 0) {
+        (void)!write(runner->options.rank_bell, &one, sizeof(one));
     }
 }
 
@@ -150,6 +161,9 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
     runner->context.task = map->task->name;
     runner->context.map = map->number;
     runner->context.seed = map->options.seed;
+    runner->context.metric = map->metric != NULL && *map->metric != '\0' ? map->metric : NULL;
+    runner->context.report = put_report;
+    runner->context.report_context = runner;
     runner->context.environment = runner_environment(&runner->options, map->size);
     runner->writer->attempt.map = map->number;
     runner->output_kind = type_kind(map->task->output);
@@ -305,6 +319,19 @@ static void mind_returned(mf_context *ctx, mf_status returned)
                   said_size > 0 ? ": " : "", (int)said_size, said);
 }
 
+/* An attempt that had to report and has not, has failed. */
+static bool lacks_report(const struct runner *runner, struct error *text_out)
+{
+    const mf_context *ctx = &runner->context;
+    if (ctx->metric == NULL || !runner->map.needs_report || ctx->report_count > 0) {
+        return false;
+    }
+    (void)error_set(text_out, STATUS_INVALID,
+                    "reported no value of %s, by which the sweep is judged: mf_report() does",
+                    ctx->metric);
+    return true;
+}
+
 /* Kept out of the loop, which would have fewer registers. */
 static __attribute__((noinline)) void end_attempt(struct runner *runner, struct place place,
                                                   mf_status returned)
@@ -320,6 +347,9 @@ static __attribute__((noinline)) void end_attempt(struct runner *runner, struct 
         writer_rewind(runner->writer);
         fail(runner, place, ctx->failure_class, returned == MF_FAIL_PERMANENTLY, ctx->text,
              ctx->text_size);
+    } else if (lacks_report(runner, &err)) {
+        writer_rewind(runner->writer);
+        fail(runner, place, FAILURE_OUTPUT, false, err.text, strlen(err.text));
     } else if ((status = finish_output(runner, &err)) == STATUS_OK) {
         succeed(runner, place);
     } else if (status == STATUS_UNWRITABLE) {
@@ -438,6 +468,7 @@ static inline void run_attempt(struct runner *runner, const mf_value *input, str
 {
     mf_context *ctx = &runner->context;
     struct writer *writer = runner->writer;
+    runner->at = place.at;
     context_step(ctx, writer, place.index);
     writer_step(writer);
     const uint8_t *const value = writer->face.mf_private_at;

@@ -39,6 +39,8 @@ struct runner_map {
     uint64_t size;
     const uint8_t *key_base; /* as MAP said */
     size_t key_base_size;
+    const char *metric; /* as MAP said */
+    bool needs_report;
 };
 
 struct runner_options {
@@ -60,6 +62,7 @@ struct runner_options {
     const mf_value *constant; /* what the map gives to all instances; NULL: nothing */
     bool is_printed;          /* what attempts print by mf_print() is wanted */
     struct channel *channel;  /* until runner_use() */
+    int rank_bell;            /* wakes the rank; 0: there is none to wake */
     struct printed *printed;  /* NULL: what attempts print is not looked at */
 };
 

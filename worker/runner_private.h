@@ -38,6 +38,7 @@ struct runner {
     bool is_weighed; /* attempts have a limit of memory, and this process is theirs alone */
     bool is_spent;
     bool is_over;    /* the batch shall end: it is spent, or much is kept of what was printed */
+    uint64_t at;     /* the instance that runs, within the batch */
     uint64_t looked; /* instances of the batch, up to the last of which it was seen closely what it
                       * had printed */
     char text[CHANNEL_TEXT_SIZE_MAX]; /* of a failure, with what it printed last */

@@ -52,6 +52,7 @@ void worker_destroy(struct worker *worker)
         wire_report_free(&worker->reports[i]);
     }
     free(worker->reports);
+    free(worker->metrics);
     arena_free(&worker->arena);
     buffer_free(&worker->start_bytes);
     free(worker);
@@ -91,6 +92,7 @@ enum status worker_take_message(struct worker *worker, const struct wire_message
     case WIRE_RETURNED:
     case WIRE_BYE:
     case WIRE_FETCH:
+    case WIRE_METRICS:
         log_warning("message ignored reason=not_for_a_worker kind=%d", (int)message->kind);
         return STATUS_OK;
     }
@@ -157,7 +159,9 @@ static uint64_t state_deadline_us(const struct worker *worker)
                                    ? worker->reported_us + worker_report_pause_us(worker)
                                    : UINT64_MAX;
     const uint64_t begin_us = worker->is_begin_awaited ? clock_us() + BEGIN_LOOK_US : UINT64_MAX;
-    return smaller(report_us, smaller(begin_us, pool_deadline_us(worker->pool)));
+    const uint64_t metrics_us = worker_metrics_deadline_us(worker);
+    return smaller(smaller(report_us, metrics_us),
+                   smaller(begin_us, pool_deadline_us(worker->pool)));
 }
 
 uint64_t worker_deadline_us(const struct worker *worker)

@@ -32,15 +32,15 @@ static enum status give_back(struct worker *worker, uint64_t map, uint64_t lease
     return worker_on_recall(worker, &all, err);
 }
 
-/* Another attempt of this instance has its result. What of the unit has not started goes back too:
- * most often the unit is this instance. */
+/* Another attempt of this instance has its result, or it is stopped early. What of the unit has not
+ * started goes back too: most often the unit is this instance. */
 enum status worker_on_end(struct worker *worker, const struct wire_end *end, uint64_t now_us,
                           struct error *err)
 {
     const struct worker_map *map = worker_map_of(worker, end->map);
     const enum status status = give_back(worker, end->map, end->lease, err);
     return status == STATUS_OK && worker->pool != NULL && map != NULL
-               ? pool_end(worker->pool, &map->pooled, end->lease, end->index, now_us, err)
+               ? pool_end(worker->pool, &map->pooled, end, now_us, err)
                : status;
 }
 

@@ -163,6 +163,8 @@ enum status worker_reset_turn(struct worker *worker, uint64_t now_us, bool *did_
         return status;
     }
     *did_something = true;
+    worker_take_metrics(worker);
+    worker->metric_count = 0;
     worker_forget_maps(worker);
     worker->state = WORKER_READY;
     worker->reported_us = now_us;

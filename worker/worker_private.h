@@ -6,6 +6,7 @@
  *     worker_maps.c    the maps of the run: what defines them, and whose turn it is
  *     worker_run.c     batches out of units, and their results
  *     worker_report.c  what is sent to the master
+ *     worker_metrics.c what running attempts report, to the master
  *     worker_leave.c   ending attempts, and leaving
  *     worker_lost.c    rank 0 is lost, or has taken this rank for lost; it cannot go on
  */
@@ -41,6 +42,12 @@ enum worker_state {
 
 /* A job that is sent: looked for in its place, until a rank of the node has brought it there. */
 enum fetch_state { FETCH_NONE, FETCH_LOOKING, FETCH_BRINGING, FETCH_DONE };
+
+/* A report of its metric by an attempt of this map. */
+struct worker_metric {
+    uint64_t map;
+    struct wire_metric report;
+};
 
 /* One map, from MAP to DROP. */
 struct worker_map {
@@ -85,6 +92,10 @@ struct worker {
     struct wire_report_parts *reports; /* one a lease that has something to tell */
     size_t report_count;
     size_t report_capacity;
+    struct worker_metric *metrics; /* of running attempts, yet to leave */
+    size_t metric_count;
+    size_t metric_capacity;
+    uint64_t metrics_us;  /* when some last left */
     uint64_t reported_us; /* when reports last left */
     uint64_t beat_us;     /* when the last beat left */
     uint64_t leaving_us;
@@ -119,6 +130,18 @@ uint64_t worker_report_pause_us(const struct worker *worker);
 MUST_CHECK enum status worker_send_reports(struct worker *worker, uint64_t now_us,
                                            struct error *err);
 MUST_CHECK enum status worker_send_beat(struct worker *worker, uint64_t now_us, struct error *err);
+
+/* ---- worker_metrics.c ---- */
+
+/* Take what the pool has seen. */
+void worker_take_metrics(struct worker *worker);
+/* Send what has gathered: when it is due, or at once. */
+MUST_CHECK enum status worker_send_metrics(struct worker *worker, uint64_t now_us,
+                                           struct error *err);
+MUST_CHECK enum status worker_metrics_turn(struct worker *worker, uint64_t now_us,
+                                           bool *did_something, struct error *err);
+/* When they are due; UINT64_MAX: there are none. */
+uint64_t worker_metrics_deadline_us(const struct worker *worker);
 
 /* ---- worker_start.c ---- */
 

@@ -137,6 +137,7 @@ enum status worker_send_reports(struct worker *worker, uint64_t now_us, struct e
     enum status status = STATUS_OK;
     if (worker->report_count > 0) {
         pool_flush(worker->pool);
+        status = worker_send_metrics(worker, now_us, err);
     }
     for (size_t i = 0; i < worker->report_count && status == STATUS_OK; i++) {
         status = send_report(worker, &worker->reports[i], err);

@@ -40,8 +40,8 @@ static uint64_t batch_count(struct worker *worker, const struct worker_map *map)
 {
     const uint64_t slots = map->fit;
     const uint64_t share = (map->queue.count + slots - 1) / slots;
-    if (map->instance_us <= 0) {
-        return 1;
+    if (map->instance_us <= 0 || *map->pooled.wire->metric != '\0') {
+        return 1; /* what a trial has come to is told before the next begins */
     }
     const double goal = BATCH_GOAL_US / map->instance_us;
     uint64_t count = goal >= BATCH_COUNT_MAX ? BATCH_COUNT_MAX : (uint64_t)goal;
@@ -216,6 +216,7 @@ static enum status take_result(struct worker *worker, const struct pool_result *
                                uint64_t now_us, struct error *err)
 {
     struct worker_map *map = map_of(ended);
+    worker_take_metrics(worker);
     map->is_steady = ended->rest_count == 0;
     enum status status = STATUS_OK;
     if (ended->batch.instance_count > 0 && !map->is_dropped) {
@@ -253,6 +254,7 @@ static enum status collect(struct worker *worker, uint64_t now_us, bool *did_som
             break; /* messages are looked at between batches */
         }
     }
+    worker_take_metrics(worker);
     for (struct worker_map *map = worker->maps; map != NULL; map = map->next) {
         unit_queue_drop_started(&map->queue);
     }
@@ -303,6 +305,10 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
         return worker_leave_for_setup(worker, now_us, err);
     }
     now_us = clock_us();
+    status = worker_metrics_turn(worker, now_us, did_something, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (worker_is_report_due(worker, now_us)) {
         *did_something = true;
         status = worker_send_reports(worker, now_us, err);

@@ -4,6 +4,8 @@
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -754,5 +756,105 @@ Test(channel, whatever_an_executor_writes_is_refused_or_makes_sense)
     }
     cr_expect(gt(u64, sound_count, SEED_COUNT / 10));
     cr_expect(lt(u64, sound_count, 2 * SEED_COUNT * 9 / 10));
+    channel_destroy(&channel);
+}
+
+/* ---- Reports of a metric ------------------------------------------------------------------------
+ */
+
+static bool put_report(struct channel *channel, uint64_t at, double value)
+{
+    const struct channel_report report = {.at = at, .step = 5, .value = value};
+    return channel_put_report(channel, &report);
+}
+
+Test(channel, reports_are_taken_in_order_each_once)
+{
+    struct channel_report reports[4];
+    struct channel channel = create(true);
+    put(&channel, 3);
+    cr_expect(put_report(&channel, 0, 1.5), "the rank is to be woken");
+    cr_expect(put_report(&channel, 0, 2.5));
+    cr_expect(put_report(&channel, 2, NAN));
+    cr_assert(eq(sz, channel_take_reports(&channel, reports, 2), 2));
+    cr_expect(eq(dbl, reports[0].value, 1.5));
+    cr_expect(eq(dbl, reports[1].value, 2.5));
+    cr_expect(eq(i64, reports[1].step, 5));
+    cr_assert(eq(sz, channel_take_reports(&channel, reports, 4), 1));
+    cr_expect(eq(u64, reports[0].at, 2));
+    cr_expect(isnan(reports[0].value));
+    cr_expect(eq(sz, channel_take_reports(&channel, reports, 4), 0));
+    channel_destroy(&channel);
+}
+
+Test(channel, a_rank_that_watches_for_reports_is_not_woken)
+{
+    struct channel channel = create(true);
+    put(&channel, 1);
+    channel_watch_reports(&channel, true);
+    cr_expect(not(put_report(&channel, 0, 1)));
+    channel_watch_reports(&channel, false);
+    cr_expect(put_report(&channel, 0, 1));
+    put(&channel, 1);
+    cr_expect(eq(sz, channel_take_reports(&channel, &(struct channel_report){0}, 1), 0),
+              "those of a batch go with it");
+    channel_destroy(&channel);
+}
+
+Test(channel, counts_of_reports_that_make_no_sense_give_none)
+{
+    struct channel_report report;
+    struct channel channel = create(true);
+    put(&channel, 1);
+    atomic_store(&channel.control->reports_put, CHANNEL_REPORT_COUNT_MAX + 1);
+    cr_expect(eq(sz, channel_take_reports(&channel, &report, 1), 0));
+    atomic_store(&channel.control->reports_put, 0);
+    atomic_store(&channel.control->reports_taken, 1);
+    cr_expect(eq(sz, channel_take_reports(&channel, &report, 1), 0));
+    channel_destroy(&channel);
+}
+
+/* The other process puts twice as many as there is room for, and dies in the middle of one more. */
+Test(channel, who_reports_more_than_there_is_room_for_waits_and_loses_none)
+{
+    struct channel_report report;
+    struct channel channel = create(true);
+    const uint64_t count = 2 * CHANNEL_REPORT_COUNT_MAX;
+    put(&channel, 1);
+    const pid_t pid = fork();
+    cr_assert(pid >= 0);
+    for (uint64_t i = 0; pid == 0 && i < count; i++) {
+        (void)put_report(&channel, 0, (double)i);
+    }
+    if (pid == 0) {
+        channel.reports[count % CHANNEL_REPORT_COUNT_MAX].at = UINT64_MAX;
+        _exit(0);
+    }
+    for (uint64_t taken = 0; taken < count;) {
+        if (channel_take_reports(&channel, &report, 1) == 1) {
+            cr_assert(eq(dbl, report.value, (double)taken));
+            taken++;
+        } else {
+            (void)sched_yield();
+        }
+    }
+    cr_assert(eq(int, waitpid(pid, NULL, 0), pid));
+    cr_expect(eq(sz, channel_take_reports(&channel, &report, 1), 0));
+    channel_destroy(&channel);
+}
+
+Test(channel, without_a_rank_beside_it_the_newest_report_is_kept)
+{
+    struct channel_report reports[2];
+    struct channel channel = create(false);
+    put(&channel, 1);
+    for (size_t i = 0; i < CHANNEL_REPORT_COUNT_MAX + 5; i++) {
+        (void)put_report(&channel, 0, (double)i);
+    }
+    for (size_t i = 1; i < CHANNEL_REPORT_COUNT_MAX; i++) {
+        cr_assert(eq(sz, channel_take_reports(&channel, reports, 1), 1));
+    }
+    cr_assert(eq(sz, channel_take_reports(&channel, reports, 2), 1));
+    cr_expect(eq(dbl, reports[0].value, (double)(CHANNEL_REPORT_COUNT_MAX + 4)));
     channel_destroy(&channel);
 }

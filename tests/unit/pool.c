@@ -278,7 +278,6 @@ Test(pool, the_attempt_at_one_index_can_be_ended)
     struct bench *bench = create("misbehave", (struct formula){.kind = FORMULA_NONE}, 0, 1);
     struct buffer inputs = misbehaving(10, 4, "hang");
     struct pool_running running = {.map = NULL};
-    struct error err = {""};
     wait_for_free(bench, 1);
     start(bench, 100, 10, &inputs);
     const uint64_t end_us = clock_us() + WAIT_US;
@@ -287,11 +286,10 @@ Test(pool, the_attempt_at_one_index_can_be_ended)
         usleep(1000);
     }
     cr_assert(eq(u64, running.running.index, 104));
-    cr_assert(
-        eq(int, pool_end(bench->pool, &bench->map, LEASE + 1, 104, clock_us(), &err), STATUS_OK));
-    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 103, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, end(bench, LEASE + 1, 104), STATUS_OK));
+    cr_assert(eq(int, end(bench, LEASE, 103), STATUS_OK));
     cr_expect(not(collect(bench, 0)), "neither is what runs");
-    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, end(bench, LEASE, 104), STATUS_OK));
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
     buffer_free(&inputs);

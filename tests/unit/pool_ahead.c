@@ -192,14 +192,12 @@ Test(pool_ahead, an_instance_of_it_that_is_to_end_goes_back_and_nothing_is_ended
 {
     struct bench *bench = create_two("hang", 0);
     struct pool_result trimmed;
-    struct error err = {""};
     wait_without_the_rank(bench);
-    cr_assert(
-        eq(int, pool_end(bench->pool, &bench->map, LEASE_AHEAD, 200, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, end(bench, LEASE_AHEAD, 200), STATUS_OK));
     cr_expect(not(collect(bench, 0)), "what runs runs on");
     cr_assert(pool_trim(bench->pool, UINT64_MAX, &trimmed));
     expect_all_given_back(&trimmed);
-    cr_assert(eq(int, pool_end(bench->pool, &bench->map, LEASE, 104, clock_us(), &err), STATUS_OK));
+    cr_assert(eq(int, end(bench, LEASE, 104), STATUS_OK));
     next_result(bench);
     expect_ended_at_4(bench, FAILURE_ABORTED);
     destroy(bench);

@@ -337,4 +337,12 @@ UNUSED static void expect_ended_at_4(const struct bench *bench, enum failure_cla
     cr_expect(eq(u64, result->rest[0].start, 105));
 }
 
+/* Another attempt has the result of this instance. */
+UNUSED static enum status end(struct bench *bench, uint64_t lease, uint64_t index)
+{
+    struct error err;
+    const struct wire_end end = {.lease = lease, .index = index};
+    return pool_end(bench->pool, &bench->map, &end, clock_us(), &err);
+}
+
 #endif

@@ -176,6 +176,48 @@ Test(record, the_loss_of_a_rank_comes_back_with_how_it_was_lost)
     fixture_destroy(&f);
 }
 
+Test(record, reports_and_stops_of_trials_come_back)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    static const struct record_metric metrics[] = {
+        {.lease = 3, .index = INT64_MAX - 1, .attempt = 1, .number = 9, .step = -2, .value = 0.5},
+        {.lease = 4, .index = 0, .number = UINT64_MAX, .step = INT64_MIN, .value = -INFINITY}};
+    static const struct record_stop stops[] = {
+        {.index = 7, .attempt = 2, .bracket = 27, .value = NAN, .threshold = 1e-300}};
+    const struct record record = {.kind = RECORD_METRICS,
+                                  .rank = 2,
+                                  .metrics = metrics,
+                                  .metric_count = 2,
+                                  .stops = stops,
+                                  .stop_count = 1};
+    fixture_create(&f);
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(int, back.kind, RECORD_METRICS));
+    cr_assert(eq(sz, back.metric_count, 2));
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect(eq(u64, back.metrics[i].lease, metrics[i].lease));
+        cr_expect(eq(u64, back.metrics[i].index, metrics[i].index));
+        cr_expect(eq(u64, back.metrics[i].attempt, metrics[i].attempt));
+        cr_expect(eq(u64, back.metrics[i].number, metrics[i].number));
+        cr_expect(eq(i64, back.metrics[i].step, metrics[i].step));
+        cr_expect(eq(dbl, back.metrics[i].value, metrics[i].value));
+    }
+    cr_assert(eq(sz, back.stop_count, 1));
+    cr_expect(eq(u64, back.stops[0].index, 7));
+    cr_expect(eq(u64, back.stops[0].attempt, 2));
+    cr_expect(eq(u64, back.stops[0].bracket, 27));
+    cr_expect(isnan(back.stops[0].value));
+    cr_expect(eq(dbl, back.stops[0].threshold, 1e-300));
+    for (size_t cut = 0; cut < f.bytes.size; cut++) {
+        cr_expect(not(eq(int, decode(&f, f.bytes.data, cut, &back, &used), STATUS_OK)));
+    }
+    fixture_destroy(&f);
+}
+
 /* The batch with all, and the failure that is final and no timeout. */
 static struct record make_cached(const struct fixture *f)
 {

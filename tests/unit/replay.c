@@ -286,6 +286,32 @@ Test(replay, what_was_cached_is_a_success_and_a_shared_failure_is_final)
     finish(ledger);
 }
 
+/* What its attempt came to after that is passed over. */
+Test(replay, what_was_stopped_early_is_a_success_that_is_never_taken_again)
+{
+    static const struct record_stop stops[] = {{.index = 1}, {.index = 4, .attempt = 1}};
+    struct run_log *log = log_begin();
+    append(log, start_with(1, 3));
+    append(log, (struct record){.kind = RECORD_METRICS, .stops = stops, .stop_count = 2});
+    append_failure(log, (struct report_failure){.index = 1, .class = FAILURE_ABORTED, .text = ""},
+                   ended(INSTANCE_ABORTED, 0));
+    read_back(log);
+    struct ledger *ledger = restore_with(1, 3);
+    const struct ledger_counts counts = ledger_counts(ledger);
+    struct span spans[8];
+    cr_expect(eq(u64, counts.stopped_early, 2));
+    cr_expect(eq(u64, replay.tally.attempts, 2));
+    cr_expect(eq(u64, replay.tally.retries, 1));
+    cr_expect(eq(u64, ledger_begun(ledger), 0));
+    const size_t count = ledger_take(ledger, 5, 0, false, spans, 8);
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t k = 0; k < spans[i].count; k++) {
+            cr_expect(spans[i].start + k != 1 && spans[i].start + k != 4);
+        }
+    }
+    finish(ledger);
+}
+
 Test(replay, a_revival_includes_shared_failures_which_have_used_no_attempt)
 {
     struct run_log *log = log_begin();

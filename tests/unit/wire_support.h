@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,10 @@ static const struct wire_beat beats[] = {
             .count = 14                                                                            \
         }                                                                                          \
     }
+static const struct wire_metric metrics[] = {
+    {.lease = 3, .index = INT64_MAX, .attempt = 2, .step = -7, .value = 0.25},
+    {.lease = 3, .index = 0, .attempt = UINT64_MAX, .step = INT64_MAX, .value = -INFINITY}};
+
 #define A_MAP                                                                                      \
     {                                                                                              \
         .number = 3, .task = "square", .size = INT64_MAX, .options = OPTIONS,                      \
@@ -90,7 +95,7 @@ static const struct wire_beat beats[] = {
                     .step = -3,                                                                    \
                     .count = 15,                                                                   \
                     .is_float = true},                                                             \
-        .key_base = bytes, .key_base_size = 3                                                      \
+        .key_base = bytes, .key_base_size = 3, .metric = "val/acc", .needs_report = true           \
     }
 
 static const struct wire_message messages[] = {
@@ -146,13 +151,14 @@ static const struct wire_message messages[] = {
     {.kind = WIRE_CANCEL, .as.cancel = {.map = 8, .run_on_us = 10000000, .grace_us = UINT64_MAX}},
     {.kind = WIRE_STOP, .as.stop = {.is_clean = true}},
     {.kind = WIRE_BYE, .as.bye = {.reason = "no zygote"}},
-    {.kind = WIRE_END, .as.end = {.map = 9, .lease = 10, .index = 12345}},
+    {.kind = WIRE_END, .as.end = {.map = 9, .lease = 10, .index = 12345, .is_stop = true}},
     {.kind = WIRE_PULSE, .as.pulse = {.quiet_us = 600}},
     {.kind = WIRE_REJOIN, .as.rejoin = {.life = 7}},
     {.kind = WIRE_FETCH, .as.fetch = {.offset = UINT64_C(1) << 33}},
     {.kind = WIRE_LIBRARY, .as.library = {.offset = 3, .total_size = 8, .bytes = bytes, .size = 5}},
     {.kind = WIRE_MAP, .as.map = A_MAP},
     {.kind = WIRE_DROP, .as.drop = {.map = 11}},
+    {.kind = WIRE_METRICS, .as.metrics = {.map = 12, .reports = metrics, .count = 2}},
 };
 #define MESSAGE_COUNT (sizeof(messages) / sizeof(*messages))
 
