@@ -13,7 +13,8 @@
 
 uint64_t progress_done(const struct ledger_counts *counts)
 {
-    return counts->succeeded + counts->cached + counts->failed + counts->timed_out;
+    return counts->succeeded + counts->cached + counts->stopped_early + counts->failed +
+           counts->timed_out;
 }
 
 static uint64_t failed_of(const struct progress_facts *facts)
@@ -76,6 +77,7 @@ enum part {
     PART_END,
     PART_SLOTS,
     PART_FAILED,
+    PART_STOPPED,
     PART_RETRIES,
     PART_LOST,
     PART_WAITING,
@@ -138,6 +140,9 @@ static void put_part(const struct progress_facts *facts, enum part part, char te
     case PART_FAILED:
         put_count(failed_of(facts), "failed", "", text);
         break;
+    case PART_STOPPED:
+        put_count(facts->counts.stopped_early, "stopped early", "", text);
+        break;
     case PART_RETRIES:
         put_count(facts->retries, "retr", "ies", text);
         (void)strncat(text, facts->retries == 1 ? "y" : "", PART_SIZE - strlen(text) - 1);
@@ -197,8 +202,9 @@ static MUST_CHECK enum status put_gauge(unsigned percent, size_t width, struct b
 /* Which parts fit, the most important first; gives how many columns they take. */
 static size_t choose(char texts[PART_COUNT][PART_SIZE], size_t width, bool is_shown[PART_COUNT])
 {
-    static const enum part by_importance[] = {PART_DONE, PART_FAILED,  PART_LOST,  PART_END,
-                                              PART_RATE, PART_RETRIES, PART_SLOTS, PART_WAITING};
+    static const enum part by_importance[] = {PART_DONE,    PART_FAILED, PART_LOST,
+                                              PART_END,     PART_RATE,   PART_STOPPED,
+                                              PART_RETRIES, PART_SLOTS,  PART_WAITING};
     size_t used = 0;
     for (size_t i = 0; i < PART_COUNT; i++) {
         const enum part part = by_importance[i];
@@ -243,17 +249,17 @@ enum status progress_json_text(const struct progress_facts *facts, struct buffer
 {
     const size_t size = out->size;
     const struct ledger_counts *counts = &facts->counts;
-    enum status status =
-        buffer_printf(out,
-                      "{\"state\":\"%s\",\"size\":%" PRIu64 ",\"done\":%" PRIu64
-                      ",\"succeeded\":%" PRIu64 ",\"cached\":%" PRIu64 ",\"failed\":%" PRIu64
-                      ",\"timed_out\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"retries\":%" PRIu64
-                      ",\"running\":%" PRIu64 ",\"slots\":%" PRIu64 ",\"ranks\":%" PRIu64
-                      ",\"ranks_lost\":%" PRIu64 ",\"elapsed\":%.3f,\"rate\":%.3f",
-                      facts->state, facts->size, progress_done(&facts->counts), counts->succeeded,
-                      counts->cached, counts->failed, counts->timed_out, counts->waiting,
-                      facts->retries, facts->running, facts->slots, facts->rank_count,
-                      facts->lost_count, (double)facts->elapsed_us / 1e6, facts->rate);
+    enum status status = buffer_printf(
+        out,
+        "{\"state\":\"%s\",\"size\":%" PRIu64 ",\"done\":%" PRIu64 ",\"succeeded\":%" PRIu64
+        ",\"cached\":%" PRIu64 ",\"stopped_early\":%" PRIu64 ",\"failed\":%" PRIu64
+        ",\"timed_out\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"retries\":%" PRIu64
+        ",\"running\":%" PRIu64 ",\"slots\":%" PRIu64 ",\"ranks\":%" PRIu64
+        ",\"ranks_lost\":%" PRIu64 ",\"elapsed\":%.3f,\"rate\":%.3f",
+        facts->state, facts->size, progress_done(&facts->counts), counts->succeeded, counts->cached,
+        counts->stopped_early, counts->failed, counts->timed_out, counts->waiting, facts->retries,
+        facts->running, facts->slots, facts->rank_count, facts->lost_count,
+        (double)facts->elapsed_us / 1e6, facts->rate);
     if (status == STATUS_OK && facts->has_estimate) {
         status = buffer_printf(out, ",\"ends_in\":[%.3f,%.3f]}", (double)facts->earliest_us / 1e6,
                                (double)facts->latest_us / 1e6);
