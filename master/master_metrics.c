@@ -99,6 +99,22 @@ static void stop_trial(struct master *master, struct master_map *map, uint32_t r
     trial_metrics_stop(map->metrics, metric->index, decision);
 }
 
+static const char *hint_of(const struct master_map *map)
+{
+    return map->metric->hint != NULL ? map->metric->hint : default_hint;
+}
+
+/* Who reports in another way knows how. */
+static void take_hint(struct master_map *map, uint64_t trial)
+{
+    if (!map->has_reports && !map->is_hint_told) {
+        map->is_hint_told = true;
+        log_warning("trial %" PRIu64 " has printed a line that holds %s and is no report of it "
+                    "(said once): %s",
+                    trial, map->metric->name, hint_of(map));
+    }
+}
+
 /* Reports of attempts that have ended come late, and are nothing to tell of. */
 static enum status take_metric(struct master *master, struct master_map *map, uint32_t rank,
                                const struct wire_metric *metric)
@@ -111,6 +127,11 @@ static enum status take_metric(struct master *master, struct master_map *map, ui
     if (!scheduler_holds(map->scheduler, rank, metric->lease, metric->index, metric->attempt)) {
         return STATUS_OK;
     }
+    if (metric->is_hint) {
+        take_hint(map, metric->index);
+        return STATUS_OK;
+    }
+    map->has_reports = true;
     const enum status status = trial_metrics_report(map->metrics, &report, &heard);
     if (status == STATUS_OK && heard.is_recorded) {
         put_metric(master, &report, metric->attempt, heard.number);
@@ -158,8 +179,7 @@ static void take_end(struct master *master, struct master_map *map, uint64_t ind
         map->is_silence_told = true;
         log_warning("trial %" PRIu64 " has succeeded without a report of %s, and has no value "
                     "(said once): %s",
-                    index, map->metric->name,
-                    map->metric->hint != NULL ? map->metric->hint : default_hint);
+                    index, map->metric->name, hint_of(map));
     }
 }
 

@@ -79,6 +79,8 @@ struct master_map {
     const struct metric_options *metric; /* NULL: none */
     struct trial_metrics *metrics;       /* NULL: none */
     bool is_target_reached;              /* no new trial starts */
+    bool has_reports;                    /* some trial has reported, in this session */
+    bool is_hint_told;                   /* that something was meant as a report, and is none */
     bool is_silence_told;                /* that a trial has succeeded without a report */
     struct wire_cancel cancel;           /* how attempts are ended when the map ends */
     bool is_cancelled;                   /* by master_map_cancel() */

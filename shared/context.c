@@ -123,7 +123,14 @@ void mf_report(mf_context *ctx, int64_t step, double value)
 {
     if (ctx->metric != NULL && ctx->report != NULL) {
         ctx->report_count++;
-        ctx->report(ctx->report_context, step, value);
+        ctx->report(ctx->report_context, step, value, false);
+    }
+}
+
+void mf_report_hint(mf_context *ctx)
+{
+    if (ctx->metric != NULL && ctx->report != NULL) {
+        ctx->report(ctx->report_context, 0, 0, true);
     }
 }
 

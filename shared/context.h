@@ -27,8 +27,8 @@
 
 struct key_maker;
 
-/* Takes a report of the attempt that runs. */
-typedef void context_report(void *context, int64_t step, double value);
+/* Takes a report of the attempt that runs; or, as a hint, that there was nearly one. */
+typedef void context_report(void *context, int64_t step, double value, bool is_hint);
 
 struct mf_context {
     /* of the map */

@@ -322,6 +322,9 @@ MF_EXPORT const char *mf_python(mf_context *ctx, const mf_value *value, size_t *
  * value. NaN and infinities count as worst. To be called by the thread that runs the function.
  * Cheap, and does nothing where no metric is asked for. */
 MF_EXPORT void mf_report(mf_context *ctx, int64_t step, double value);
+/* Say that the attempt, or a program that it runs, has given something that names the metric and
+ * is no report of it. The user is told so once, unless reports have come. */
+MF_EXPORT void mf_report_hint(mf_context *ctx);
 /* Write one line to standard error, with the task's name, index and attempt before it. */
 MF_EXPORT void mf_log(mf_context *ctx, const char *format, ...) MF_PRINTF(2, 3);
 

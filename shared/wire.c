@@ -242,6 +242,7 @@ static void put_metrics(struct pack *pack, const struct wire_metrics *metrics)
         pack_uint(pack, report->attempt);
         pack_int(pack, report->step);
         pack_float(pack, report->value);
+        pack_bool(pack, report->is_hint);
     }
 }
 

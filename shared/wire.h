@@ -212,6 +212,7 @@ struct wire_metric {
     uint64_t attempt;
     int64_t step;
     double value; /* NaN and infinities, too */
+    bool is_hint; /* something that names the metric was no report of it */
 };
 
 /* Of one map, in the order in which they were made. */

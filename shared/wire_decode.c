@@ -305,6 +305,7 @@ static void get_metrics(struct decoder *decoder, struct wire_metrics *metrics)
         reports[i].attempt = unpack_uint(in);
         reports[i].step = unpack_int(in);
         reports[i].value = unpack_float(in);
+        reports[i].is_hint = unpack_bool(in);
     }
     metrics->reports = reports;
 }

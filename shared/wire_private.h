@@ -4,7 +4,7 @@
 
 #define START_ITEMS 21
 #define MAP_ITEMS 8
-#define METRIC_ITEMS 5
+#define METRIC_ITEMS 6
 #define UNIT_ITEMS 7
 #define REPORT_ITEMS 5
 #define BEAT_ITEMS 3

@@ -107,6 +107,7 @@ struct channel_report {
     uint64_t at;
     int64_t step;
     double value;
+    uint64_t is_hint; /* it is no report, but was meant as one */
 };
 
 struct channel {

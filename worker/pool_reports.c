@@ -19,12 +19,14 @@ static void add_report(struct pool *pool, const struct slot_batch *batch,
     }
     pool->reports = memory_grow(pool->reports, pool->report_count, &pool->report_capacity,
                                 sizeof(*pool->reports));
-    pool->reports[pool->report_count++] = (struct pool_report){.map = batch->map,
-                                                               .report = {.lease = batch->lease,
-                                                                          .index = place.start,
-                                                                          .attempt = place.attempt,
-                                                                          .step = report->step,
-                                                                          .value = report->value}};
+    pool->reports[pool->report_count++] =
+        (struct pool_report){.map = batch->map,
+                             .report = {.lease = batch->lease,
+                                        .index = place.start,
+                                        .attempt = place.attempt,
+                                        .step = report->step,
+                                        .value = report->value,
+                                        .is_hint = report->is_hint != 0}};
 }
 
 /* Gives whether there were any. */

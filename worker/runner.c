@@ -78,10 +78,11 @@ static void find_plain_sizes(struct runner *runner)
     }
 }
 
-static void put_report(void *context, int64_t step, double value)
+static void put_report(void *context, int64_t step, double value, bool is_hint)
 {
     const struct runner *runner = context;
-    const struct channel_report report = {.at = runner->at, .step = step, .value = value};
+    const struct channel_report report = {
+        .at = runner->at, .step = step, .value = value, .is_hint = is_hint ? 1 : 0};
     const uint64_t one = 1;
     if (channel_put_report(runner->options.channel, &report) && runner->options.rank_bell > 0) {
         (void)!write(runner->options.rank_bell, &one, sizeof(one));

@@ -33,6 +33,11 @@ static mf_status fail_by_status(mf_context *ctx, const struct command *command, 
 
 static mf_status put_result(mf_context *ctx, const struct command *command, mf_writer *out)
 {
+    if (command->metric_name != NULL && command->needs_report && command->metric.count == 0) {
+        mf_set_class(ctx, MF_CLASS_OUTPUT);
+        return mf_fail(ctx, "reported no value of %s: %s", command->metric_name,
+                       command->metric_hint);
+    }
     return mf_count(command->files) > 0 ? command_put_files(ctx, command, out)
                                         : command_put_output(ctx, command, out);
 }
@@ -48,6 +53,9 @@ static mf_status run(mf_context *ctx, const mf_value *input, mf_writer *out)
     char **environment = command_environment(ctx, command, input);
     const int in = environment != NULL ? command_stdin(ctx, command, input) : -2;
     if (in == -2) {
+        return MF_FAIL;
+    }
+    if (command->metric_name != NULL && !command_metric_begin(ctx, command)) {
         return MF_FAIL;
     }
     const int wait_status = command_run(ctx, command, arguments, environment, in, &reason);

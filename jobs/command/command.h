@@ -24,11 +24,13 @@
  * grace_ms  between the SIGTERM of an attempt that is to end and its SIGKILL
  * trial    of a sweep: the words hold macros (arguments.h), and the input is a record of
  * parameters, at these paths, in the order of the file; each trial is so many instances; and a
- * folder of Python modules that come before all others, or "" */
+ * folder of Python modules that come before all others, or ""
+ * metric   that it reports while it runs: its name, how to report it, and whether it has to */
 #define COMMAND_CONSTANT                                                                           \
     "{words: list<any>, shell: str, stdin: str, output: str, files: list<any>, "                   \
     "permanent: list<int>, capture: str, output_size_max: int, grace_ms: int, "                    \
-    "trial?: {paths: list<list<str>>, repeats: int, modules: str}}"
+    "trial?: {paths: list<list<str>>, repeats: int, modules: str}, "                               \
+    "metric?: {name: str, hint: str, is_required: bool}}"
 
 void command_job(mf_registry *job);
 

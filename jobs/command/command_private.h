@@ -4,6 +4,7 @@
  *     setup.c     what the map's constant says, taken up once
  *     program.c   one run of the program
  *     output.c    what its standard output becomes
+ *     metric.c    what a trial of a sweep reports while it runs
  *     surroundings.c  its arguments, its environment, what it reads
  *     trial.c     the same of a sweep's trial: arguments and environment
  */
@@ -17,6 +18,7 @@
 
 #include <mapfleet.h>
 
+#include "jobs/command/metric_line.h"
 #include "jobs/command/template.h"
 #include "jobs/command/words.h"
 
@@ -39,6 +41,20 @@ struct trial {
     const char *modules;
 };
 
+/* Of an attempt whose program reports a metric. */
+struct metric {
+    mf_context *ctx;
+    int events; /* of inotify; -1: there is none */
+    int file;   /* $MAPFLEET_METRICS */
+    char *path; /* of it */
+    off_t file_at;
+    off_t out_at; /* how much of its standard output has been seen */
+    struct metric_stream out_stream;
+    struct metric_stream file_stream;
+    uint64_t count; /* of reports */
+    bool is_odd;    /* a line that names the metric was none */
+};
+
 struct command {
     struct template *template; /* NULL: each input is a line for the shell, or there is a trial */
     struct trial trial;
@@ -49,12 +65,17 @@ struct command {
     bool is_permanent[EXIT_STATUS_COUNT];
     bool keeps_failed; /* of what failed attempts print, standard output is captured, too */
     bool keeps_all;    /* the same of all attempts */
+    bool copies_on;    /* the same, and it is looked at all the same */
     bool passes_on;    /* standard output is nobody's, and goes where the executor's goes */
     size_t output_size_max;
-    int64_t grace_ms; /* that it has after a SIGTERM */
-    char *program;    /* where the first word was found; NULL: it is looked for each time */
-    uint64_t slot;    /* from 1 */
-    int out;          /* a file in memory for the standard output of an attempt */
+    int64_t grace_ms;        /* that it has after a SIGTERM */
+    char *program;           /* where the first word was found; NULL: it is looked for each time */
+    const char *metric_name; /* NULL: nothing is to be reported */
+    const char *metric_hint; /* for people: how a program reports it */
+    bool needs_report;
+    struct metric metric;
+    uint64_t slot; /* from 1 */
+    int out;       /* a file in memory for the standard output of an attempt */
     /* Of the attempt: */
     struct word_list arguments;
     struct word_list variables;
@@ -91,6 +112,18 @@ void trial_tear_down(struct command *command);
 /* Fill in the words, and the variables. False where the attempt fails, with its reason. */
 bool trial_fill(mf_context *ctx, struct command *command, const mf_value *record);
 bool trial_add_variables(mf_context *ctx, struct command *command, const mf_value *record);
+
+/* ---- metric.c ---- Where the command has a metric. */
+
+/* In the working directory; NULL where the attempt fails. */
+const char *command_metric_path(mf_context *ctx, struct command *command);
+/* Make the file, before the program is started; false where the attempt fails. */
+bool command_metric_begin(mf_context *ctx, struct command *command);
+/* Report what has come since the last look. */
+void command_metric_look(const struct command *command, struct metric *metric);
+/* The program has ended: its last lines are whole, unless it was ended by a signal. */
+void command_metric_end(const struct command *command, struct metric *metric, bool is_whole);
+void command_metric_free(struct metric *metric);
 
 /* ---- program.c ---- */
 

@@ -17,6 +17,10 @@
 #define LOOK_INTERVAL_MS 200
 /* The same once it is to end. */
 #define END_INTERVAL_MS 20
+/* From one look at what a trial reports to the next, */
+#define METRIC_REST_MS 5
+/* and where nothing tells that there is something. */
+#define METRIC_INTERVAL_MS 20
 #define MARGIN_MS_MAX 500
 #define PAGE ((off_t)4096)
 #define SLACK ((off_t)1 << 20)
@@ -138,18 +142,35 @@ static void mind_end(mf_context *ctx, const struct command *command, pid_t pid, 
     }
 }
 
-/* Until it has ended, and not been reaped. */
-static void wait_for(mf_context *ctx, const struct command *command, pid_t pid)
+static int interval_ms(const struct command *command, bool is_ending, bool rests)
+{
+    const bool is_blind = command->metric_name != NULL && command->metric.events < 0;
+    return rests       ? METRIC_REST_MS
+           : is_ending ? END_INTERVAL_MS
+           : is_blind  ? METRIC_INTERVAL_MS
+                       : LOOK_INTERVAL_MS;
+}
+
+/* Until it has ended, and not been reaped. A program that prints all the time is not looked at each
+ * time: after a look, what comes next rests. */
+static void wait_for(mf_context *ctx, struct command *command, pid_t pid)
 {
     siginfo_t info;
     int64_t ending_ms = 0;
+    bool rests = false;
     const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd end = {.fd = fd, .events = POLLIN};
     while (fd >= 0) {
-        const int count = poll(&end, 1, ending_ms == 0 ? LOOK_INTERVAL_MS : END_INTERVAL_MS);
-        if (count > 0 || (count < 0 && errno != EINTR)) {
+        const bool listens = command->metric_name != NULL && !rests;
+        struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+                               {.fd = listens ? command->metric.events : -1, .events = POLLIN}};
+        const int count = poll(fds, 2, interval_ms(command, ending_ms != 0, rests));
+        if ((count > 0 && fds[0].revents != 0) || (count < 0 && errno != EINTR)) {
             break;
         }
+        if (listens) {
+            command_metric_look(command, &command->metric);
+        }
+        rests = listens && count > 0;
         bound_output(command);
         mind_end(ctx, command, pid, &ending_ms);
     }
@@ -179,6 +200,7 @@ int command_run(mf_context *ctx, struct command *command, char **arguments, char
     sigset_t term;
     sigset_t before;
     pid_t pid = 0;
+    int wait_status;
     (void)sigemptyset(&term);
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, &before);
@@ -188,9 +210,16 @@ int command_run(mf_context *ctx, struct command *command, char **arguments, char
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (*reason_out != 0) {
+        if (command->metric_name != NULL) {
+            command_metric_end(command, &command->metric, false);
+        }
         return W_EXITCODE(*reason_out == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, 0);
     }
     wait_for(ctx, command, pid);
     mf_child_group(ctx, 0);
-    return reap(pid);
+    wait_status = reap(pid);
+    if (command->metric_name != NULL) {
+        command_metric_end(command, &command->metric, WIFEXITED(wait_status));
+    }
+    return wait_status;
 }

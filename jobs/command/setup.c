@@ -30,6 +30,21 @@ static void take_forms(struct command *command, const mf_value *constant)
     command->passes_on = is_word(capture, "none") && command->output_form == OUTPUT_NONE;
 }
 
+/* Where standard output is nobody's, it is looked at all the same, and passed on. */
+static void take_metric(struct command *command, const mf_value *metric)
+{
+    command->metric.file = -1;
+    command->metric.events = -1;
+    if (mf_kind_of(metric) != MF_MAP) {
+        return;
+    }
+    command->metric_name = mf_str(mf_field(metric, "name"));
+    command->metric_hint = mf_str(mf_field(metric, "hint"));
+    command->needs_report = mf_bool(mf_field(metric, "is_required"));
+    command->copies_on = command->passes_on;
+    command->passes_on = false;
+}
+
 static void take_permanent(struct command *command, const mf_value *list)
 {
     for (size_t i = 0; i < mf_count(list); i++) {
@@ -110,6 +125,9 @@ mf_status command_set_up(mf_context *ctx, void **state)
     command->output_size_max = (size_t)mf_int(mf_field(constant, "output_size_max"));
     command->grace_ms = mf_int(mf_field(constant, "grace_ms"));
     take_forms(command, constant);
+    if (mf_field(constant, "metric") != NULL) {
+        take_metric(command, mf_field(constant, "metric"));
+    }
     take_permanent(command, mf_field(constant, "permanent"));
     command->out = command_open_output();
     if (command->out < 0) {
@@ -132,6 +150,7 @@ void command_tear_down(void *state)
     if (command == NULL) {
         return;
     }
+    command_metric_free(&command->metric);
     template_destroy(command->template);
     trial_tear_down(command);
     words_free(&command->arguments);

@@ -8,6 +8,7 @@
 
 #define VARIABLE_SIZE_MAX ((size_t)64 << 10)
 #define PREFIX "MF_"
+#define METRICS "MAPFLEET_METRICS="
 
 /* ---- Arguments --------------------------------------------------------------------------------
  */
@@ -131,6 +132,21 @@ static bool add_fields(mf_context *ctx, struct command *command, const mf_value 
     return true;
 }
 
+static bool add_metric(mf_context *ctx, struct command *command)
+{
+    if (command->metric_name == NULL) {
+        return true;
+    }
+    const char *path = command_metric_path(ctx, command);
+    if (path == NULL) {
+        return false;
+    }
+    words_add(&command->variables, METRICS, strlen(METRICS));
+    words_add(&command->variables, path, strlen(path));
+    words_end(&command->variables);
+    return true;
+}
+
 /* Is there one of that name among them? */
 static bool is_replaced(char *const *variables, const char *variable)
 {
@@ -160,7 +176,7 @@ char **command_environment(mf_context *ctx, struct command *command, const mf_va
 {
     char *const *base = mf_environment(ctx);
     size_t base_count = 0;
-    if (base == NULL || !add_fields(ctx, command, input)) {
+    if (base == NULL || !add_fields(ctx, command, input) || !add_metric(ctx, command)) {
         return NULL;
     }
     char **variables = words_list(&command->variables);

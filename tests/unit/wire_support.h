@@ -85,7 +85,12 @@ static const struct wire_beat beats[] = {
     }
 static const struct wire_metric metrics[] = {
     {.lease = 3, .index = INT64_MAX, .attempt = 2, .step = -7, .value = 0.25},
-    {.lease = 3, .index = 0, .attempt = UINT64_MAX, .step = INT64_MAX, .value = -INFINITY}};
+    {.lease = 3,
+     .index = 0,
+     .attempt = UINT64_MAX,
+     .step = INT64_MAX,
+     .value = -INFINITY,
+     .is_hint = true}};
 
 #define A_MAP                                                                                      \
     {                                                                                              \
