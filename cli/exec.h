@@ -17,6 +17,7 @@
 #include "cli/options.h"
 #include "jobs/command/template.h"
 #include "master/inputs.h"
+#include "master/metric_options.h"
 #include "shared/buffer.h"
 #include "shared/error.h"
 #include "shared/map_options.h"
@@ -25,7 +26,8 @@
 struct exec_trial {
     const mf_value *paths;
     uint64_t repeats;
-    const char *modules; /* "": none */
+    const char *modules;                 /* "": none */
+    const struct metric_options *metric; /* its name is NULL: nothing is reported */
 };
 
 struct exec {

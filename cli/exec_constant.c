@@ -8,7 +8,7 @@
 #include "shared/quantity.h"
 #include "shared/value.h"
 
-#define FIELD_COUNT 9 /* and that of a trial */
+#define FIELD_COUNT 9 /* and those of a trial and its metric */
 #define EXIT_STATUS_MAX 255
 
 static const char *const captures[] = {[MAP_CAPTURE_FAILED] = "failed",
@@ -88,6 +88,23 @@ static enum status put_trial(struct pack *pack, const struct exec_trial *trial, 
     return status == STATUS_OK ? value_encode(trial->paths, out) : status;
 }
 
+static bool has_metric(const struct exec *exec)
+{
+    return exec->trial != NULL && exec->trial->metric->name != NULL;
+}
+
+static void put_metric(struct pack *pack, const struct metric_options *metric)
+{
+    pack_text(pack, "metric");
+    pack_map(pack, 3);
+    pack_text(pack, "name");
+    put_word(pack, metric->name);
+    pack_text(pack, "hint");
+    put_word(pack, text_or(metric->hint, ""));
+    pack_text(pack, "is_required");
+    pack_bool(pack, metric->is_required);
+}
+
 enum status exec_constant(const struct exec *exec, const char *statuses,
                           const struct map_options *map, struct buffer *out, struct error *err)
 {
@@ -95,7 +112,7 @@ enum status exec_constant(const struct exec *exec, const char *statuses,
     const char *const *words = (const char *const *)exec->command;
     struct pack pack;
     pack_start(&pack, out);
-    pack_map(&pack, FIELD_COUNT + (exec->trial != NULL ? 1 : 0));
+    pack_map(&pack, FIELD_COUNT + (exec->trial != NULL ? 1u : 0u) + (has_metric(exec) ? 1u : 0u));
     pack_text(&pack, "words");
     put_words(&pack, words, exec->command_count);
     pack_text(&pack, "shell");
@@ -117,6 +134,9 @@ enum status exec_constant(const struct exec *exec, const char *statuses,
     pack_uint(&pack, map->output_size_max);
     pack_text(&pack, "grace_ms");
     pack_uint(&pack, map->grace_ns / 1000000);
+    if (has_metric(exec)) {
+        put_metric(&pack, exec->trial->metric);
+    }
     return put_trial(&pack, exec->trial, out) == STATUS_OK
                ? STATUS_OK
                : error_set(err, STATUS_NO_MEMORY, "no memory for a command");

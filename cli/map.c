@@ -279,6 +279,9 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
         .printer = printer,
         .constant = request->constant.data,
         .constant_size = request->constant.size,
+        .metric = request->verb == VERB_SWEEP && request->sweep.metric.name != NULL
+                      ? &request->sweep.metric
+                      : NULL,
         .keeps_workdirs = options_has(&request->options, OPTION_KEEP_WORKDIRS),
         .files_to = request->files.to,
         .files_tag = request->files.tag,

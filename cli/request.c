@@ -323,6 +323,13 @@ static enum status check_isolation(const struct options *options, struct map_opt
 enum status request_check_cached_size(const struct request *request, struct error *err)
 {
     const uint64_t size = inputs_count(request->inputs);
+    if (request->verb == VERB_SWEEP) {
+        const enum status status =
+            sweep_metric_check(&request->sweep.metric, &request->options, request->cache.mode, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     return request->cache.mode == CACHE_OFF || size <= CACHE_INPUT_COUNT_MAX
                ? STATUS_OK
                : error_set(err, STATUS_INVALID,

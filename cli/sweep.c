@@ -273,11 +273,18 @@ static enum status check_names(const struct sweep *sweep, struct error *err)
     return STATUS_OK;
 }
 
+static void choose_metric(struct sweep *sweep)
+{
+    sweep->metric = sweep_metric_make(sweep->file, &sweep->command,
+                                      options_has(sweep->options, OPTION_WANDB), &sweep->arena);
+}
+
 enum status sweep_choose_command(struct sweep *sweep, const struct options *given,
                                  const struct run_sweep *recorded, struct error *err)
 {
     static const enum option_id constant[] = {OPTION_CONSTANT};
     if (sweep->file->task != NULL) {
+        choose_metric(sweep);
         return check_task(sweep, given, err);
     }
     enum status status = refuse_for(given, constant, 1, "task", err);
@@ -290,8 +297,11 @@ enum status sweep_choose_command(struct sweep *sweep, const struct options *give
     if (status == STATUS_OK) {
         status = recorded != NULL ? take_recorded(sweep, recorded, err) : make_command(sweep, err);
     }
-    sweep->trial = (struct exec_trial){
-        .paths = &sweep->command.paths, .repeats = sweep->file->seeds, .modules = sweep->modules};
+    choose_metric(sweep);
+    sweep->trial = (struct exec_trial){.paths = &sweep->command.paths,
+                                       .repeats = sweep->file->seeds,
+                                       .modules = sweep->modules,
+                                       .metric = &sweep->metric};
     sweep->exec = (struct exec){.options = sweep->options,
                                 .command = (char **)(uintptr_t)sweep->command.words,
                                 .command_count = sweep->command.word_count,

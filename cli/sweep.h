@@ -23,6 +23,7 @@
 #include "cli/options.h"
 #include "cli/sweep_command.h"
 #include "cli/sweep_file.h"
+#include "cli/sweep_metric.h"
 #include "master/inputs.h"
 #include "master/run_file.h"
 #include "shared/arena.h"
@@ -40,8 +41,9 @@ struct sweep {
     struct sweep_command command; /* no words: a task runs */
     struct exec exec;             /* the same for what runs commands */
     struct exec_trial trial;
-    char modules[PATH_MAX];  /* the folder of --wandb; "": none */
-    struct trials_form form; /* its space is the file's */
+    struct metric_options metric; /* its name is NULL: there is none */
+    char modules[PATH_MAX];       /* the folder of --wandb; "": none */
+    struct trials_form form;      /* its space is the file's */
 };
 
 /* Do the words name a file? */

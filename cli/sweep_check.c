@@ -52,19 +52,6 @@ static enum status read_file(struct request *request, struct error *err)
     return status;
 }
 
-/* What happens at the metric's reports is not there yet: a sweep that needs it would be another. */
-static enum status check_metric(const struct sweep *sweep, struct error *err)
-{
-    const struct sweep_file *file = sweep->file;
-    const char *what = file->has_early_stop      ? "early_terminate"
-                       : file->metric.has_target ? "metric.target"
-                                                 : NULL;
-    return what == NULL ? STATUS_OK
-                        : error_set(err, STATUS_INVALID,
-                                    "%s: %s: trials are not ended by their metric: leave it out",
-                                    sweep->path, what);
-}
-
 /* ---- The task ---------------------------------------------------------------------------------
  */
 
@@ -173,9 +160,6 @@ static enum status check_file(struct request *request, struct error *err)
     const struct run_description *run = request->recorded;
     struct sweep *sweep = &request->sweep;
     enum status status = read_file(request, err);
-    if (status == STATUS_OK && !options_has(&request->options, OPTION_DRY_RUN)) {
-        status = check_metric(sweep, err);
-    }
     if (status == STATUS_OK) {
         status = sweep_lay_options(sweep, &request->options, err);
     }

@@ -12,6 +12,9 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
+/* Of brackets that are said at the start. */
+#define BRACKET_COUNT_MAX 4
+
 static const char default_hint[] = "mf_report(ctx, step, value) reports it";
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -34,6 +37,16 @@ enum status master_metrics_create(struct master *master, struct master_map *map)
     }
     master_metrics_mind_target(map);
     return STATUS_OK;
+}
+
+void master_metrics_say(const struct master_map *map)
+{
+    char brackets[128];
+    if (map->metrics != NULL && map->metric->has_early_stop) {
+        log_info(
+            "early termination by %s at brackets %s", map->metric->name,
+            trial_metrics_brackets(map->metrics, BRACKET_COUNT_MAX, brackets, sizeof(brackets)));
+    }
 }
 
 void master_metrics_free(struct master *master)

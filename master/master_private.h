@@ -285,6 +285,8 @@ void master_on_returned(struct master_map *map, uint32_t rank, const struct wire
 
 MUST_CHECK enum status master_metrics_create(struct master *master, struct master_map *map);
 void master_metrics_free(struct master *master); /* what is to be recorded */
+/* Say what ends trials, at the start. */
+void master_metrics_say(const struct master_map *map);
 /* Reports of running attempts. Fails where the log does. */
 MUST_CHECK enum status master_on_metrics(struct master *master, struct master_map *map,
                                          uint32_t rank, const struct wire_metrics *metrics,

@@ -278,6 +278,9 @@ enum status master_begin(struct master *master, uint64_t now_us, struct error *e
         return refuse_folder(master, status, reason.text, now_us, err);
     }
     say_fleet(master);
+    if (map != NULL) {
+        master_metrics_say(map);
+    }
     if (map != NULL && !master_cache_start(map)) {
         master_map_join(master, map);
     }

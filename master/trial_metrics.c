@@ -455,15 +455,14 @@ size_t trial_metrics_best(const struct trial_metrics *metrics, uint64_t *configu
     return found;
 }
 
-const char *trial_metrics_brackets(const struct trial_metrics *metrics, uint64_t reports_max,
+const char *trial_metrics_brackets(const struct trial_metrics *metrics, size_t count_max,
                                    char *text, size_t size)
 {
     size_t used = 0;
     const size_t count =
         metrics->early_stop != NULL ? early_stop_bracket_count(metrics->early_stop) : 0;
     text[0] = '\0';
-    for (size_t i = 0; i < count && early_stop_bracket(metrics->early_stop, i) <= reports_max;
-         i++) {
+    for (size_t i = 0; i < count && i < count_max; i++) {
         const int more = snprintf(text + used, size - used, "%s%" PRIu64, i > 0 ? " " : "",
                                   early_stop_bracket(metrics->early_stop, i));
         if (more < 0 || (size_t)more >= size - used) {

@@ -138,9 +138,9 @@ size_t trial_metrics_best(const struct trial_metrics *metrics, uint64_t *configu
 /* Trials that have succeeded without a report. */
 uint64_t trial_metrics_silent_count(const struct trial_metrics *metrics);
 
-/* The brackets up to `reports_max`, as "3 9 27", in a text of at most `size` bytes with its NUL; ""
- * where nothing is stopped early. */
-const char *trial_metrics_brackets(const struct trial_metrics *metrics, uint64_t reports_max,
+/* The first brackets, at most so many, as "3 9 27", in a text of at most `size` bytes with its NUL;
+ * "" where nothing is stopped early. */
+const char *trial_metrics_brackets(const struct trial_metrics *metrics, size_t count_max,
                                    char *text, size_t size);
 
 #endif

@@ -245,7 +245,7 @@ Test(trial_metrics, brackets_are_named)
 {
     char text[64];
     struct trial_metrics *metrics = create_stopping();
-    cr_expect(eq(str, (char *)(uintptr_t)trial_metrics_brackets(metrics, 100, text, sizeof(text)),
+    cr_expect(eq(str, (char *)(uintptr_t)trial_metrics_brackets(metrics, 4, text, sizeof(text)),
                  "3 9 27 81"));
     trial_metrics_destroy(metrics);
 }
