@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "shared/buffer.h"
 #include "shared/decimal.h"
@@ -242,29 +243,63 @@ static bool is_text_equal(const mf_value *a, const mf_value *b)
     return strcmp(text, mf_str(str)) == 0;
 }
 
-static bool stands_before(const mf_value *values, size_t count, const mf_value *value)
+/* The same for values of equal text. */
+static bool hash_of(const mf_value *value, struct buffer *text, uint64_t *hash_out)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (is_text_equal(mf_item(values, i), value)) {
-            return true;
+    buffer_clear(text);
+    if (value_to_text(value, text) != STATUS_OK) {
+        return false;
+    }
+    *hash_out = XXH3_64bits(text->data, text->size);
+    return true;
+}
+
+/* Where a value of equal text stands, or would: places hold an index into the values, plus 1. */
+static size_t *find_place(size_t *places, size_t mask, uint64_t hash, const mf_value *values,
+                          const mf_value *value)
+{
+    size_t at = (size_t)hash & mask;
+    while (places[at] != 0 && !is_text_equal(mf_item(values, places[at] - 1), value)) {
+        at = (at + 1) & mask;
+    }
+    return &places[at];
+}
+
+/* False where memory ran out. */
+static bool fill_different(const mf_value *values, mf_value *different, size_t *places, size_t mask)
+{
+    struct buffer text = {0};
+    size_t count = 0;
+    bool is_good = true;
+    for (size_t i = 0; i < mf_count(values) && is_good; i++) {
+        const mf_value *value = mf_item(values, i);
+        uint64_t hash = 0;
+        is_good = hash_of(value, &text, &hash);
+        size_t *place = find_place(places, mask, hash, different, value);
+        if (*place == 0) {
+            value_list_set(different, count, *value);
+            *place = ++count;
         }
     }
-    return false;
+    value_shorten(different, count);
+    buffer_free(&text);
+    return is_good;
 }
 
 static bool keep_different(struct reading *reading, const mf_value *values)
 {
     mf_value different = value_list_make(reading->arena, mf_count(values));
-    size_t count = 0;
-    if (mf_is_null(&different)) {
+    size_t room = 2;
+    while (room < 2 * (size_t)mf_count(values)) {
+        room *= 2;
+    }
+    size_t *places = calloc(room, sizeof(*places));
+    const bool is_good = !mf_is_null(&different) && places != NULL &&
+                         fill_different(values, &different, places, room - 1);
+    free(places);
+    if (!is_good) {
         return fail(reading, NULL, "out of memory");
     }
-    for (size_t i = 0; i < mf_count(values); i++) {
-        if (!stands_before(&different, count, mf_item(values, i))) {
-            value_list_set(&different, count++, *mf_item(values, i));
-        }
-    }
-    value_shorten(&different, count);
     reading->parameter->different = different;
     return true;
 }
