@@ -124,6 +124,11 @@ static enum status make_formula(const struct trials_form *form, struct formula *
     if (status == STATUS_OK && trials_form_write(form, &packed) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "inputs: %s", status_text(STATUS_NO_MEMORY));
     }
+    if (status == STATUS_OK && packed.size > FORMULA_PACKED_SIZE_MAX) {
+        status = error_set(err, STATUS_INVALID,
+                           "the parameters take %zu bytes, packed; at most %zu are possible",
+                           packed.size, FORMULA_PACKED_SIZE_MAX);
+    }
     if (status == STATUS_OK) {
         *formula_out = (struct formula){.kind = FORMULA_TRIALS, .step = 1, .count = count};
         formula_out->packed = buffer_take(&packed, &formula_out->packed_size);

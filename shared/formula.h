@@ -14,6 +14,8 @@
 
 /* Counts are written to run.json, whose integers have 64 bits with sign. */
 #define FORMULA_COUNT_MAX ((uint64_t)INT64_MAX)
+/* Of a grid or trials, packed: it is copied to each executor. */
+#define FORMULA_PACKED_SIZE_MAX ((size_t)31 << 20)
 
 enum formula_kind {
     FORMULA_NONE, /* the inputs are listed, and sent with each unit */

@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "shared/error.h"
+#include "shared/formula.h"
 #include "shared/report.h"
 #include "shared/span.h"
 #include "worker/capture.h"
@@ -45,7 +46,8 @@
 #define CHANNEL_INPUTS_SIZE_MAX ((size_t)5 << 30) /* of address space: one packed input fits */
 #define CHANNEL_FAILURES_SIZE_MAX ((size_t)96 << 20)
 #define CHANNEL_TEXT_SIZE_MAX 4096u
-#define CHANNEL_MAP_SIZE_MAX ((size_t)1 << 20) /* of the message that defines a map */
+/* Of the message that defines a map: its formula, and the rest. */
+#define CHANNEL_MAP_SIZE_MAX (FORMULA_PACKED_SIZE_MAX + ((size_t)1 << 20))
 /* Past so many bytes of outputs a batch ends; the rest of it goes elsewhere. */
 #define CHANNEL_OUTPUTS_SIZE_GOAL ((size_t)8 << 20)
 /* Behind those, and before one more that is as large as it may be, is room for so many. */

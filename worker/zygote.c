@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -230,9 +231,10 @@ static enum status send_request(struct zygote *zygote, struct zygote_request req
     struct msghdr head = {.msg_iov = parts, .msg_iovlen = 2};
     union zygote_fd_message rights = {.bytes = {0}};
     assert(parcel.fd_count <= ZYGOTE_FD_COUNT_MAX);
-    if (parcel.size > ZYGOTE_REQUEST_SIZE_MAX) {
-        return error_set(err, STATUS_LIMIT, "a job's request of %zu bytes; at most %u are possible",
-                         parcel.size, ZYGOTE_REQUEST_SIZE_MAX);
+    if (parcel.size > ZYGOTE_MESSAGE_SIZE_MAX) {
+        return error_set(err, STATUS_LIMIT,
+                         "a job's request of %zu bytes; at most %zu are possible", parcel.size,
+                         ZYGOTE_MESSAGE_SIZE_MAX);
     }
     request.fd_count = parcel.fd_count;
     if (parcel.fd_count > 0) {
@@ -253,12 +255,51 @@ enum status zygote_describe(struct zygote *zygote, const void *request, size_t s
     return status;
 }
 
+static bool write_all(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        const ssize_t count = write(fd, bytes, size);
+        if (count < 0 && errno != EINTR) {
+            return false;
+        }
+        bytes += count > 0 ? count : 0;
+        size -= count > 0 ? (size_t)count : 0;
+    }
+    return true;
+}
+
+/* What a message has no room for, such as the inputs of a sweep with long lists of values. */
+static enum status send_in_file(struct zygote *zygote, const void *bytes, size_t size,
+                                struct error *err)
+{
+    if (size > ZYGOTE_REQUEST_SIZE_MAX) {
+        return error_set(err, STATUS_LIMIT,
+                         "a job's request of %zu bytes; at most %zu are possible", size,
+                         ZYGOTE_REQUEST_SIZE_MAX);
+    }
+    const int fd = memfd_create("mapfleet-request", MFD_CLOEXEC);
+    enum status status = fd >= 0 && write_all(fd, bytes, size)
+                             ? STATUS_OK
+                             : error_set(err, STATUS_NO_MEMORY, "no memory for a job's request: %s",
+                                         strerror(errno));
+    if (status == STATUS_OK) {
+        const struct zygote_request request = {.kind = ZYGOTE_PREPARE, .is_in_file = true};
+        status = send_request(zygote, request, (struct parcel){.fds = &fd, .fd_count = 1}, err);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return status;
+}
+
 enum status zygote_prepare(struct zygote *zygote, const void *request, size_t size,
                            struct error *err)
 {
     const struct parcel parcel = {.bytes = request, .size = size};
     const enum status status =
-        send_request(zygote, (struct zygote_request){.kind = ZYGOTE_PREPARE}, parcel, err);
+        size <= ZYGOTE_MESSAGE_SIZE_MAX
+            ? send_request(zygote, (struct zygote_request){.kind = ZYGOTE_PREPARE}, parcel, err)
+            : send_in_file(zygote, request, size, err);
     zygote->is_loading = zygote->is_loading || status == STATUS_OK;
     return status;
 }

@@ -30,7 +30,8 @@
 #include "shared/error.h"
 
 #define ZYGOTE_FD_COUNT_MAX 8
-#define ZYGOTE_REQUEST_SIZE_MAX (1u << 17)
+/* Of a PREPARE: a larger one is a bug, or nonsense. */
+#define ZYGOTE_REQUEST_SIZE_MAX ((size_t)64 << 20)
 
 struct zygote; /* fields: zygote.c; the process itself: zygote_server.c */
 

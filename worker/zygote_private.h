@@ -4,6 +4,7 @@
 #ifndef WORKER_ZYGOTE_PRIVATE_H
 #define WORKER_ZYGOTE_PRIVATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -20,7 +21,10 @@ struct zygote_request {
     uint32_t slot;
     uint64_t executor;
     uint64_t fd_count;
+    bool is_in_file; /* the job is in the last descriptor, since it is too large for a message */
 };
+
+#define ZYGOTE_MESSAGE_SIZE_MAX ((size_t)1 << 17) /* of a job in a message */
 
 /* Beside DESCRIBE. */
 enum { ZYGOTE_ANSWER, ZYGOTE_PRINTS, ZYGOTE_DESCRIBE_FD_COUNT };

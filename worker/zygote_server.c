@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/memory.h"
@@ -92,7 +94,7 @@ struct server {
     size_t event_count;
     size_t event_capacity;
 
-    uint8_t *message; /* a struct zygote_request, and ZYGOTE_REQUEST_SIZE_MAX */
+    uint8_t *message; /* a struct zygote_request, and ZYGOTE_MESSAGE_SIZE_MAX */
 };
 
 static void put_event(struct server *server, const struct zygote_event *event)
@@ -238,6 +240,23 @@ static void on_prepare(struct server *server, const void *job, size_t size)
     put_event(server, &event);
 }
 
+static void prepare_from_file(struct server *server, const int *fds, size_t fd_count)
+{
+    struct stat about;
+    struct zygote_event event = {.kind = ZYGOTE_PREPARED};
+    void *job = MAP_FAILED;
+    if (fd_count == 1 && fstat(fds[0], &about) == 0 && about.st_size > 0) {
+        job = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fds[0], 0);
+    }
+    if (job == MAP_FAILED) {
+        event.status = error_set(&event.error, STATUS_NO_MEMORY, "no memory to load a job with");
+        put_event(server, &event);
+        return;
+    }
+    on_prepare(server, job, (size_t)about.st_size);
+    (void)munmap(job, (size_t)about.st_size);
+}
+
 /* Standard output and error. */
 static void print_to(int fd)
 {
@@ -354,7 +373,11 @@ static void on_request(struct server *server, size_t size, const int *fds, size_
                     fd_count);
         break;
     case ZYGOTE_PREPARE:
-        on_prepare(server, server->message + sizeof(request), size - sizeof(request));
+        if (request.is_in_file) {
+            prepare_from_file(server, fds, fd_count);
+        } else {
+            on_prepare(server, server->message + sizeof(request), size - sizeof(request));
+        }
         break;
     case ZYGOTE_FORK:
         on_fork(server, &request, fds, fd_count);
@@ -382,7 +405,7 @@ static bool take_request(struct server *server)
     union zygote_fd_message rights;
     int fds[ZYGOTE_FD_COUNT_MAX];
     struct iovec part = {.iov_base = server->message,
-                         .iov_len = sizeof(struct zygote_request) + ZYGOTE_REQUEST_SIZE_MAX};
+                         .iov_len = sizeof(struct zygote_request) + ZYGOTE_MESSAGE_SIZE_MAX};
     struct msghdr head = {.msg_iov = &part,
                           .msg_iovlen = 1,
                           .msg_control = &rights,
@@ -469,7 +492,7 @@ _Noreturn void zygote_serve(const struct zygote_duties *duties, int socket)
     if (server.signals < 0) {
         _exit(EXIT_FAILURE); /* the rank finds the socket ended */
     }
-    server.message = memory_take(1, sizeof(struct zygote_request) + ZYGOTE_REQUEST_SIZE_MAX);
+    server.message = memory_take(1, sizeof(struct zygote_request) + ZYGOTE_MESSAGE_SIZE_MAX);
     serve(&server);
     const int exit_status = fcntl(server.socket, F_GETFD) < 0 ? ZYGOTE_EXIT_CUT_OFF : EXIT_SUCCESS;
     (void)close(server.socket);

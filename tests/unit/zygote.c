@@ -1,4 +1,4 @@
-#include "worker/zygote.h"
+#include "worker/zygote_private.h"
 
 #include "zygote_support.h"
 
@@ -28,12 +28,16 @@ Test(zygote, the_longest_request_arrives_and_a_longer_one_is_refused)
     struct zygote *zygote = create(run_pause, NULL);
     struct error err = {.text = ""};
     static char request[ZYGOTE_REQUEST_SIZE_MAX + 1];
-    request[ZYGOTE_REQUEST_SIZE_MAX - 1] = 7;
+    request[ZYGOTE_MESSAGE_SIZE_MAX - 1] = 7;
+    request[ZYGOTE_REQUEST_SIZE_MAX - 1] = 8;
     cr_assert(eq(int, zygote_prepare(zygote, request, sizeof(request), &err), STATUS_LIMIT));
     cr_expect(ne(str, err.text, ""));
-    cr_assert(eq(int, zygote_prepare(zygote, request, ZYGOTE_REQUEST_SIZE_MAX, &err), STATUS_OK));
+    cr_assert(eq(int, zygote_prepare(zygote, request, ZYGOTE_MESSAGE_SIZE_MAX, &err), STATUS_OK));
     struct zygote_event event = next_event(zygote);
     cr_expect(eq(str, event.error.text, "131072 bytes, last 7"));
+    cr_assert(eq(int, zygote_prepare(zygote, request, ZYGOTE_REQUEST_SIZE_MAX, &err), STATUS_OK));
+    event = next_event(zygote);
+    cr_expect(eq(str, event.error.text, "67108864 bytes, last 8"));
     zygote_destroy(zygote);
 }
 
@@ -55,7 +59,7 @@ Test(zygote, requests_in_plenty_to_a_zygote_that_is_busy_are_refused_in_the_end)
 {
     struct board *board = board_create();
     struct zygote *zygote = create(run_pause, board);
-    static char request[ZYGOTE_REQUEST_SIZE_MAX];
+    static char request[ZYGOTE_MESSAGE_SIZE_MAX];
     cr_assert(eq(int, zygote_prepare(zygote, "hang", 4, NULL), STATUS_OK));
     enum status status = STATUS_OK;
     for (int i = 0; i < 100 && status == STATUS_OK; i++) {
