@@ -46,6 +46,7 @@ enum option_id {
     OPTION_COLSEP,
     OPTION_RANGE,
     OPTION_GRID,
+    OPTION_SAMPLE,
     OPTION_FILES,
     OPTION_ZIP,
     OPTION_BIND,

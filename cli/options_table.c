@@ -60,6 +60,13 @@ const struct option options_table[OPTION_COUNT] = {
                      .help =
                          "records: every combination of the values (NAME:=1,2 of JSON values),\n"
                          "the last name fastest; given once for each name"},
+    [OPTION_SAMPLE] = {.name = "--sample",
+                       .value = VALUE_REQUIRED,
+                       .group = GROUP_INPUTS,
+                       .verbs = LISTS,
+                       .argument = "COUNT",
+                       .help = "so many draws from --grid NAME~uniform(0,1), lists and --bind, by\n"
+                               "--seed; distributions are those of sweeps (docs/sweeps.md)"},
     [OPTION_FILES] = {.name = "--files",
                       .value = VALUE_REQUIRED,
                       .is_repeatable = true,

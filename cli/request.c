@@ -171,6 +171,20 @@ static enum status open_task(struct request *request, struct error *err)
     return status;
 }
 
+static enum status take_sample(const struct request *request, struct inputs_source *source,
+                               struct error *err)
+{
+    const char *text = request->options.values[OPTION_SAMPLE];
+    source->sample_seed = request->map.seed;
+    if (quantity_parse_count(text, &source->sample_count, NULL) != STATUS_OK ||
+        source->sample_count == 0) {
+        return error_set(err, STATUS_INVALID,
+                         "--sample: \"%s\": expected a whole number above 0, at most 2^63 - 1",
+                         text);
+    }
+    return STATUS_OK;
+}
+
 static enum status choose_source(const struct request *request, struct inputs_source *source,
                                  struct error *err)
 {
@@ -179,6 +193,7 @@ static enum status choose_source(const struct request *request, struct inputs_so
                                   OPTION_ZIP,    OPTION_GRID,  OPTION_COMMANDS};
     const enum inputs_source_kind kinds[] = {INPUTS_FILE, INPUTS_RANGE, INPUTS_GLOBS,
                                              INPUTS_ZIP,  INPUTS_GRID,  INPUTS_FILE};
+    const bool is_sample = options_has(options, OPTION_SAMPLE);
     const char *given = NULL;
     if (request->exec.argument_list_count > 0) {
         given = ":::";
@@ -195,6 +210,14 @@ static enum status choose_source(const struct request *request, struct inputs_so
         }
         given = option_name(ids[i]);
         source->kind = kinds[i];
+    }
+    if (is_sample && given != NULL && source->kind != INPUTS_GRID) {
+        return error_set(err, STATUS_INVALID,
+                         "--sample draws from --grid NAME~uniform(0,1), not from %s", given);
+    }
+    if (is_sample) {
+        source->kind = INPUTS_SAMPLE;
+        return take_sample(request, source, err);
     }
     if (given != NULL) {
         return STATUS_OK;

@@ -119,6 +119,7 @@ static enum status read_source(const struct inputs_source *source, struct inputs
     case INPUTS_RANGE:
     case INPUTS_GRID:
     case INPUTS_TRIALS:
+    case INPUTS_SAMPLE:
         break;
     }
     return STATUS_INVALID;
@@ -165,8 +166,9 @@ static enum status check_options(const struct inputs_source *source, struct erro
     }
     if (option != NULL) {
         static const char *const names[] = {
-            [INPUTS_FILE] = "--inputs", [INPUTS_RANGE] = "--range", [INPUTS_GLOBS] = "--files",
-            [INPUTS_ARGUMENTS] = ":::", [INPUTS_ZIP] = "--zip",     [INPUTS_GRID] = "--grid"};
+            [INPUTS_FILE] = "--inputs",  [INPUTS_RANGE] = "--range", [INPUTS_GLOBS] = "--files",
+            [INPUTS_ARGUMENTS] = ":::",  [INPUTS_ZIP] = "--zip",     [INPUTS_GRID] = "--grid",
+            [INPUTS_SAMPLE] = "--sample"};
         return error_set(err, STATUS_INVALID, "%s is for files of inputs, not for %s", option,
                          names[source->kind]);
     }
@@ -183,6 +185,8 @@ static enum status open_source(const struct inputs_source *source, const struct 
         return inputs_make_grid(source, type, &inputs->formula, err);
     case INPUTS_TRIALS:
         return inputs_make_trials(source, type, &inputs->formula, err);
+    case INPUTS_SAMPLE:
+        return inputs_make_sample(source, type, &inputs->formula, err);
     case INPUTS_FILE:
     case INPUTS_GLOBS:
     case INPUTS_ARGUMENTS:

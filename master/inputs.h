@@ -35,7 +35,8 @@ enum inputs_source_kind {
     INPUTS_ARGUMENTS,
     INPUTS_ZIP,
     INPUTS_GRID,
-    INPUTS_TRIALS
+    INPUTS_TRIALS,
+    INPUTS_SAMPLE
 };
 
 enum inputs_format {
@@ -76,8 +77,11 @@ struct inputs_source {
     size_t argument_list_count;
     const char *const *zips; /* INPUTS_ZIP: "NAME=FILE" */
     size_t zip_count;
-    const char *const *grids; /* INPUTS_GRID: "NAME=V1,V2" or "NAME:=JSON,JSON" */
+    /* INPUTS_GRID: "NAME=V1,V2" or "NAME:=JSON,JSON"; INPUTS_SAMPLE: also "NAME~uniform(0,1)" */
+    const char *const *grids;
     size_t grid_count;
+    uint64_t sample_count; /* INPUTS_SAMPLE: how many draws, at least 1, from which seed */
+    uint64_t sample_seed;
     const struct trials_form *trials; /* INPUTS_TRIALS */
     const char *const *bounds;        /* "NAME=JSON": a field of every element, which are records */
     size_t bound_count;

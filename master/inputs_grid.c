@@ -7,6 +7,7 @@
 #include "shared/grid.h"
 #include "shared/pack.h"
 #include "shared/value.h"
+#include "shared/value_make.h"
 
 /* The grid that is made. */
 struct making {
@@ -39,20 +40,20 @@ static const struct type *field_type(const struct type *type, const char *name)
  */
 
 /* "a,b,c" as strings. */
-static enum status split_texts(struct making *making, const char *text, mf_value *list_out,
+static enum status split_texts(struct arena *arena, const char *text, mf_value *list_out,
                                struct error *err)
 {
     size_t count = 1;
     for (const char *at = text; *at != '\0'; at++) {
         count += *at == ',' ? 1 : 0;
     }
-    mf_value *values = arena_take(&making->arena, count * sizeof(*values));
+    mf_value *values = arena_take(arena, count * sizeof(*values));
     if (values == NULL || count > UINT32_MAX) {
         return fail_memory(err);
     }
     for (size_t i = 0; i < count; i++) {
         const size_t size = strcspn(text, ",");
-        const char *copy = arena_copy(&making->arena, text, size);
+        const char *copy = arena_copy(arena, text, size);
         if (copy == NULL) {
             return fail_memory(err);
         }
@@ -69,13 +70,13 @@ static enum status split_texts(struct making *making, const char *text, mf_value
 }
 
 /* "1,2" as the inside of a JSON array. */
-static enum status split_json(struct making *making, const char *text, mf_value *list_out,
+static enum status split_json(struct arena *arena, const char *text, mf_value *list_out,
                               struct error *err)
 {
     struct buffer json = {0};
     enum status status = buffer_printf(&json, "[%s]", text);
     if (status == STATUS_OK) {
-        status = value_from_json(&making->arena, (const char *)json.data, json.size, list_out, err);
+        status = value_from_json(arena, (const char *)json.data, json.size, list_out, err);
     } else {
         status = fail_memory(err);
     }
@@ -83,27 +84,43 @@ static enum status split_json(struct making *making, const char *text, mf_value 
     return status;
 }
 
-static enum status put_values(struct making *making, const struct type *type, const mf_value *list,
-                              bool is_text, struct error *err)
+enum status inputs_read_values(const struct inputs_values *values, struct arena *arena,
+                               mf_value *list_out, struct error *err)
 {
-    const struct type_conversion conversion = {.origin =
-                                                   is_text ? TYPE_ORIGIN_TEXT : TYPE_ORIGIN_DATA,
-                                               .base_dir = making->source->launch_dir};
+    const struct type_conversion conversion = {.origin = values->is_json ? TYPE_ORIGIN_DATA
+                                                                         : TYPE_ORIGIN_TEXT,
+                                               .base_dir = values->launch_dir};
+    const struct type *type = field_type(values->type, values->name);
+    mf_value list = value_null();
+    enum status status = values->is_json ? split_json(arena, values->text, &list, err)
+                                         : split_texts(arena, values->text, &list, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *list_out = value_list_make(arena, mf_count(&list));
+    if (mf_is_null(list_out)) {
+        return fail_memory(err);
+    }
+    for (size_t i = 0; i < mf_count(&list) && status == STATUS_OK; i++) {
+        mf_value value = *mf_item(&list, i);
+        if (type != NULL) {
+            status = type_convert(type, mf_item(&list, i), &conversion, arena, &value, err);
+        }
+        value_list_set(list_out, i, value);
+    }
+    return status;
+}
+
+static enum status pack_values(struct making *making, const mf_value *list, struct error *err)
+{
     struct pack pack;
     pack_start(&pack, &making->packed);
     pack_array(&pack, mf_count(list));
     enum status status = pack_finish(&pack);
     for (size_t i = 0; i < mf_count(list) && status == STATUS_OK; i++) {
-        mf_value value = *mf_item(list, i);
-        if (type != NULL) {
-            status = type_convert(type, mf_item(list, i), &conversion, &making->arena, &value, err);
-        }
-        if (status == STATUS_OK) {
-            status =
-                value_encode(&value, &making->packed) == STATUS_OK ? STATUS_OK : fail_memory(err);
-        }
+        status = value_encode(mf_item(list, i), &making->packed);
     }
-    return status;
+    return status == STATUS_OK ? STATUS_OK : fail_memory(err);
 }
 
 static enum status begin_axis(struct making *making, const char *name, size_t size)
@@ -115,36 +132,43 @@ static enum status begin_axis(struct making *making, const char *name, size_t si
     return pack_finish(&pack);
 }
 
-/* "NAME=V1,V2" or "NAME:=JSON,JSON". */
-static enum status put_axis(struct making *making, const char *text, struct error *err)
+enum status inputs_split_axis(const char *text, struct arena *arena, struct inputs_values *values,
+                              struct error *err)
 {
-    size_t name_size = 0;
-    mf_value list = value_null();
-    enum status status = inputs_split_name("--grid", text, &name_size, err);
+    size_t size = 0;
+    const enum status status = inputs_split_name("--grid", text, &size, err);
     if (status != STATUS_OK) {
         return status;
     }
-    const char *values = text + name_size + 1;
-    const bool is_json = name_size > 1 && text[name_size - 1] == ':';
-    name_size -= is_json ? 1 : 0;
-    const char *name = arena_copy(&making->arena, text, name_size);
-    if (name == NULL) {
-        return fail_memory(err);
-    }
-    if (memchr(name, '~', name_size) != NULL) {
+    values->is_json = size > 1 && text[size - 1] == ':';
+    values->text = text + size + 1;
+    values->name = arena_copy(arena, text, size - (values->is_json ? 1 : 0));
+    return values->name != NULL ? STATUS_OK : fail_memory(err);
+}
+
+/* "NAME=V1,V2" or "NAME:=JSON,JSON". */
+static enum status put_axis(struct making *making, const char *text, struct error *err)
+{
+    struct inputs_values values = {.type = making->type, .launch_dir = making->source->launch_dir};
+    mf_value list;
+    if (inputs_is_distribution(text)) {
         return error_set(err, STATUS_INVALID,
-                         "--grid \"%s\": a distribution has no values to combine", text);
+                         "--grid \"%s\": a distribution has no values to combine: --sample COUNT "
+                         "draws from it",
+                         text);
     }
-    status =
-        is_json ? split_json(making, values, &list, err) : split_texts(making, values, &list, err);
-    if (status == STATUS_OK) {
-        status = begin_axis(making, name, name_size) == STATUS_OK ? STATUS_OK : fail_memory(err);
+    enum status status = inputs_split_axis(text, &making->arena, &values, err);
+    if (status != STATUS_OK) {
+        return status;
     }
+    status = inputs_read_values(&values, &making->arena, &list, err);
     if (status == STATUS_OK) {
-        status = put_values(making, field_type(making->type, name), &list, !is_json, err);
+        status = begin_axis(making, values.name, strlen(values.name)) == STATUS_OK
+                     ? pack_values(making, &list, err)
+                     : fail_memory(err);
     }
     if (status != STATUS_OK) {
-        error_prefix(err, "--grid %s: ", name);
+        error_prefix(err, "--grid %s: ", values.name);
     }
     return status;
 }
@@ -153,20 +177,46 @@ static enum status put_axis(struct making *making, const char *text, struct erro
 static enum status put_bounds(struct making *making, struct error *err)
 {
     const mf_value *bound = NULL;
-    enum status status = inputs_parse_bounds(making->source, &making->arena, &bound, err);
+    enum status status =
+        inputs_convert_bounds(making->source, making->type, &making->arena, &bound, err);
     for (size_t i = 0; i < making->source->bound_count && status == STATUS_OK; i++) {
         const mf_value one = {.mf_private_kind = MF_LIST,
                               .mf_private_count = 1,
                               .mf_private_as = {.values = &bound[2 * i + 1]}};
         const char *name = mf_str(&bound[2 * i]);
-        status = begin_axis(making, name, strlen(name)) == STATUS_OK ? STATUS_OK : fail_memory(err);
-        if (status == STATUS_OK) {
-            status = put_values(making, field_type(making->type, name), &one, false, err);
+        status = begin_axis(making, name, strlen(name)) == STATUS_OK
+                     ? pack_values(making, &one, err)
+                     : fail_memory(err);
+    }
+    return status;
+}
+
+enum status inputs_convert_bounds(const struct inputs_source *source, const struct type *type,
+                                  struct arena *arena, const mf_value **bound_out,
+                                  struct error *err)
+{
+    const struct type_conversion conversion = {.origin = TYPE_ORIGIN_DATA,
+                                               .base_dir = source->launch_dir};
+    const mf_value *bound = NULL;
+    enum status status = inputs_parse_bounds(source, arena, &bound, err);
+    mf_value *converted = arena_take(arena, (2 * source->bound_count + 1) * sizeof(*converted));
+    if (status == STATUS_OK && converted == NULL) {
+        status = fail_memory(err);
+    }
+    for (size_t i = 0; i < source->bound_count && status == STATUS_OK; i++) {
+        const char *name = mf_str(&bound[2 * i]);
+        const struct type *own = field_type(type, name);
+        converted[2 * i] = bound[2 * i];
+        converted[2 * i + 1] = bound[2 * i + 1];
+        if (own != NULL) {
+            status = type_convert(own, &bound[2 * i + 1], &conversion, arena, &converted[2 * i + 1],
+                                  err);
         }
         if (status != STATUS_OK) {
             error_prefix(err, "--bind %s: ", name);
         }
     }
+    *bound_out = converted;
     return status;
 }
 

@@ -89,6 +89,31 @@ MUST_CHECK enum status inputs_parse_bounds(const struct inputs_source *source, s
 MUST_CHECK enum status inputs_make_grid(const struct inputs_source *source, const struct type *type,
                                         struct formula *formula_out, struct error *err);
 
+/* "V1,V2" as text, or "JSON,JSON": values of the field `name` of elements of that type. */
+struct inputs_values {
+    const char *name;
+    const char *text;
+    bool is_json;
+    const struct type *type; /* of an element */
+    const char *launch_dir;
+};
+/* Fill in all but type and folder from "NAME=V1,V2" or "NAME:=JSON,JSON". */
+MUST_CHECK enum status inputs_split_axis(const char *text, struct arena *arena,
+                                         struct inputs_values *values, struct error *err);
+MUST_CHECK enum status inputs_read_values(const struct inputs_values *values, struct arena *arena,
+                                          mf_value *list_out, struct error *err);
+/* inputs_parse_bounds(), as the types of the fields. */
+MUST_CHECK enum status inputs_convert_bounds(const struct inputs_source *source,
+                                             const struct type *type, struct arena *arena,
+                                             const mf_value **bound_out, struct error *err);
+
+/* Is it "NAME~uniform(0,1)"? */
+bool inputs_is_distribution(const char *text);
+/* The formula of draws from such, whose `packed` is to be freed. */
+MUST_CHECK enum status inputs_make_sample(const struct inputs_source *source,
+                                          const struct type *type, struct formula *formula_out,
+                                          struct error *err);
+
 /* The formula of trials, whose `packed` is to be freed. */
 MUST_CHECK enum status inputs_make_trials(const struct inputs_source *source,
                                           const struct type *type, struct formula *formula_out,
