@@ -21,6 +21,7 @@
 #include "worker/channel.h"
 #include "worker/job_place.h"
 #include "worker/outside_signal.h"
+#include "worker/prefetch.h"
 #include "worker/runner.h"
 #include "worker/staging.h"
 
@@ -479,8 +480,14 @@ static enum status prepare(void *context, const void *request, size_t size, stru
 static int run_executor(void *context, uint32_t slot, const int *fds, size_t fd_count)
 {
     const struct prepared *prepared = context;
-    if (fd_count != EXECUTOR_FD_COUNT || prepared->job == NULL) {
+    const bool is_fetcher = slot == PREFETCH_SLOT;
+    if (fd_count != (is_fetcher ? 1 : EXECUTOR_FD_COUNT) || prepared->job == NULL) {
         return EXIT_FAILURE;
+    }
+    if (is_fetcher) {
+        const struct wire_start *start = &prepared->start.as.start;
+        const struct remote_settings settings = {.data = start->remote, .size = start->remote_size};
+        return prefetch_serve(prepared->job, &settings, fds[0]);
     }
     const struct runner_options options = executor_runner_options(
         &prepared->start.as.start, (struct executor_place){.rank = prepared->rank, .slot = slot});

@@ -147,3 +147,26 @@ enum status unit_inputs_next(struct unit_inputs *inputs, uint64_t count_max, siz
     inputs->used += total;
     return STATUS_OK;
 }
+
+uint64_t unit_inputs_look(struct unit_inputs *inputs, uint64_t skip, uint64_t count_max,
+                          size_t size_max, const uint8_t **packed_out, size_t *size_out)
+{
+    struct error ignored;
+    size_t start = 0;
+    size_t total = 0;
+    uint64_t count = 0;
+    enum status status = pass_over(inputs, &ignored);
+    while (count < skip + count_max && status == STATUS_OK) {
+        size_t size;
+        status = measure(inputs, start + total, &size, &ignored);
+        if (status != STATUS_OK || size == 0 || (count >= skip && size > size_max - total)) {
+            break;
+        }
+        start += count < skip ? size : 0;
+        total += count < skip ? 0 : size;
+        count++;
+    }
+    *packed_out = total > 0 ? inputs->packed.data + inputs->used + start : NULL;
+    *size_out = total;
+    return count > skip ? count - skip : 0;
+}

@@ -47,6 +47,11 @@ MUST_CHECK enum status unit_inputs_next(struct unit_inputs *inputs, uint64_t cou
                                         const uint8_t **packed_out, size_t *size_out,
                                         struct error *err);
 
+/* A look at elements that come later: behind the next `skip` ones, up to `count_max` that fit
+ * `size_max` bytes together. Gives how many were found. The view is valid until the next call. */
+MUST_CHECK uint64_t unit_inputs_look(struct unit_inputs *inputs, uint64_t skip, uint64_t count_max,
+                                     size_t size_max, const uint8_t **packed_out, size_t *size_out);
+
 /* Gives the memory that it unpacked into. */
 struct buffer unit_inputs_free(struct unit_inputs *inputs);
 

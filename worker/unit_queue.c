@@ -190,9 +190,29 @@ enum status unit_queue_carve(struct unit_queue *queue, uint64_t growth_max, uint
     batch.span_count = take_spans(unit, batch.instance_count, spans);
     assert(batch.instance_count <= queue->count);
     queue->count -= batch.instance_count;
+    unit->looked -= smaller(unit->looked, batch.instance_count);
     *batch_out = batch;
     *lease_out = unit->lease;
     return STATUS_OK;
+}
+
+/* ---- Looking ahead ----------------------------------------------------------------------------
+ */
+
+bool unit_queue_look(struct unit_queue *queue, uint64_t count_max, size_t size_max,
+                     const uint8_t **inputs_out, size_t *size_out)
+{
+    for (struct unit *unit = queue->first; unit != NULL && count_max > 0; unit = unit->next) {
+        const uint64_t count = spans_room(unit, count_max, unit->span_count);
+        if (unit->has_inputs && unit->looked < count) {
+            const uint64_t looked = unit_inputs_look(
+                &unit->inputs, unit->looked, count - unit->looked, size_max, inputs_out, size_out);
+            unit->looked += looked > 0 ? looked : 1;
+            return true;
+        }
+        count_max -= count;
+    }
+    return false;
 }
 
 /* ---- Giving back ------------------------------------------------------------------------------

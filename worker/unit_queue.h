@@ -38,6 +38,7 @@ struct unit {
     struct span *spans; /* not started yet, from first_span on */
     size_t first_span;
     size_t span_count; /* of the array */
+    uint64_t looked; /* instances from the front that were looked at */
     bool has_inputs;
     struct unit_inputs inputs; /* of what is not started, and perhaps of others around */
     struct unit *next;
@@ -63,6 +64,12 @@ MUST_CHECK enum status unit_queue_carve(struct unit_queue *queue, uint64_t growt
                                         uint64_t count_max, struct span *spans, size_t span_max,
                                         struct batch *batch_out, uint64_t *lease_out,
                                         struct error *err);
+
+/* Inputs of the next `count_max` instances that were not looked at before; those of one unit that
+ * fit `size_max` bytes, a view until the queue's next call. An instance whose input does not fit
+ * counts as looked at. False: there are none. */
+MUST_CHECK bool unit_queue_look(struct unit_queue *queue, uint64_t count_max, size_t size_max,
+                                const uint8_t **inputs_out, size_t *size_out);
 
 /* Is there one? */
 bool unit_queue_has(const struct unit_queue *queue, uint64_t growth_max);

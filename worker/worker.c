@@ -42,6 +42,7 @@ void worker_destroy(struct worker *worker)
     if (worker == NULL) {
         return;
     }
+    prefetch_destroy(worker->prefetch);
     pool_destroy(worker->pool);
     worker_destroy_maps(worker);
     say_kept(worker);

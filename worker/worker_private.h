@@ -23,6 +23,7 @@
 #include "shared/job.h"
 #include "worker/job_place.h"
 #include "worker/offer.h"
+#include "worker/prefetch.h"
 #include "worker/unit_queue.h"
 #include "worker/worker.h"
 
@@ -84,7 +85,8 @@ struct worker {
     struct job *job;           /* where attempts run in the rank itself */
     struct offer offer;        /* since START */
     struct pool *pool;
-    struct worker_map *maps; /* by age */
+    struct prefetch *prefetch; /* NULL: no file is fetched here ahead of its attempt */
+    struct worker_map *maps;   /* by age */
     uint64_t started;        /* number of its last batch, over all maps */
     uint64_t round;          /* of worker_next_map(), and maps looked at in it */
     uint64_t batch_count_ever;

@@ -141,6 +141,29 @@ static enum status start_batches(struct worker *worker, uint64_t now_us, bool *d
     return status;
 }
 
+/* The files of what the slots take next, while all of them are busy. */
+static void prefetch_next(struct worker *worker)
+{
+    if (worker->zygote == NULL || worker->start.as.start.remote_size == 0) {
+        return;
+    }
+    if (worker->prefetch == NULL) {
+        worker->prefetch = prefetch_create(worker->zygote);
+    }
+    for (struct worker_map *map = worker->maps; map != NULL; map = map->next) {
+        uint64_t growth_max;
+        const uint8_t *inputs;
+        size_t size;
+        if (map->is_dropped || pool_has_room(worker->pool, &map->pooled, &growth_max) ||
+            pool_makes_room(worker->pool, &map->pooled)) {
+            continue;
+        }
+        while (unit_queue_look(&map->queue, map->fit, PREFETCH_SIZE_MAX, &inputs, &size)) {
+            prefetch_offer(worker->prefetch, map->pooled.wire->task, inputs, size);
+        }
+    }
+}
+
 static bool is_blocked(const struct worker_map *map, uint64_t now_us)
 {
     return map->queue.count > 0 && map->pooled.batch_count == 0 && map->waits_since_us > 0 &&
@@ -292,6 +315,7 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
     if (status != STATUS_OK) {
         return status;
     }
+    prefetch_next(worker);
     struct pool_result trimmed;
     if (is_out_of_work(worker) && pool_trim(worker->pool, now_us, &trimmed)) {
         *did_something = true;

@@ -189,6 +189,21 @@ expect_status 1
 expect_in err "at most 220 kB are kept in $scratch/store: MAPFLEET_FILES_SIZE"
 [ "$(du -s --block-size=1 store | cut -f1)" -lt 500000 ] || fail "it is not bounded"
 
+rule "while attempts run, the files of the next ones are fetched, each once"
+for i in 1 2 3 4; do echo "/good/1000/$i.dat"; done >urls
+for ranks in 0 3; do
+    rm -f go seen served/requests
+    (for i in $(seq $((ranks == 0 ? 2 : 4))); do # that nobody asks for before `go`, but ahead
+        wait_for_line served/requests "/good/1000/$i.dat"
+    done
+    touch go) &
+    fetch "$ranks" hold --slots 1 --unit-size 1
+    wait $! || fail "nothing was fetched ahead"
+    expect_status 0
+    expect_lines out $'1000\n1000\n1000\n1000'
+    expect_asked 4 "."
+done
+
 rule "what is in use is not thrown out"
 printf '%s\n' /good/150000/1.dat /good/150000/2.dat >urls
 rm -f go seen served/requests

@@ -9,6 +9,7 @@
 #include "shared/value.h"
 
 #define SPAN_MAX 8
+#define OK(call) cr_assert(eq(int, (call), STATUS_OK))
 
 TestSuite(unit_queue, .timeout = 20);
 
@@ -526,5 +527,80 @@ Test(unit_queue, units_with_nothing_left_are_dropped)
     cr_assert(carve(&queue, 0, 100, spans, SPAN_MAX, &batch, &lease));
     unit_queue_drop_started(&queue);
     cr_expect(eq(ptr, queue.first, NULL));
+    unit_queue_free(&queue);
+}
+
+/* ---- Looking ahead ----------------------------------------------------------------------------
+ */
+
+/* How many texts are seen of the next `count_max`, of which none was seen before; the first is of
+ * number `first`. */
+static uint64_t look(struct unit_queue *queue, uint64_t count_max, size_t size_max, uint64_t first)
+{
+    const uint8_t *inputs;
+    size_t size;
+    uint64_t count = 0;
+    if (!unit_queue_look(queue, count_max, size_max, &inputs, &size)) {
+        return 0;
+    }
+    struct buffer expected = packed_texts(first + 10);
+    size_t at = 0;
+    for (uint64_t i = 0; i < first; i++) {
+        size_t used = 0;
+        OK(value_skip(expected.data + at, expected.size - at, &used));
+        at += used;
+    }
+    cr_assert(le(sz, size, size_max));
+    cr_assert(eq(int, size > 0 ? memcmp(inputs, expected.data + at, size) : 0, 0));
+    for (size_t seen = 0; seen < size; count++) {
+        size_t used = 0;
+        OK(value_skip(inputs + seen, size - seen, &used));
+        seen += used;
+    }
+    buffer_free(&expected);
+    return count;
+}
+
+Test(unit_queue, what_comes_next_is_looked_at_once_and_stays)
+{
+    struct unit_queue queue = {0};
+    struct span spans[SPAN_MAX];
+    struct batch batch;
+    uint64_t lease;
+    struct buffer packed = packed_texts(10);
+    OK(add_inputs(&queue, packed.data, packed.size, packed.size));
+    cr_expect(eq(u64, look(&queue, 3, 1000, 0), 3));
+    cr_expect(eq(u64, look(&queue, 3, 1000, 3), 0));
+    cr_assert(carve(&queue, 0, 2, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 2));
+    cr_expect(eq(u64, look(&queue, 3, 1000, 3), 2)); /* one of the three is known */
+    cr_assert(carve(&queue, 0, 4, spans, SPAN_MAX, &batch, &lease));
+    cr_expect(eq(u64, batch.instance_count, 4)); /* none was taken away by looks */
+    cr_expect(eq(int, memcmp(batch.inputs, packed.data + 1 + 8, batch.inputs_size),
+                 0)); /* from number 2 on */
+    cr_expect(eq(sz, unit_queue_give_back(&queue, 1, 3, spans, SPAN_MAX), 1));
+    cr_expect(eq(u64, look(&queue, 10, 1000, 6), 1));
+    cr_expect(eq(u64, look(&queue, 10, 1000, 7), 0));
+    unit_queue_free(&queue);
+    buffer_free(&packed);
+}
+
+Test(unit_queue, what_is_too_large_to_look_at_is_passed_over)
+{
+    struct unit_queue queue = {0};
+    struct buffer packed = packed_texts(10); /* of 0, 7, 14, ... characters */
+    OK(add_inputs(&queue, packed.data, packed.size, packed.size));
+    cr_expect(eq(u64, look(&queue, 5, 12, 0), 2));
+    cr_expect(eq(u64, look(&queue, 5, 12, 2), 0));
+    cr_expect(eq(u64, look(&queue, 5, 30, 3), 1));
+    unit_queue_free(&queue);
+    buffer_free(&packed);
+}
+
+Test(unit_queue, a_formula_has_no_inputs_to_look_at)
+{
+    struct unit_queue queue = {0};
+    add_formula(&queue, 1, three_spans, 3);
+    cr_expect(eq(u64, look(&queue, 10, 1000, 0), 0));
     unit_queue_free(&queue);
 }
