@@ -22,7 +22,7 @@ static bool is_one_of(const char *word, const char *const *words, size_t count)
 /* What is known of an argument by its name in the help. */
 static const char *argument_kind(const char *argument)
 {
-    static const char *const files[] = {"FILE", "FILE.html", "GLOB", "SWEEP.yaml"};
+    static const char *const files[] = {"FILE", "FILE.html", "FILE.yaml", "GLOB", "SWEEP.yaml"};
     static const char *const folders[] = {"DIR", "PATH", "WHERE"};
     if (is_one_of(argument, files, sizeof(files) / sizeof(files[0]))) {
         return "file";
