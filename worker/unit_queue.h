@@ -38,7 +38,7 @@ struct unit {
     struct span *spans; /* not started yet, from first_span on */
     size_t first_span;
     size_t span_count; /* of the array */
-    uint64_t looked; /* instances from the front that were looked at */
+    uint64_t looked;   /* instances from the front that were looked at */
     bool has_inputs;
     struct unit_inputs inputs; /* of what is not started, and perhaps of others around */
     struct unit *next;

@@ -87,8 +87,8 @@ struct worker {
     struct pool *pool;
     struct prefetch *prefetch; /* NULL: no file is fetched here ahead of its attempt */
     struct worker_map *maps;   /* by age */
-    uint64_t started;        /* number of its last batch, over all maps */
-    uint64_t round;          /* of worker_next_map(), and maps looked at in it */
+    uint64_t started;          /* number of its last batch, over all maps */
+    uint64_t round;            /* of worker_next_map(), and maps looked at in it */
     uint64_t batch_count_ever;
     uint32_t looked_at;
     struct wire_report_parts *reports; /* one a lease that has something to tell */
