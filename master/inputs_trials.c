@@ -21,8 +21,7 @@ struct checking {
     struct arena arena;
 };
 
-static enum status check_record(struct checking *checking, const struct parameter *parameter,
-                                struct error *err)
+static enum status check_record(struct checking *checking, struct error *err)
 {
     const struct inputs_source *source = checking->source;
     const struct type_conversion conversion = {.origin = TYPE_ORIGIN_DATA,
@@ -40,7 +39,7 @@ static enum status check_record(struct checking *checking, const struct paramete
         status = source->check(source->check_context, &element, err);
     }
     if (status != STATUS_OK) {
-        error_prefix(err, "parameter %s: ", parameter->name);
+        error_prefix(err, "a trial: ");
     }
     return status;
 }
@@ -54,15 +53,15 @@ static enum status check_values(struct checking *checking, size_t i, struct erro
     enum status status = STATUS_OK;
     for (size_t k = 0; is_listed && k < mf_count(&parameter->values) && status == STATUS_OK; k++) {
         checking->values[i] = *mf_item(&parameter->values, k);
-        status = check_record(checking, parameter, err);
+        status = check_record(checking, err);
     }
     checking->values[i] = parameter_value(parameter, MIDDLE);
     if (status == STATUS_OK) {
-        status = check_record(checking, parameter, err);
+        status = check_record(checking, err);
     }
     if (status == STATUS_OK && parameter->when != NULL) {
         checking->is_there[i] = false;
-        status = check_record(checking, parameter, err);
+        status = check_record(checking, err);
         checking->is_there[i] = true;
     }
     return status;

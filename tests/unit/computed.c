@@ -71,13 +71,12 @@ Test(computed, trials_that_no_task_takes_are_refused_before_they_are_drawn)
     static const struct {
         const char *parameters, *type, *text;
     } rows[] = {
-        {LR, "{lr: str}", "parameter lr"},
+        {LR, "{lr: str}", ".lr"},
         {LR, "{lr: float, depth: int}", "depth"},
         {LR "," DEPTH, "{lr: float}", "tree"},
-        {"{\"path\":[\"x\"],\"min\":0.5,\"max\":1}", "{x: int}", "parameter x"},
-        {"{\"path\":[\"x\"],\"values\":[1,\"a\"]}", "{x: int}", "parameter x"},
-        {LR ",{\"path\":[\"m\"],\"values\":[1],\"when\":\"lr > 1\"}", "{lr: int, m: int}",
-         "parameter m"},
+        {"{\"path\":[\"x\"],\"min\":0.5,\"max\":1}", "{x: int}", ".x"},
+        {"{\"path\":[\"x\"],\"values\":[1,\"a\"]}", "{x: int}", ".x"},
+        {LR ",{\"path\":[\"m\"],\"values\":[1],\"when\":\"lr > 1\"}", "{lr: int, m: int}", "m"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct bench bench;
