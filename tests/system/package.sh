@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The package for Debian, of what this build installs. scripts/check-package installs one in a Debian
+# that has nothing else, and removes it.
+source "$(dirname "$0")/support.sh"
+
+rule "a package is made, with the version of the program in its name"
+cpack --config "$MAPFLEET_BUILD_DIR/CPackConfig.cmake" -B "$PWD/made" \
+    -D CPACK_DEBIAN_COMPRESSION_TYPE=none >out 2>err || fail "cpack"
+version=$("$mapfleet" --version | sed -n '1s/mapfleet //p')
+package=$PWD/made/mapfleet_${version}_$(dpkg --print-architecture).deb
+[ -s "$package" ] || fail "no $package"
+
+rule "it depends on the libraries that its files are linked with, and on nothing that is not here"
+dpkg-deb -f "$package" Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' >depends
+for name in libc6 libcurl libhwloc libjansson liblmdb liblz4 libmsgpack libopenmpi libroaring; do
+    grep -q "^$name" depends || fail "it does not depend on $name: $(paste -sd' ' depends)"
+done
+while read -r name; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || fail "$name"
+done <depends
+
+rule "the cache of the loader is renewed when it is installed, and when it is removed"
+dpkg-deb --ctrl-tarfile "$package" | tar -xO ./triggers >triggers || fail "no triggers"
+expect_lines triggers "activate-noawait ldconfig"
+
+rule "everything is root's, and below one prefix"
+dpkg-deb -c "$package" >list
+[ -z "$(awk '$2 != "root/root" { print }' list)" ] || fail "owners: $(awk '$2 != "root/root"' list)"
+[ -z "$(grep -v ' \./$\| \./usr/' list)" ] || fail "elsewhere: $(grep -v ' \./usr/' list)"
+
+rule "what it holds runs where it is unpacked"
+dpkg-deb -x "$package" unpacked || fail "dpkg-deb -x"
+mapfleet=$(find "$PWD/unpacked" -path '*/bin/mapfleet')
+run 0 exec -k -- echo {} ::: a b
+expect_status 0
+expect_lines out $'a\nb'
+run 2 map basics:square --range 0:3 --print
+expect_status 0
+expect_lines out $'0\n1\n4'
+exit 0
