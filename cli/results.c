@@ -215,6 +215,13 @@ static MUST_CHECK enum status open_run(struct results *results, struct error *er
         return status;
     }
     status = outputs_open(results->run_dir, request->map, results->size, &results->outputs, err);
+    if (status == STATUS_OK && !request->is_table && outputs_are_reduced(results->outputs)) {
+        const struct map_past *map = map_past_find(&results->maps, request->map);
+        status = error_set(err, STATUS_NOT_FOUND,
+                           "map %" PRIu64 " was reduced by %s: the outputs of its instances were "
+                           "not kept (--table shows what became of them)",
+                           request->map, map != NULL && map->reducer != NULL ? map->reducer : "?");
+    }
     if (status == STATUS_OK && (request->is_table || request->states != NULL)) {
         status =
             instances_open(results->run_dir, request->map, results->size, &results->instances, err);

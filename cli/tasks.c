@@ -92,6 +92,15 @@ static void print_workflow(const struct workflow *workflow)
     print_interface(workflow->name, workflow->input, workflow->output, workflow->help);
 }
 
+static void print_reducer(const struct reducer *reducer)
+{
+    (void)printf("reducer ");
+    print_interface(reducer->name, reducer->input, reducer->output, reducer->help);
+    if (reducer->is_ordered) {
+        (void)printf("    ordered\n");
+    }
+}
+
 /* A job is loaded in a process of its own, and not for longer than a person waits. */
 static enum status describe(const char *word, struct job **job_out, struct error *err)
 {
@@ -122,6 +131,9 @@ int tasks_main(const struct options *options)
     }
     for (size_t i = 0; i < job->workflow_count; i++) {
         print_workflow(&job->workflows[i]);
+    }
+    for (size_t i = 0; i < job->reducer_count; i++) {
+        print_reducer(&job->reducers[i]);
     }
     job_destroy(job);
     return 0;

@@ -30,6 +30,7 @@ struct workflow_map_held {
     struct buffer key_base;
     struct cache_options options;
     struct buffer output_type; /* as text, with a NUL behind it */
+    char *reducer;             /* NULL: it is not reduced */
 };
 
 /* ---- What is recorded -------------------------------------------------------------------------
@@ -53,6 +54,7 @@ static void free_held(struct workflow_map_held *held)
     buffer_free(&held->key_base);
     buffer_free(&held->output_type);
     free(held->version);
+    free(held->reducer);
     free(held);
 }
 
@@ -77,11 +79,25 @@ static enum status fail_departure(const struct map_past *past, const struct work
                      inputs_count(asked->inputs), what);
 }
 
+static enum status fail_reducer(const struct map_past *past, const struct workflow_request *asked,
+                                struct error *err)
+{
+    const char *now = asked->reducer != NULL ? asked->reducer : "";
+    return error_set(err, STATUS_EXISTS, "its map %" PRIu64 ", of %s, was %s%s, and is now %s%s",
+                     past->number, past->task,
+                     *past->reducer != '\0' ? "reduced by " : "not reduced", past->reducer,
+                     *now != '\0' ? "reduced by " : "not reduced", now);
+}
+
 static enum status compare(const struct map_past *past, const struct workflow_request *asked,
                            struct error *err)
 {
     uint8_t digest[INPUTS_DIGEST_SIZE];
     inputs_digest(asked->inputs, digest);
+    if (past->reducer != NULL &&
+        strcmp(past->reducer, asked->reducer != NULL ? asked->reducer : "") != 0) {
+        return fail_reducer(past, asked, err);
+    }
     if (strcmp(past->task, asked->task->name) != 0 || past->size != inputs_count(asked->inputs)) {
         return fail_departure(past, asked, "", err);
     }
@@ -210,6 +226,7 @@ static enum status hand_over(struct workflow_maps *maps, const struct workflow_r
                                          .options = &asked->options,
                                          .inputs = held->inputs,
                                          .minimum = asked->minimum,
+                                         .reducer = held->reducer,
                                          .cache =
                                              held->cache.mode != CACHE_OFF ? &held->options : NULL,
                                          .replay = past != NULL ? &past->replay : NULL,
@@ -238,6 +255,7 @@ enum status workflow_maps_begin(void *context, const struct workflow_request *as
                                        .size = inputs_count(asked->inputs),
                                        .minimum = asked->minimum,
                                        .inputs = asked->inputs};
+    held->reducer = asked->reducer != NULL ? memory_copy_text(asked->reducer) : NULL;
     status = choose_cache(maps, asked, held, err);
     if (status == STATUS_OK) {
         status = write_type(held, err);
@@ -340,7 +358,8 @@ static enum status pack_places(const struct master_map_end *end, struct buffer *
                                              .size = frame->size,
                                              .position = span->position,
                                              .start = span->start,
-                                             .count = span->count};
+                                             .count = span->count,
+                                             .is_partial = frame->is_partial};
         status = workflow_places_pack(&place, places);
     }
     return status;
@@ -353,7 +372,8 @@ static void tell(const struct workflow_map_held *held, const struct master_map_e
     if (end->verdict != MAP_SUCCEEDED) {
         tell_failure(held, end, host);
     } else if (pack_places(end, &places) == STATUS_OK) {
-        workflow_map_succeeded(host, held->number, &places);
+        const uint64_t successes = end->counts.succeeded + end->counts.cached;
+        workflow_map_succeeded(host, held->number, held->size - successes, &places);
     } else {
         workflow_map_failed(host, held->number, "no memory for the places of its outputs");
     }

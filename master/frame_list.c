@@ -44,8 +44,27 @@ enum status frame_list_add_span(struct frame_list *list, uint64_t start, uint64_
     return buffer_append(&list->spans, &span, sizeof(span));
 }
 
+/* One of all stands where its first instance does. */
+static enum status add_partials(struct frame_list *list, const struct report_batch *batch)
+{
+    const uint64_t frame = frame_list_frame_count(list) - 1;
+    struct report_run_walk walk = {.span = 0};
+    struct report_run run;
+    enum status status = STATUS_OK;
+    for (uint64_t i = 0;
+         i < batch->partial_count && status == STATUS_OK && report_next_run(batch, &walk, &run);
+         i++) {
+        const struct log_index_span span = {run.start, 1, i, frame};
+        status = buffer_append(&list->spans, &span, sizeof(span));
+    }
+    return status;
+}
+
 enum status frame_list_add_batch(struct frame_list *list, const struct report_batch *batch)
 {
+    if (batch->partial_count > 0) {
+        return add_partials(list, batch);
+    }
     enum status status = STATUS_OK;
     uint64_t position = 0;
     uint64_t bit = 0;

@@ -33,7 +33,7 @@ MUST_CHECK enum status frame_list_add(struct frame_list *list, struct log_index_
  * the next ones. *position is how many it has. */
 MUST_CHECK enum status frame_list_add_span(struct frame_list *list, uint64_t start, uint64_t count,
                                            uint64_t *position);
-/* The batch's instances that succeeded, of the newest frame. */
+/* What the newest frame holds of the batch: its instances that succeeded, or its partial values. */
 MUST_CHECK enum status frame_list_add_batch(struct frame_list *list,
                                             const struct report_batch *batch);
 

@@ -111,7 +111,8 @@ static MUST_CHECK enum status add_record(struct builder *builder, const struct l
             &builder->list,
             (struct log_index_frame){.map = record->map,
                                      .offset = log_reader_frame_offset(reader, batch->frame),
-                                     .size = batch->frame_size});
+                                     .size = batch->frame_size,
+                                     .is_partial = batch->partial_count > 0});
         if (status == STATUS_OK) {
             status = frame_list_add_batch(&builder->list, batch);
         }
@@ -207,6 +208,17 @@ static bool digest_log_end(const char *run_dir, uint64_t log_size, XXH128_canoni
     return is_read;
 }
 
+/* Frames that hold outputs; partial values are nobody's output. */
+static size_t count_outputs(const struct builder *builder)
+{
+    const struct log_index_frame *frames = frame_list_frames(&builder->list);
+    size_t count = 0;
+    for (size_t i = 0; i < frame_list_frame_count(&builder->list); i++) {
+        count += frames[i].is_partial ? 0 : 1;
+    }
+    return count;
+}
+
 static void pack_frame(struct pack *out, const struct builder *builder, size_t frame, size_t *at)
 {
     const struct log_index_frame *entry = &frame_list_frames(&builder->list)[frame];
@@ -214,6 +226,10 @@ static void pack_frame(struct pack *out, const struct builder *builder, size_t f
     size_t end = *at;
     while (end < frame_list_span_count(&builder->list) && spans[end].frame == frame) {
         end++;
+    }
+    if (entry->is_partial) {
+        *at = end;
+        return;
     }
     pack_array(out, FRAME_ITEMS);
     pack_int(out, (int64_t)entry->map);
@@ -242,7 +258,7 @@ static MUST_CHECK enum status encode(const struct builder *builder,
     pack_text(&out, "log_end");
     pack_bytes(&out, log_end, DIGEST_SIZE);
     pack_text(&out, "frames");
-    pack_array(&out, frame_list_frame_count(&builder->list));
+    pack_array(&out, count_outputs(builder));
     size_t at = 0;
     for (size_t i = 0; i < frame_list_frame_count(&builder->list); i++) {
         pack_frame(&out, builder, i, &at);

@@ -14,6 +14,7 @@
 #ifndef MASTER_LOG_INDEX_H
 #define MASTER_LOG_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,11 @@ struct log_index_frame {
     uint64_t map;
     uint64_t offset; /* in the file */
     uint64_t size;   /* bytes */
+    bool is_partial; /* of partial values: its spans say where each of them begins */
 };
 
-/* Consecutive instances whose outputs follow each other in one frame. */
+/* Consecutive instances whose outputs follow each other in one frame. Of partial values, which
+ * cover more than one instance, each has a span of its first one alone. */
 struct log_index_span {
     uint64_t start;
     uint64_t count;

@@ -47,6 +47,8 @@ static enum status define(struct map_past_list *list, const struct record *recor
     struct map_past *map = status == STATUS_OK ? map_past_find(list, record->map) : NULL;
     if (map != NULL) {
         map->output_type = copy_text(record->output_type, record->output_type_size);
+        map->reducer =
+            copy_text(record->reducer_size > 0 ? record->reducer : "", record->reducer_size);
         map->minimum = record->minimum;
         memcpy(map->inputs_digest, record->inputs_digest, sizeof(map->inputs_digest));
     }
@@ -139,6 +141,7 @@ void map_past_free(struct map_past_list *list)
     for (size_t i = 0; i < list->count; i++) {
         free(list->maps[i].task);
         free(list->maps[i].output_type);
+        free(list->maps[i].reducer);
         replay_free(&list->maps[i].replay);
         failures_destroy(list->maps[i].failures);
         index_set_free(&list->maps[i].tried);

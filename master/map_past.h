@@ -26,6 +26,7 @@ struct map_past {
     uint64_t number;
     char *task;
     char *output_type; /* NULL where it was put in */
+    char *reducer;     /* "" where it is not reduced; NULL where it was put in */
     uint64_t size;     /* instances */
     uint64_t minimum;
     uint8_t inputs_digest[RECORD_DIGEST_SIZE];

@@ -75,6 +75,7 @@ enum status master_map_create(struct master *master, const struct master_map_opt
                                .options = options_of(master, options->options),
                                .inputs = options->inputs,
                                .minimum = options->minimum,
+                               .reducer = options->reducer,
                                .cache_options = options->cache,
                                .failures = options->failures,
                                .earlier = options->earlier,
@@ -119,7 +120,10 @@ struct wire_map master_map_wire(const struct master_map *map)
         wire.metric = map->metric->name;
         wire.needs_report = map->metric->is_required;
     }
-    if (map->cache_options != NULL) {
+    /* Outputs that are kept one by one come one by one: then they are folded at the end only. */
+    if (map->cache_options == NULL) {
+        wire.reducer = map->reducer;
+    } else {
         wire.key_base = map->cache_options->base;
         wire.key_base_size = map->cache_options->base_size;
     }

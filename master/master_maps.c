@@ -69,7 +69,9 @@ static struct record definition_of(const struct master *master, const struct mas
                             .output_type = options->output_type,
                             .output_type_size = strlen(options->output_type),
                             .map_size = inputs_count(map->inputs),
-                            .minimum = map->minimum};
+                            .minimum = map->minimum,
+                            .reducer = map->reducer,
+                            .reducer_size = map->reducer != NULL ? strlen(map->reducer) : 0};
     memcpy(record.inputs_digest, options->inputs_digest, RECORD_DIGEST_SIZE);
     return record;
 }
@@ -179,9 +181,11 @@ enum status master_map_note_frames(struct master *master, struct master_map *map
         if (batch->frame_size == 0) {
             continue;
         }
-        status = frame_list_add(
-            &map->frames,
-            (struct log_index_frame){.map = map->number, .offset = at, .size = batch->frame_size});
+        status = frame_list_add(&map->frames,
+                                (struct log_index_frame){.map = map->number,
+                                                         .offset = at,
+                                                         .size = batch->frame_size,
+                                                         .is_partial = batch->partial_count > 0});
         if (status == STATUS_OK) {
             status = frame_list_add_batch(&map->frames, batch);
         }

@@ -47,6 +47,7 @@ struct master_map_options {
     struct inputs *inputs;
     uint8_t inputs_digest[RECORD_DIGEST_SIZE]; /* for the record of its definition */
     uint64_t minimum;                          /* successes that it needs */
+    const char *reducer;                       /* of its outputs; NULL: they are not reduced */
     const struct cache_options *cache;         /* NULL: outputs are not kept */
     struct replay *replay;                     /* of its own earlier sessions; NULL: it is new */
     struct failures *failures;                 /* of those; NULL: none */
@@ -67,7 +68,8 @@ struct master_map_end {
     struct ledger_counts counts;
     const struct failures *failures; /* the map's, until it is dropped */
     /* Where its outputs are, of this session and of those that were replayed: as in a log_index,
-     * spans sorted by start and apart from each other. The map's, until it is dropped. */
+     * spans sorted by start and apart from each other. The map's, until it is dropped. Frames of a
+     * map that is reduced may hold partial values instead. */
     const struct log_index_frame *frames;
     const struct log_index_span *spans;
     size_t span_count;

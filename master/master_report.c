@@ -76,6 +76,12 @@ static void tell_ignored(const char *reason, uint32_t rank, uint64_t lease)
     }
 }
 
+/* Partial values of a map that is not folded on its ranks are none that it could use. */
+static bool has_stray_partials(const struct master_map *map, const struct report_batch *batch)
+{
+    return batch->partial_count > 0 && (map->reducer == NULL || map->cache_options != NULL);
+}
+
 /* Its failures have their outcomes from `first` on. */
 static void print_batch(struct master *master, const struct report_batch *batch, size_t first,
                         size_t failed)
@@ -111,6 +117,10 @@ static void take_batch(struct master *master, struct master_map *map, uint32_t r
                        struct taken *taken, uint64_t now_us)
 {
     const size_t failed = (size_t)(batch->instance_count - batch->success_count);
+    if (has_stray_partials(map, batch)) {
+        tell_ignored("partials", rank, lease);
+        return;
+    }
     const bool is_stopped =
         batch->instance_count == 1 &&
         scheduler_is_stopped_early(map->scheduler, rank, lease, batch->spans[0].start);

@@ -102,9 +102,21 @@ uint64_t outputs_count(const struct outputs *outputs)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < outputs->span_count; i++) {
-        count += outputs->spans[i].count;
+        count += outputs->index->frames[outputs->spans[i].frame].is_partial
+                     ? 0
+                     : outputs->spans[i].count;
     }
     return count;
+}
+
+bool outputs_are_reduced(const struct outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->span_count; i++) {
+        if (outputs->index->frames[outputs->spans[i].frame].is_partial) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *outputs_torn(const struct outputs *outputs)
@@ -251,6 +263,9 @@ enum status outputs_get(struct outputs *outputs, uint64_t index, const uint8_t *
     const struct log_index_span *span = &outputs->spans[outputs->span_at];
     const struct log_index_frame *frame = &outputs->index->frames[span->frame];
     struct decoded *decoded = NULL;
+    if (frame->is_partial) {
+        return STATUS_OK;
+    }
     enum status status = take_frame(outputs, frame, &decoded, err);
     if (status != STATUS_OK) {
         return status;

@@ -9,6 +9,7 @@
 #ifndef MASTER_OUTPUTS_H
 #define MASTER_OUTPUTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ MUST_CHECK enum status outputs_get(struct outputs *outputs, uint64_t index,
 
 /* How many instances have one, going by the log's headers. */
 uint64_t outputs_count(const struct outputs *outputs);
+/* Were outputs, or some of them, reduced to partial values before they were recorded? In their
+ * places are holes. */
+bool outputs_are_reduced(const struct outputs *outputs);
 /* What was lost at the end of the log; NULL where nothing was. */
 const char *outputs_torn(const struct outputs *outputs);
 

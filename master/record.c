@@ -39,6 +39,10 @@ enum {
     STOP_ITEMS = 5
 };
 
+/* A batch with partial values has one item more, and so has a map that is reduced one pair: what is
+ * not reduced is recorded as ever. */
+enum { PARTIAL_BATCH_ITEMS = BATCH_ITEMS + 1 };
+
 /* ---- Checksum ------------------------------------------------------------------------------- */
 
 /* Over the header's payload up to the checksum itself, and the data frames. */
@@ -64,7 +68,8 @@ static XXH128_canonical_t record_checksum(const uint8_t *payload, size_t payload
 
 static void pack_batch(struct pack *out, const struct report_batch *batch)
 {
-    pack_array(out, BATCH_ITEMS);
+    const bool is_partial = batch->partial_count > 0;
+    pack_array(out, is_partial ? PARTIAL_BATCH_ITEMS : BATCH_ITEMS);
     pack_spans(out, batch->spans, batch->span_count);
     if (batch->success_bits == NULL) {
         pack_nil(out);
@@ -75,6 +80,9 @@ static void pack_batch(struct pack *out, const struct report_batch *batch)
     pack_uint(out, batch->slot);
     pack_uint(out, batch->started_us);
     pack_uint(out, batch->elapsed_us);
+    if (is_partial) {
+        pack_uint(out, batch->partial_count);
+    }
 }
 
 static void pack_failure(struct pack *out, const struct report_failure *failure,
@@ -133,6 +141,16 @@ static void pack_map_definition(struct pack *out, const struct record *record)
     pack_uint(out, record->retries);
     pack_text(out, "system_retries");
     pack_uint(out, record->system_retries);
+    if (record->reducer_size > 0) {
+        pack_text(out, "reducer");
+        pack_str(out, record->reducer, record->reducer_size);
+    }
+}
+
+static uint32_t pair_count(const struct record *record)
+{
+    return pair_counts[record->kind] +
+           (record->kind == RECORD_MAP && record->reducer_size > 0 ? 1 : 0);
 }
 
 static void pack_inputs(struct pack *out, const struct record *record)
@@ -178,7 +196,7 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
     static const uint8_t no_checksum[CHECKSUM_SIZE];
     struct pack out;
     pack_start(&out, buffer);
-    pack_map(&out, pair_counts[record->kind]);
+    pack_map(&out, pair_count(record));
     pack_text(&out, "kind");
     pack_text(&out, kind_names[record->kind]);
     pack_text(&out, "map");
@@ -370,7 +388,10 @@ static void parse_success(struct parser *parser, struct report_batch *batch)
 static void parse_batch(struct parser *parser, struct report_batch *batch)
 {
     *batch = (struct report_batch){0};
-    unpack_array_of(&parser->in, BATCH_ITEMS);
+    const uint32_t items = unpack_array(&parser->in);
+    if (items != BATCH_ITEMS && items != PARTIAL_BATCH_ITEMS) {
+        unpack_fail(&parser->in);
+    }
     batch->spans = parse_spans(parser, &batch->span_count);
     batch->instance_count = span_list_count(batch->spans, batch->span_count);
     parse_success(parser, batch);
@@ -378,7 +399,12 @@ static void parse_batch(struct parser *parser, struct report_batch *batch)
     batch->slot = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
     batch->started_us = unpack_uint(&parser->in);
     batch->elapsed_us = unpack_uint(&parser->in);
-    if ((batch->frame_size > 0) != (batch->success_count > 0)) {
+    if (items == PARTIAL_BATCH_ITEMS) {
+        batch->partial_count = unpack_uint(&parser->in);
+    }
+    if ((batch->frame_size > 0) != (batch->success_count > 0) ||
+        (items == PARTIAL_BATCH_ITEMS) != (batch->partial_count > 0) ||
+        (!parser->in.failed && !report_partials_fit(batch))) {
         unpack_fail(&parser->in);
     }
 }
@@ -476,7 +502,8 @@ static void check_cached(struct parser *parser, const struct record *record)
 {
     const struct report *report = &record->report;
     for (size_t i = 0; i < report->batch_count && !parser->in.failed; i++) {
-        if (report->batches[i].success_count != report->batches[i].instance_count) {
+        if (report->batches[i].success_count != report->batches[i].instance_count ||
+            report->batches[i].partial_count > 0) {
             unpack_fail(&parser->in);
         }
     }
@@ -487,7 +514,7 @@ static void check_cached(struct parser *parser, const struct record *record)
     }
 }
 
-static void parse_map_definition(struct parser *parser, struct record *record)
+static void parse_map_definition(struct parser *parser, bool has_reducer, struct record *record)
 {
     size_t digest_size = 0;
     unpack_key(&parser->in, "task");
@@ -509,6 +536,13 @@ static void parse_map_definition(struct parser *parser, struct record *record)
     record->retries = unpack_uint(&parser->in);
     unpack_key(&parser->in, "system_retries");
     record->system_retries = unpack_uint(&parser->in);
+    if (has_reducer) {
+        unpack_key(&parser->in, "reducer");
+        record->reducer = unpack_str(&parser->in, &record->reducer_size);
+        if (record->reducer_size == 0) {
+            unpack_fail(&parser->in);
+        }
+    }
 }
 
 /* As many whole values as there are to be. */
@@ -569,14 +603,16 @@ static void parse_metrics(struct parser *parser, struct record *record)
     record->stops = stops;
 }
 
-static enum record_kind parse_kind(struct parser *parser)
+/* *is_longer_out: with the pair that only some have. */
+static enum record_kind parse_kind(struct parser *parser, bool *is_longer_out)
 {
     char name[NAME_SIZE_MAX];
     const uint32_t pairs = unpack_map(&parser->in);
     unpack_key(&parser->in, "kind");
     parse_name(parser, name);
     for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-        if (strcmp(name, kind_names[kind]) == 0 && pairs == pair_counts[kind]) {
+        *is_longer_out = kind == RECORD_MAP && pairs == pair_counts[kind] + 1;
+        if (strcmp(name, kind_names[kind]) == 0 && (pairs == pair_counts[kind] || *is_longer_out)) {
             return (enum record_kind)kind;
         }
     }
@@ -587,8 +623,9 @@ static enum record_kind parse_kind(struct parser *parser)
 static MUST_CHECK enum status parse_payload(struct parser *parser, struct record *record,
                                             const uint8_t **checksum_out)
 {
+    bool is_longer = false;
     *record = (struct record){0};
-    record->kind = parse_kind(parser);
+    record->kind = parse_kind(parser, &is_longer);
     unpack_key(&parser->in, "map");
     record->map = (uint64_t)unpack_int(&parser->in);
     unpack_key(&parser->in, "rank");
@@ -620,7 +657,7 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         record->why = unpack_str(&parser->in, &record->why_size);
         break;
     case RECORD_MAP:
-        parse_map_definition(parser, record);
+        parse_map_definition(parser, is_longer, record);
         break;
     case RECORD_INPUTS:
         parse_inputs(parser, record);

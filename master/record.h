@@ -88,6 +88,8 @@ struct record {
     uint64_t map_size; /* instances */
     uint64_t minimum;  /* successes that it needs */
     uint8_t inputs_digest[RECORD_DIGEST_SIZE];
+    const char *reducer; /* its outputs are reduced by this; not NUL-terminated */
+    size_t reducer_size; /* 0: they are not */
     /* RECORD_INPUTS: those from `first` on, packed, one after the other. At least one. */
     uint64_t first;
     uint64_t input_count;

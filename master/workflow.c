@@ -11,6 +11,7 @@
 #include "shared/criterion.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "shared/reduction.h"
 #include "shared/workflow_port.h"
 
 /* Of a workflow's own output. */
@@ -21,7 +22,8 @@
 struct over {
     uint64_t number;
     char *text;           /* NULL: it succeeded, */
-    struct buffer places; /* and its outputs are there */
+    struct buffer places; /* and its outputs are there, */
+    uint64_t missing;     /* but for those of so many instances */
 };
 
 struct workflow_host {
@@ -83,9 +85,10 @@ static void note_over(struct workflow_host *host, struct over over)
     host->overs[host->over_count++] = over;
 }
 
-void workflow_map_succeeded(struct workflow_host *host, uint64_t number, struct buffer *places)
+void workflow_map_succeeded(struct workflow_host *host, uint64_t number, uint64_t missing,
+                            struct buffer *places)
 {
-    note_over(host, (struct over){.number = number, .places = *places});
+    note_over(host, (struct over){.number = number, .places = *places, .missing = missing});
     *places = (struct buffer){.size = 0};
 }
 
@@ -125,15 +128,35 @@ static enum status check_options(const struct workflow_host *host, const struct 
     return status;
 }
 
+static enum status check_reducer(const struct workflow_host *host, const struct workflow_map *map,
+                                 const struct workflow_request *request, struct error *err)
+{
+    struct reduction *reduction = NULL;
+    if (map->reducer == NULL) {
+        return STATUS_OK;
+    }
+    if (map->is_call) {
+        return error_set(err, STATUS_INVALID, "a call has one output: there is nothing to reduce");
+    }
+    const enum status status =
+        reduction_open(host->options.job, map->reducer, request->task->output, &reduction, err);
+    reduction_destroy(reduction);
+    return status;
+}
+
 static enum status open_inputs(const struct workflow_host *host, const struct workflow_map *map,
                                int file, struct workflow_request *request, struct error *err)
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-    const struct inputs_source source = {.kind = INPUTS_FILE,
-                                         .path = path,
-                                         .format = INPUTS_FORMAT_MSGPACK,
-                                         .launch_dir = host->options.launch_dir};
+    struct inputs_source source = {.kind = INPUTS_FILE,
+                                   .path = path,
+                                   .format = INPUTS_FORMAT_MSGPACK,
+                                   .launch_dir = host->options.launch_dir};
+    if (map->range != NULL) {
+        source = (struct inputs_source){
+            .kind = INPUTS_RANGE, .range = map->range, .launch_dir = host->options.launch_dir};
+    }
     enum status status = inputs_open(&source, request->task->input, &request->inputs, err);
     if (status == STATUS_OK && inputs_count(request->inputs) != map->size) {
         status = error_set(err, STATUS_PROTOCOL,
@@ -151,8 +174,12 @@ static enum status begin_map(struct workflow_host *host, const struct workflow_m
     struct workflow_request request = {.number = map->number,
                                        .is_call = map->is_call,
                                        .cache = map->cache,
-                                       .cache_version = map->cache_version};
+                                       .cache_version = map->cache_version,
+                                       .reducer = map->reducer};
     enum status status = check_options(host, map, &request, err);
+    if (status == STATUS_OK) {
+        status = check_reducer(host, map, &request, err);
+    }
     if (status == STATUS_OK) {
         status = open_inputs(host, map, file, &request, err);
     }
@@ -272,6 +299,7 @@ static enum status send_over(struct workflow_host *host, const struct over *over
     const struct workflow_message message = {.kind = WORKFLOW_OVER,
                                              .as.over = {.number = over->number,
                                                          .is_success = is_success,
+                                                         .missing = over->missing,
                                                          .text = is_success ? "" : over->text}};
     int file = -1;
     enum status status = is_success ? workflow_port_file(&over->places, &file, err) : STATUS_OK;

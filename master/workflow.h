@@ -35,6 +35,7 @@ struct workflow_request {
     struct map_options options; /* of the task, the run and the map */
     const char *cache;          /* "use", "refresh", "off"; NULL: the map does not say */
     const char *cache_version;  /* NULL: the map does not say */
+    const char *reducer;        /* of its outputs; NULL: they are not reduced */
     struct inputs *inputs;
     uint64_t minimum; /* successes that it needs */
 };
@@ -88,8 +89,9 @@ void workflow_turn(struct workflow_host *host, bool *did_something);
 int workflow_descriptor(const struct workflow_host *host, bool *wants_to_send_out);
 
 /* A map that was begun has ended: well, with its outputs at these places (workflow_places.h; they
- * are moved), or for the reason that the text has. */
-void workflow_map_succeeded(struct workflow_host *host, uint64_t number, struct buffer *places);
+ * are moved) and so many instances without one, or for the reason that the text has. */
+void workflow_map_succeeded(struct workflow_host *host, uint64_t number, uint64_t missing,
+                            struct buffer *places);
 void workflow_map_failed(struct workflow_host *host, uint64_t number, const char *text);
 /* The process has ended, with this status of waitpid(). What it sent before counts. */
 void workflow_process_ended(struct workflow_host *host, int wait_status);

@@ -141,8 +141,8 @@ static enum status check_options(const struct task *task, const mf_map_options *
 }
 
 static enum status send_map(mf_workflow *wf, const mf_running *running,
-                            const mf_map_options *options, const struct buffer *inputs,
-                            struct error *err)
+                            const struct workflow_call *call, const mf_map_options *options,
+                            const struct buffer *inputs, struct error *err)
 {
     const struct map_option_texts texts = option_texts(options);
     struct workflow_message message = {
@@ -152,6 +152,8 @@ static enum status send_map(mf_workflow *wf, const mf_running *running,
                    .task = running->task->name,
                    .cache = options != NULL ? options->cache : NULL,
                    .cache_version = options != NULL ? options->cache_version : NULL,
+                   .reducer = call->reducer,
+                   .range = options != NULL ? options->range : NULL,
                    .size = running->size}};
     int file = -1;
     memcpy(message.as.map.options, texts.texts, sizeof(texts.texts));
@@ -171,13 +173,17 @@ static void add_map(mf_workflow *wf, mf_running *running)
 }
 
 /* All that can be said before anything is asked for. */
-static enum status prepare(mf_workflow *wf, mf_running *running,
+static enum status prepare(mf_workflow *wf, mf_running *running, const struct workflow_call *call,
                            const struct workflow_inputs *inputs, const mf_map_options *options,
                            struct buffer *packed, struct error *err)
 {
     struct map_options merged;
     uint64_t minimum = 0;
     enum status status = check_options(running->task, options, &merged, err);
+    if (status == STATUS_OK && call->reducer != NULL) {
+        status =
+            reduction_open(wf->job, call->reducer, running->task->output, &running->reduction, err);
+    }
     if (status == STATUS_OK) {
         status = workflow_pack_inputs(wf, running->task, inputs, packed, &running->size, err);
     }
@@ -197,6 +203,7 @@ static enum status prepare(mf_workflow *wf, mf_running *running,
 static void free_running(mf_running *running)
 {
     type_destroy(running->type);
+    reduction_destroy(running->reduction);
     free(running->text);
     free(running);
 }
@@ -213,10 +220,10 @@ static mf_running *start(mf_workflow *wf, const struct workflow_call *call,
                             .is_call = inputs->one != NULL};
     enum status status = running->task != NULL ? STATUS_OK : STATUS_NOT_FOUND;
     if (status == STATUS_OK) {
-        status = prepare(wf, running, inputs, options, &packed, &err);
+        status = prepare(wf, running, call, inputs, options, &packed, &err);
     }
     if (status == STATUS_OK) {
-        status = send_map(wf, running, options, &packed, &err);
+        status = send_map(wf, running, call, options, &packed, &err);
         if (status == STATUS_IO) {
             _exit(EXIT_ORPHANED);
         }
@@ -243,6 +250,7 @@ static void on_over(mf_workflow *wf, const struct workflow_over *over, int place
     }
     running->is_over = true;
     running->is_success = over->is_success;
+    running->missing = over->missing;
     if (!over->is_success) {
         running->text = memory_copy_text(over->text);
     } else if (places < 0 || workflow_port_read_file(places, PLACES_SIZE_MAX, &running->places,
@@ -286,8 +294,10 @@ static const mf_value *finish(mf_workflow *wf, const struct workflow_call *call,
     while (!running->is_over) {
         take_message(wf);
     }
-    if (running->is_success && !running->is_read &&
-        workflow_read_outputs(wf, running, &err) != STATUS_OK) {
+    const bool is_to_be_read = running->is_success && !running->is_read;
+    if (is_to_be_read &&
+        (running->reduction != NULL ? workflow_read_reduced(wf, running, &err)
+                                    : workflow_read_outputs(wf, running, &err)) != STATUS_OK) {
         running->text = memory_copy_text(err.text);
     }
     running->is_read = true;
@@ -311,7 +321,8 @@ static mf_running *start_map(mf_workflow *wf, const struct workflow_call *call,
 {
     const struct workflow_inputs inputs = {.list = list,
                                            .zip = options != NULL ? options->zip : NULL,
-                                           .bind = options != NULL ? options->bind : NULL};
+                                           .bind = options != NULL ? options->bind : NULL,
+                                           .range = options != NULL ? options->range : NULL};
     return start(wf, call, &inputs, options);
 }
 
@@ -336,13 +347,36 @@ const mf_value *mf_wait(mf_workflow *wf, mf_running *running)
     return finish(wf, &call, running);
 }
 
+mf_running *mf_map_reduce_start(mf_workflow *wf, const char *task, const mf_value *inputs,
+                                const char *reducer, const mf_map_options *options)
+{
+    const struct workflow_call call = {.function = "mf_map_reduce_start",
+                                       .task = name_or_none(task),
+                                       .reducer = name_or_none(reducer)};
+    return start_map(wf, &call, inputs, options);
+}
+
+const mf_value *mf_map_reduce(mf_workflow *wf, const char *task, const mf_value *inputs,
+                              const char *reducer, const mf_map_options *options)
+{
+    const struct workflow_call call = {
+        .function = "mf_map_reduce", .task = name_or_none(task), .reducer = name_or_none(reducer)};
+    return finish(wf, &call, start_map(wf, &call, inputs, options));
+}
+
+uint64_t mf_missing(const mf_running *running)
+{
+    return running != NULL ? running->missing : 0;
+}
+
 static const mf_value *call_once(mf_workflow *wf, const struct workflow_call *call,
                                  const mf_value *input, const mf_map_options *options)
 {
     const mf_value null = value_null();
     const struct workflow_inputs inputs = {.one = input != NULL ? input : &null};
-    if (options != NULL && (options->zip != NULL || options->bind != NULL)) {
-        workflow_note_failure(wf, call, "zip and bind are for maps");
+    if (options != NULL &&
+        (options->zip != NULL || options->bind != NULL || options->range != NULL)) {
+        workflow_note_failure(wf, call, "zip, bind and range are for maps");
         return NULL;
     }
     return finish(wf, call, start(wf, call, &inputs, options));

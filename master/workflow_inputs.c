@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/formula.h"
 #include "shared/value.h"
 
 /* ---- By types alone ---------------------------------------------------------------------------
@@ -300,10 +301,35 @@ static enum status pack_list(mf_workflow *wf, const struct task *task,
     return status;
 }
 
+/* Integers need no file. */
+static enum status count_range(const struct task *task, const struct workflow_inputs *inputs,
+                               uint64_t *size_out, struct error *err)
+{
+    struct formula formula;
+    const enum type_kind kind = type_kind(task->input);
+    if (inputs->list != NULL || inputs->zip != NULL || inputs->bind != NULL) {
+        return error_set(err, STATUS_INVALID,
+                         "range gives all of its inputs: there is no list, zip or bind beside it");
+    }
+    if (kind != TYPE_INT && kind != TYPE_FLOAT && kind != TYPE_ANY) {
+        return error_set(err, STATUS_INVALID, "range gives integers, and the task takes others");
+    }
+    const enum status status = formula_parse_range(inputs->range, &formula, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "range: ");
+        return status;
+    }
+    *size_out = formula.count;
+    return STATUS_OK;
+}
+
 enum status workflow_pack_inputs(mf_workflow *wf, const struct task *task,
                                  const struct workflow_inputs *inputs, struct buffer *out,
                                  uint64_t *size_out, struct error *err)
 {
+    if (inputs->range != NULL) {
+        return count_range(task, inputs, size_out, err);
+    }
     const enum status status = check_types(wf, task, inputs, err);
     if (status != STATUS_OK) {
         return status;

@@ -164,6 +164,7 @@ static void free_all(mf_workflow *wf)
 {
     for (size_t i = 0; i < wf->map_count; i++) {
         type_destroy(wf->maps[i]->type);
+        reduction_destroy(wf->maps[i]->reduction);
         buffer_free(&wf->maps[i]->places);
         free(wf->maps[i]->text);
         free(wf->maps[i]);
@@ -171,6 +172,10 @@ static void free_all(mf_workflow *wf)
     if (wf->log >= 0) {
         (void)close(wf->log);
     }
+    for (size_t i = 0; i < wf->reduction_count; i++) {
+        reduction_destroy(wf->reductions[i]);
+    }
+    free(wf->reductions);
     free(wf->maps);
     free(wf->known);
     workflow_free_made(wf);

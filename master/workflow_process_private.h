@@ -4,6 +4,8 @@
  *     workflow_calls.c    mf_call, mf_map and their kin: check, ask, wait
  *     workflow_inputs.c   what they are asked for, checked against the task's type and packed
  *     workflow_values.c   values that the function makes, and those that come back
+ *     workflow_reduce.c   mf_map_reduce, mf_reduce: the last fold
+ *     workflow_apart.c    in a process of its own
  */
 #ifndef MASTER_WORKFLOW_PROCESS_PRIVATE_H
 #define MASTER_WORKFLOW_PROCESS_PRIVATE_H
@@ -17,6 +19,7 @@
 #include "shared/error.h"
 #include "shared/job.h"
 #include "shared/mapfleet.h"
+#include "shared/reduction.h"
 #include "shared/type.h"
 #include "shared/workflow_wire.h"
 #include "shared/writer.h"
@@ -32,9 +35,11 @@ struct mf_running {
     const struct task *task;
     bool is_call;
     uint64_t size;
-    struct type *type; /* of what it gives; its own */
-    bool is_over;      /* rank 0 has said how it ended: */
+    struct type *type;           /* of what it gives; its own */
+    struct reduction *reduction; /* of its outputs; NULL: they are not reduced */
+    bool is_over;                /* rank 0 has said how it ended: */
     bool is_success;
+    uint64_t missing;      /* instances without an output */
     struct buffer places;  /* of its outputs in the log, until they are read */
     bool is_read;          /* they have been looked for */
     const mf_value *value; /* NULL: it failed */
@@ -60,6 +65,9 @@ struct mf_workflow {
     struct writer **made; /* that mf_made() has not seen yet */
     size_t made_count;
     size_t made_capacity;
+    struct reduction **reductions; /* of mf_reduce() */
+    size_t reduction_count;
+    size_t reduction_capacity;
     struct type *input_type;             /* of parameters */
     char error[WORKFLOW_TEXT_SIZE_MAX];  /* of the latest call that failed */
     char reason[WORKFLOW_TEXT_SIZE_MAX]; /* that the function gave */
@@ -70,6 +78,7 @@ struct mf_workflow {
 struct workflow_call {
     const char *function;
     const char *task;
+    const char *reducer; /* NULL: outputs are not reduced */
 };
 
 /* ---- workflow_process.c ---- */
@@ -87,6 +96,38 @@ MUST_CHECK enum status workflow_read_outputs(mf_workflow *wf, mf_running *runnin
                                              struct error *err);
 void workflow_free_made(mf_workflow *wf);
 
+/* Outputs from a frame of the log, one after the other. All zero has read none. */
+struct workflow_reading {
+    struct buffer frame;   /* as it stands in the log */
+    struct buffer outputs; /* decompressed */
+    uint64_t offset;       /* of the frame */
+    uint64_t position;     /* of the next output */
+    size_t at;             /* and where it begins */
+    bool is_any;           /* a frame is read */
+};
+struct workflow_place;
+
+/* To the first output of the place. */
+MUST_CHECK enum status workflow_seek(mf_workflow *wf, struct workflow_reading *reading,
+                                     const struct workflow_place *place, struct error *err);
+void workflow_reading_free(struct workflow_reading *reading);
+
+/* ---- workflow_reduce.c ---- */
+
+/* What the outputs of a map that has ended well come to. */
+MUST_CHECK enum status workflow_read_reduced(mf_workflow *wf, mf_running *running,
+                                             struct error *err);
+
+/* ---- workflow_apart.c ---- */
+
+/* Append something to `out`, or say why not. */
+typedef enum status workflow_work(void *context, struct buffer *out, struct error *err);
+
+/* Do it in a child, so that a crash is a failure like any other. What it changes in memory is lost.
+ */
+MUST_CHECK enum status workflow_apart(workflow_work *work, void *context, struct buffer *out,
+                                      struct error *err);
+
 /* ---- workflow_inputs.c ---- */
 
 /* What instances are made from. */
@@ -95,6 +136,7 @@ struct workflow_inputs {
     const mf_value *one;  /* of a call; NULL: a map */
     const mf_named *zip;
     const mf_named *bind;
+    const char *range; /* integers instead of all that; NULL: none */
 };
 
 /* Check them against the task's input type, by what is known of their types first, and append one

@@ -120,29 +120,29 @@ static enum status read_frame(mf_workflow *wf, const struct workflow_place *plac
                            "its outputs in the log are damaged, or there is no memory");
 }
 
-/* Outputs from a frame, one after the other. */
-struct reading {
-    struct buffer frame;   /* as it stands in the log */
-    struct buffer outputs; /* decompressed */
-    uint64_t offset;       /* of the frame; UINT64_MAX: none is read */
-    uint64_t position;     /* of the next output */
-    size_t at;             /* and where it begins */
-};
-
 static enum status fail_place(struct error *err)
 {
     return error_set(err, STATUS_PROTOCOL, "an output is not where it was said to be");
 }
 
-static enum status seek(mf_workflow *wf, struct reading *reading,
-                        const struct workflow_place *place, struct error *err)
+enum status workflow_seek(mf_workflow *wf, struct workflow_reading *reading,
+                          const struct workflow_place *place, struct error *err)
 {
-    if (reading->offset != place->offset) {
-        const enum status status = read_frame(wf, place, &reading->frame, &reading->outputs, err);
+    if (!reading->is_any || reading->offset != place->offset) {
+        reading->is_any = false;
+        const enum status status = wf->log < 0 ? open_log(wf, err) : STATUS_OK;
         if (status != STATUS_OK) {
             return status;
         }
+        const enum status read = read_frame(wf, place, &reading->frame, &reading->outputs, err);
+        if (read != STATUS_OK) {
+            return read;
+        }
+        reading->is_any = true;
         reading->offset = place->offset;
+        reading->position = UINT64_MAX;
+    }
+    if (reading->position > place->position) {
         reading->position = 0;
         reading->at = 0;
     }
@@ -155,15 +155,21 @@ static enum status seek(mf_workflow *wf, struct reading *reading,
         reading->at += size;
         reading->position++;
     }
-    return reading->position == place->position ? STATUS_OK : fail_place(err);
+    return STATUS_OK;
+}
+
+void workflow_reading_free(struct workflow_reading *reading)
+{
+    buffer_free(&reading->frame);
+    buffer_free(&reading->outputs);
 }
 
 /* `type` is that of one output, in which paths of files that attempts gave back are relative. */
-static enum status read_place(mf_workflow *wf, const struct type *type, struct reading *reading,
-                              const struct workflow_place *place, mf_value *items,
-                              struct error *err)
+static enum status read_place(mf_workflow *wf, const struct type *type,
+                              struct workflow_reading *reading, const struct workflow_place *place,
+                              mf_value *items, struct error *err)
 {
-    enum status status = seek(wf, reading, place, err);
+    enum status status = workflow_seek(wf, reading, place, err);
     for (uint64_t i = place->start; status == STATUS_OK && i < place->start + place->count; i++) {
         size_t used = 0;
         status = value_decode(&wf->arena, reading->outputs.data + reading->at,
@@ -186,21 +192,17 @@ static enum status read_places(mf_workflow *wf, const mf_running *running, mf_va
 {
     struct workflow_place *places = NULL;
     size_t count = 0;
-    struct reading reading = {.offset = UINT64_MAX};
+    struct workflow_reading reading = {.is_any = false};
     arena_reset(&wf->scratch);
     for (uint64_t i = 0; i < running->size; i++) {
         items[i] = value_null();
     }
     enum status status =
         workflow_places_unpack(&running->places, running->size, &wf->scratch, &places, &count, err);
-    if (status == STATUS_OK && wf->log < 0 && count > 0) {
-        status = open_log(wf, err);
-    }
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         status = read_place(wf, running->task->output, &reading, &places[i], items, err);
     }
-    buffer_free(&reading.frame);
-    buffer_free(&reading.outputs);
+    workflow_reading_free(&reading);
     return status;
 }
 

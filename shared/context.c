@@ -213,6 +213,10 @@ const char *mf_workdir(mf_context *ctx)
     if (ctx->has_workdir) {
         return ctx->workdir;
     }
+    if (ctx->workdirs == NULL) {
+        (void)mf_fail(ctx, "a reducer has no folder of its own");
+        return NULL;
+    }
     if (ctx->map > 0) {
         (void)snprintf(map, sizeof(map), "map-%" PRIu64 "-", ctx->map);
     }

@@ -302,6 +302,10 @@ void job_destroy(struct job *job)
         registry_free_workflow(&job->workflows[i]);
     }
     free(job->workflows);
+    for (size_t i = 0; i < job->reducer_count; i++) {
+        registry_free_reducer(&job->reducers[i]);
+    }
+    free(job->reducers);
     free(job->name);
     free(job->path);
     if (job->library != NULL) {

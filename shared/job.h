@@ -3,7 +3,7 @@
  *
  *     job_load / job_build --> job_task ... --> job_destroy
  *
- * Ownership: a job owns its tasks and workflows, their types and texts, and its library.
+ * Ownership: a job owns its tasks, workflows and reducers, their types and texts, and its library.
  * Failure:   a job that is not there, is no shared library, lacks mf_job, or registers what cannot
  *            be registered, is refused with the path and the reason; the first reason counts.
  *
@@ -49,6 +49,20 @@ struct workflow {
     struct type *output;
 };
 
+struct reducer {
+    char *name;
+    char *help;                   /* NULL where there is none */
+    mf_combine_function *combine; /* NULL in a job that is only described, as are the next */
+    mf_task_function *lift;       /* NULL: inputs are partial values */
+    mf_task_function *finish;     /* NULL: the last partial value is the result */
+    struct type *input;
+    struct type *type; /* of partial values */
+    struct type *output;
+    uint8_t *empty; /* packed: the result of nothing; NULL: null */
+    size_t empty_size;
+    bool is_ordered;
+};
+
 struct job {
     char *name; /* the library's base name without its ending, or the program's name */
     char *path; /* absolute; "" where the job is built into the program */
@@ -59,6 +73,9 @@ struct job {
     struct workflow *workflows;
     size_t workflow_count;
     size_t workflow_capacity;
+    struct reducer *reducers;
+    size_t reducer_count;
+    size_t reducer_capacity;
     bool has_setup;                 /* a setup or a teardown */
     mf_setup_function *setup;       /* NULL: none, or the job is only described */
     mf_teardown_function *teardown; /* NULL: none */

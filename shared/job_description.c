@@ -9,9 +9,10 @@
 #include "shared/registry.h"
 #include "shared/unpack.h"
 
-#define JOB_ITEM_COUNT 6
+#define JOB_ITEM_COUNT 7
 #define TASK_ITEM_COUNT 16
 #define WORKFLOW_ITEM_COUNT 4
+#define REDUCER_ITEM_COUNT 7
 
 /* ---- Writing ----------------------------------------------------------------------------------
  */
@@ -71,6 +72,18 @@ static void put_workflow(struct pack *out, const struct workflow *workflow)
     put_type(out, workflow->output);
 }
 
+static void put_reducer(struct pack *out, const struct reducer *reducer)
+{
+    pack_array(out, REDUCER_ITEM_COUNT);
+    pack_text(out, reducer->name);
+    put_text_or_nil(out, reducer->help);
+    put_type(out, reducer->input);
+    put_type(out, reducer->type);
+    put_type(out, reducer->output);
+    pack_bool(out, reducer->is_ordered);
+    pack_bytes(out, reducer->empty, reducer->empty_size);
+}
+
 enum status job_describe(const struct job *job, struct buffer *out, struct error *err)
 {
     struct pack pack;
@@ -88,6 +101,10 @@ enum status job_describe(const struct job *job, struct buffer *out, struct error
     pack_array(&pack, job->workflow_count);
     for (size_t i = 0; i < job->workflow_count; i++) {
         put_workflow(&pack, &job->workflows[i]);
+    }
+    pack_array(&pack, job->reducer_count);
+    for (size_t i = 0; i < job->reducer_count; i++) {
+        put_reducer(&pack, &job->reducers[i]);
     }
     const enum status status = pack_finish(&pack);
     if (status != STATUS_OK) {
@@ -230,6 +247,40 @@ static void get_workflows(struct unpack *in, struct job *job)
     }
 }
 
+/* Its functions are not here, so that nothing is folded by it. */
+static void get_reducer(struct unpack *in, struct reducer *reducer)
+{
+    size_t size;
+    unpack_array_of(in, REDUCER_ITEM_COUNT);
+    reducer->name = get_text(in);
+    reducer->help = get_text_or_nil(in);
+    reducer->input = get_type(in);
+    reducer->type = get_type(in);
+    reducer->output = get_type(in);
+    reducer->is_ordered = unpack_bool(in);
+    const uint8_t *empty = unpack_bin(in, &size);
+    if (size > 0) {
+        reducer->empty = memory_take(size, 1);
+        memcpy(reducer->empty, empty, size);
+        reducer->empty_size = size;
+    }
+    if (!registry_is_name(reducer->name)) {
+        unpack_fail(in);
+    }
+}
+
+static void get_reducers(struct unpack *in, struct job *job)
+{
+    const uint32_t count = unpack_array(in);
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        job->reducers = memory_grow(job->reducers, job->reducer_count, &job->reducer_capacity,
+                                    sizeof(*job->reducers));
+        struct reducer *reducer = &job->reducers[job->reducer_count++];
+        *reducer = (struct reducer){.name = NULL};
+        get_reducer(in, reducer);
+    }
+}
+
 enum status job_of_description(const uint8_t *data, size_t size, struct job **job_out,
                                struct error *err)
 {
@@ -238,6 +289,7 @@ enum status job_of_description(const uint8_t *data, size_t size, struct job **jo
     get_head(&in, job);
     get_tasks(&in, job);
     get_workflows(&in, job);
+    get_reducers(&in, job);
     if (size > JOB_DESCRIPTION_SIZE_MAX || job->task_count + job->workflow_count == 0 ||
         !unpack_is_done(&in)) {
         job_destroy(job);

@@ -6,6 +6,7 @@
  *
  *     mf_job() --registers--> task --one call an attempt--> fn(ctx, input, output) --> status
  *              --registers--> workflow --mf_call, mf_map--> attempts of tasks, on the ranks
+ *              --registers--> reducer --mf_map_reduce--> combine(ctx, left, right, output)
  *
  * Ownership: whatever a function receives (context, input, writer, and every pointer that the
  *            readers return) belongs to mapfleet and is valid until the function returns.
@@ -408,6 +409,49 @@ typedef void mf_teardown_function(void *state);
 MF_EXPORT void mf_register_setup(mf_registry *job, mf_setup_function *setup,
                                  mf_teardown_function *teardown);
 
+/* ---- Reducers --------------------------------------------------------------------------------
+ *
+ * A reducer makes one value of many: mf_map_reduce() and mf_reduce() name it. These are built in;
+ * T is the type of what is reduced, and nulls of a `T?` are left out:
+ *
+ *     sum                 int or float: exact, rounded once; an int that does not fit fails
+ *     count               any: how many there are, nulls too
+ *     min, max            int, float or str (by its bytes): a T?, null where there is none
+ *     mean                int or float: a float?
+ *     top_k(K, BY, ORDER) the K largest, as a list<T>; BY is a field of records, ORDER is
+ *                         `descending` (the default) or `ascending`; both may be left out
+ *     concat              list<E>, str or bytes, one behind the other, in input order
+ *     histogram(A, B, N)  int or float: {below: int, counts: list<int>, above: int, nan: int},
+ *                         of N bins of equal width from A to B, which is in the last of them
+ *
+ * What comes of them depends neither on the order of the values nor on who has combined them. */
+
+/* Make one value of two, which stand side by side where the reducer is ordered. It has to be
+ * associative, and commutative where the reducer is not ordered. */
+typedef mf_status mf_combine_function(mf_context *ctx, const mf_value *left, const mf_value *right,
+                                      mf_writer *output);
+
+/* A reducer of a job's own:
+ *
+ *     outputs --lift--> partial values --combine, again and again--> one --finish--> the result
+ *
+ * Its functions run on the ranks, where outputs are made, and at last beside the master. They may
+ * use of their context what logs and fails: there is no instance, no setup and no folder. */
+typedef struct mf_reducer {
+    const char *name;             /* as a task's, and none that is built in */
+    mf_combine_function *combine; /* required */
+    const char *type;             /* of partial values; default "any" */
+    const char *input;            /* of what is reduced; default: `type` */
+    const char *output;           /* of the result; default: `type` */
+    mf_task_function *lift;       /* input to partial value; required where types differ */
+    mf_task_function *finish;     /* partial value to result; required where types differ */
+    const char *empty;            /* what comes of nothing, as JSON; default: null, and a T? */
+    const char *help;             /* one sentence for `mapfleet tasks`; default none */
+    bool is_ordered;              /* values are combined in input order, and only neighbours */
+} mf_reducer;
+
+MF_EXPORT void mf_register_reducer(mf_registry *job, const mf_reducer *reducer);
+
 /* ---- Workflows ------------------------------------------------------------------------------
  *
  * A workflow function runs in a process of its own beside the master. What it calls and maps runs
@@ -465,6 +509,7 @@ typedef struct mf_map_options {
     const char *unit_size;
     const char *cache; /* "use", "refresh" or "off" */
     const char *cache_version;
+    const char *range; /* inputs that are integers, "A:B" or "A:B:STEP"; there is no list then */
 
     /* Arrays that end with a name of NULL. `zip` are lists of equal length: their items become the
      * fields of one record an instance. `bind` are values that every instance gets, as fields.
@@ -495,6 +540,21 @@ typedef struct mf_running mf_running;
 MF_EXPORT mf_running *mf_map_start(mf_workflow *wf, const char *task, const mf_value *inputs,
                                    const mf_map_options *options);
 MF_EXPORT const mf_value *mf_wait(mf_workflow *wf, mf_running *running);
+
+/* Map, and reduce what the instances give: only what they come to is sent and recorded, unless
+ * outputs are memoised. What mf_map() says of inputs, options and failure holds here; of instances
+ * that did not succeed, where options allow it, nothing is reduced. NULL where the map failed, or
+ * the reducer, for which no instance is to blame. */
+MF_EXPORT const mf_value *mf_map_reduce(mf_workflow *wf, const char *task, const mf_value *inputs,
+                                        const char *reducer, const mf_map_options *options);
+/* The same in two steps: mf_wait() gives the result. */
+MF_EXPORT mf_running *mf_map_reduce_start(mf_workflow *wf, const char *task, const mf_value *inputs,
+                                          const char *reducer, const mf_map_options *options);
+/* How many instances of the map did not succeed, once it has been waited for; before, 0. */
+MF_EXPORT uint64_t mf_missing(const mf_running *running);
+
+/* Reduce a list here, in the process of the workflow. NULL where it failed. */
+MF_EXPORT const mf_value *mf_reduce(mf_workflow *wf, const char *reducer, const mf_value *list);
 
 /* Make a value: write it to what mf_make() gives, then mf_made() is it; NULL where it is none (a
  * container left open, two values), which mf_workflow_error() then says. */

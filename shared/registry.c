@@ -48,8 +48,8 @@ static enum status check_count(const char *field, int64_t value, int64_t min, st
                            field, value, min);
 }
 
-static enum status read_type(const char *field, const char *text, struct type **type_out,
-                             struct error *err)
+enum status registry_read_type(const char *field, const char *text, struct type **type_out,
+                               struct error *err)
 {
     const enum status status = type_parse(text, type_out, err);
     if (status != STATUS_OK) {
@@ -121,12 +121,13 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
     task->options.output_size_max = JOB_OUTPUT_SIZE_MAX_DEFAULT;
     task->options.grace_ns = JOB_GRACE_NS_DEFAULT;
     task->options.lost_after_ns = JOB_LOST_AFTER_NS_DEFAULT;
-    enum status status = read_type("input", or_else(from->input, "any"), &task->input, err);
+    enum status status =
+        registry_read_type("input", or_else(from->input, "any"), &task->input, err);
     if (status == STATUS_OK) {
-        status = read_type("output", or_else(from->output, "any"), &task->output, err);
+        status = registry_read_type("output", or_else(from->output, "any"), &task->output, err);
     }
     if (status == STATUS_OK && from->constant != NULL) {
-        status = read_type("constant", from->constant, &task->constant, err);
+        status = registry_read_type("constant", from->constant, &task->constant, err);
     }
     if (status == STATUS_OK) {
         status = read_counts(from, &task->options, err);
@@ -143,9 +144,8 @@ static enum status read_task(const mf_task *from, struct task *task, struct erro
     return status;
 }
 
-/* `what` it is, for the text: "a task". */
-static enum status check_name(const struct job *job, const char *what, const char *name,
-                              struct error *err)
+enum status registry_check_name(const struct job *job, const char *what, const char *name,
+                                struct error *err)
 {
     if (name == NULL || !registry_is_name(name)) {
         return error_set(err, STATUS_INVALID,
@@ -162,12 +162,17 @@ static enum status check_name(const struct job *job, const char *what, const cha
             return error_set(err, STATUS_EXISTS, "workflow %s is registered twice", name);
         }
     }
+    for (size_t i = 0; i < job->reducer_count; i++) {
+        if (strcmp(job->reducers[i].name, name) == 0) {
+            return error_set(err, STATUS_EXISTS, "reducer %s is registered twice", name);
+        }
+    }
     return STATUS_OK;
 }
 
 static enum status check_task(const struct job *job, const mf_task *from, struct error *err)
 {
-    const enum status status = check_name(job, "a task", from->name, err);
+    const enum status status = registry_check_name(job, "a task", from->name, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -206,7 +211,8 @@ void mf_register_task(mf_registry *registry, const mf_task *given)
 static enum status read_workflow(const mf_workflow_def *from, struct workflow *workflow,
                                  struct error *err)
 {
-    enum status status = read_type("input", or_else(from->input, "{}"), &workflow->input, err);
+    enum status status =
+        registry_read_type("input", or_else(from->input, "{}"), &workflow->input, err);
     if (status == STATUS_OK &&
         (type_kind(workflow->input) != TYPE_RECORD || type_is_optional(workflow->input))) {
         status =
@@ -216,7 +222,7 @@ static enum status read_workflow(const mf_workflow_def *from, struct workflow *w
                       from->input);
     }
     return status == STATUS_OK
-               ? read_type("output", or_else(from->output, "any"), &workflow->output, err)
+               ? registry_read_type("output", or_else(from->output, "any"), &workflow->output, err)
                : status;
 }
 
@@ -245,7 +251,8 @@ void mf_register_workflow(mf_registry *registry, const mf_workflow_def *given)
     if (registry->status != STATUS_OK) {
         return;
     }
-    registry->status = check_name(registry->job, "a workflow", from->name, &registry->error);
+    registry->status =
+        registry_check_name(registry->job, "a workflow", from->name, &registry->error);
     if (registry->status == STATUS_OK) {
         registry->status = add_workflow(registry->job, from, &registry->error);
     }

@@ -21,5 +21,15 @@ bool registry_is_name(const char *text);
 
 void registry_free_task(struct task *task);
 void registry_free_workflow(struct workflow *workflow);
+void registry_free_reducer(struct reducer *reducer);
+
+/* ---- For registry_reducer.c ---- */
+
+/* May something of the job be named so? `what` it is, for the text: "a task". */
+MUST_CHECK enum status registry_check_name(const struct job *job, const char *what,
+                                           const char *name, struct error *err);
+/* A bad one is named by its field: input type "itn": ... */
+MUST_CHECK enum status registry_read_type(const char *field, const char *text,
+                                          struct type **type_out, struct error *err);
 
 #endif

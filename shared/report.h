@@ -3,6 +3,10 @@
  * A batch is what an executor made in one go: its instances, one bit each for success, and one LZ4
  * frame that holds the outputs of those that succeeded, as a msgpack stream, in that order.
  *
+ * Of a map that is reduced the frame may hold partial values instead (fold.h), which together cover
+ * the successes: one for all of them, or one for each run of successes whose indices follow each
+ * other, in order.
+ *
  * Ownership: structs here are views; what they point at belongs to whoever filled them in (a
  *            message, a log reader's buffer, an executor's memory).
  */
@@ -24,6 +28,7 @@ struct report_batch {
     const uint8_t *success_bits; /* bit i % 8 of byte i / 8: the i-th instance; NULL: all */
     const uint8_t *frame;        /* LZ4 frame of the outputs; NULL where none succeeded */
     size_t frame_size;           /* bytes */
+    uint64_t partial_count;      /* partial values in the frame; 0: it holds outputs */
     uint32_t slot;               /* of the rank, from 0 */
     uint64_t started_us;         /* since the rank's start */
     uint64_t elapsed_us;         /* of all its attempts together */
@@ -55,5 +60,23 @@ static inline bool report_batch_succeeded(const struct report_batch *batch, uint
 {
     return batch->success_bits == NULL || (batch->success_bits[i / 8] >> (i % 8) & 1) != 0;
 }
+
+/* Successes whose indices follow each other. */
+struct report_run {
+    uint64_t start;
+    uint64_t count;
+};
+
+/* From one to the next: all zero before the first; false after the last. */
+struct report_run_walk {
+    size_t span;
+    uint64_t at;  /* within the span */
+    uint64_t bit; /* of the batch */
+};
+bool report_next_run(const struct report_batch *batch, struct report_run_walk *walk,
+                     struct report_run *run_out);
+uint64_t report_run_count(const struct report_batch *batch);
+/* Can the batch have so many partial values? */
+bool report_partials_fit(const struct report_batch *batch);
 
 #endif

@@ -54,6 +54,7 @@ static void put_map(struct pack *pack, const struct wire_map *map)
     pack_bytes(pack, map->key_base, map->key_base_size);
     pack_text(pack, map->metric != NULL ? map->metric : "");
     pack_bool(pack, map->needs_report);
+    pack_text(pack, map->reducer != NULL ? map->reducer : "");
 }
 
 static void put_start(struct pack *pack, const struct wire_start *start)
@@ -131,7 +132,7 @@ static void put_unit(struct pack *pack, const struct wire_unit *unit)
 
 static void put_batch(struct pack *pack, const struct report_batch *batch)
 {
-    pack_array(pack, 8);
+    pack_array(pack, BATCH_ITEMS);
     pack_spans(pack, batch->spans, batch->span_count);
     if (batch->success_bits == NULL) {
         pack_nil(pack);
@@ -142,6 +143,7 @@ static void put_batch(struct pack *pack, const struct report_batch *batch)
     pack_uint(pack, batch->started_us);
     pack_uint(pack, batch->elapsed_us);
     pack_bool(pack, batch->reads_place);
+    pack_uint(pack, batch->partial_count);
     pack_bytes(pack, batch->frame, batch->frame_size);
     pack_bytes(pack, batch->prints, batch->prints_size);
 }

@@ -99,6 +99,7 @@ struct wire_map {
     size_t key_base_size;    /* bytes; 0: seeds come from indices */
     const char *metric;      /* what its attempts report by mf_report(); "" or NULL: nothing */
     bool needs_report;       /* an attempt without a report has failed */
+    const char *reducer; /* its outputs are folded as this says (reduction.h); "": they are not */
 };
 
 struct wire_start {

@@ -113,6 +113,7 @@ static void get_map(struct decoder *decoder, struct wire_map *map)
     map->key_base = unpack_bin(&decoder->in, &map->key_base_size);
     map->metric = get_text(decoder);
     map->needs_report = unpack_bool(&decoder->in);
+    map->reducer = get_text(decoder);
 }
 
 static void get_start(struct decoder *decoder, struct wire_start *start)
@@ -191,7 +192,7 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
 static void get_batch(struct decoder *decoder, struct report_batch *batch)
 {
     struct unpack *in = &decoder->in;
-    unpack_array_of(in, 8);
+    unpack_array_of(in, BATCH_ITEMS);
     batch->spans = get_spans(decoder, false, &batch->span_count);
     batch->instance_count = span_list_count(batch->spans, batch->span_count);
     batch->success_count = batch->instance_count;
@@ -212,12 +213,14 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
     batch->started_us = unpack_uint(in);
     batch->elapsed_us = unpack_uint(in);
     batch->reads_place = unpack_bool(in);
+    batch->partial_count = unpack_uint(in);
     batch->frame = unpack_bin(in, &batch->frame_size);
     if (batch->frame_size == 0) {
         batch->frame = NULL;
     }
     batch->prints = unpack_bin(in, &batch->prints_size);
-    if ((batch->frame_size == 0) != (batch->success_count == 0)) {
+    if ((batch->frame_size == 0) != (batch->success_count == 0) ||
+        (!in->failed && !report_partials_fit(batch))) {
         unpack_fail(in);
     }
 }

@@ -3,7 +3,8 @@
 #define SHARED_WIRE_PRIVATE_H
 
 #define START_ITEMS 21
-#define MAP_ITEMS 8
+#define MAP_ITEMS 9
+#define BATCH_ITEMS 9
 #define METRIC_ITEMS 6
 #define UNIT_ITEMS 7
 #define REPORT_ITEMS 5

@@ -5,8 +5,8 @@
 #include "shared/pack.h"
 #include "shared/unpack.h"
 
-#define PLACE_ITEMS 5
-#define PLACE_SIZE_MIN 6 /* bytes: a header, and one an item */
+#define PLACE_ITEMS 6
+#define PLACE_SIZE_MIN 7 /* bytes: a header, and one an item */
 
 enum status workflow_places_pack(const struct workflow_place *place, struct buffer *out)
 {
@@ -18,6 +18,7 @@ enum status workflow_places_pack(const struct workflow_place *place, struct buff
     pack_uint(&pack, place->position);
     pack_uint(&pack, place->start);
     pack_uint(&pack, place->count);
+    pack_bool(&pack, place->is_partial);
     return pack_finish(&pack);
 }
 
@@ -30,6 +31,10 @@ static struct workflow_place get_place(struct unpack *in, uint64_t size)
     place.position = unpack_uint_max(in, INT64_MAX);
     place.start = unpack_uint_max(in, size);
     place.count = unpack_uint_max(in, size - place.start);
+    place.is_partial = unpack_bool(in);
+    if (place.is_partial && place.count != 1) {
+        unpack_fail(in);
+    }
     return place;
 }
 

@@ -6,6 +6,7 @@
 #ifndef SHARED_WORKFLOW_PLACES_H
 #define SHARED_WORKFLOW_PLACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct workflow_place {
     uint64_t position; /* of the first one among the frame's outputs */
     uint64_t start;    /* its instance */
     uint64_t count;
+    bool is_partial; /* it is one partial value, and covers more than its first instance */
 };
 
 /* One more, appended. */

@@ -6,8 +6,8 @@
 #include "shared/unpack.h"
 
 #define BEGIN_ITEMS 4
-#define MAP_ITEMS 8
-#define OVER_ITEMS 4
+#define MAP_ITEMS 10
+#define OVER_ITEMS 5
 #define END_ITEMS 3
 
 /* ---- Encoding ---------------------------------------------------------------------------------
@@ -41,6 +41,8 @@ static void put_map(struct pack *out, const struct workflow_map *map)
     }
     put_text_or_nil(out, map->cache);
     put_text_or_nil(out, map->cache_version);
+    put_text_or_nil(out, map->reducer);
+    put_text_or_nil(out, map->range);
     pack_uint(out, map->size);
 }
 
@@ -62,6 +64,7 @@ static void put_message(struct pack *out, const struct workflow_message *message
         pack_uint(out, WORKFLOW_OVER);
         pack_uint(out, message->as.over.number);
         pack_bool(out, message->as.over.is_success);
+        pack_uint(out, message->as.over.missing);
         put_reason(out, message->as.over.text);
         break;
     case WORKFLOW_END:
@@ -131,6 +134,8 @@ static void get_map(struct decoder *decoder, struct workflow_map *map)
     }
     map->cache = get_text_or_nil(decoder);
     map->cache_version = get_text_or_nil(decoder);
+    map->reducer = get_text_or_nil(decoder);
+    map->range = get_text_or_nil(decoder);
     map->size = unpack_uint(in);
     if (map->is_call && map->size != 1) {
         unpack_fail(in);
@@ -151,6 +156,7 @@ static void get_body(struct decoder *decoder, struct workflow_message *message)
     case WORKFLOW_OVER:
         message->as.over.number = unpack_uint(&decoder->in);
         message->as.over.is_success = unpack_bool(&decoder->in);
+        message->as.over.missing = unpack_uint(&decoder->in);
         message->as.over.text = get_text(decoder);
         break;
     case WORKFLOW_END:

@@ -43,12 +43,15 @@ struct workflow_map {
     const char *options[MAP_OPTION_COUNT]; /* the texts that were given; NULL: not given */
     const char *cache;                     /* "use", "refresh", "off"; NULL: not given */
     const char *cache_version;             /* NULL: not given */
-    uint64_t size;                         /* how many inputs are in the file beside it */
+    const char *reducer;                   /* of its outputs; NULL: they are not reduced */
+    const char *range;                     /* its inputs are integers; NULL: they are in the file */
+    uint64_t size;                         /* how many inputs there are */
 };
 
 struct workflow_over {
     uint64_t number;
     bool is_success;  /* then its outputs are in the log */
+    uint64_t missing; /* then, instances that have no output */
     const char *text; /* why it failed; "" where it did not */
 };
 

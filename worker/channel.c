@@ -212,6 +212,9 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     atomic_store(&control->reports_put, 0);
     atomic_store(&control->reports_taken, 0);
     atomic_store(&control->are_reports_watched, 0);
+    control->partial_count = 0;
+    control->text_size = 0;
+    atomic_store(&control->is_folding, 0);
     atomic_store(&control->done, 0);
     atomic_store(&control->limit, (int64_t)instance_count);
     atomic_store(&control->batch, atomic_load(&control->batch) + 1);
@@ -344,6 +347,15 @@ uint64_t channel_blamed(const struct channel *channel)
                                                        : UINT64_MAX;
 }
 
+void channel_fold_error(const struct channel *channel, struct error *err)
+{
+    const struct channel_control *control = channel->control;
+    const uint32_t size = control->text_size;
+    (void)error_set(err, STATUS_INVALID, "%.*s",
+                    (int)(size < CHANNEL_TEXT_SIZE_MAX ? size : CHANNEL_TEXT_SIZE_MAX),
+                    control->text);
+}
+
 enum status channel_take_result(const struct channel *channel, uint64_t count_max, bool has_died,
                                 channel_take_failure *take_failure, void *context,
                                 struct channel_result *result_out, struct error *err)
@@ -369,6 +381,7 @@ enum status channel_take_result(const struct channel *channel, uint64_t count_ma
         }
         result.frame = channel->frame;
         result.frame_size = (size_t)frame_size;
+        result.partial_count = control->partial_count;
     }
     if (take_failures(channel, done - result.success_count, take_failure, context) != STATUS_OK) {
         return error_set(err, STATUS_PROTOCOL, "the failures of the executor were damaged");
@@ -573,6 +586,25 @@ void channel_put_print(struct channel *channel, const uint8_t *data, size_t size
     at = value_pack_header(MF_BYTES, (uint32_t)cut, at);
     memcpy(at, data, cut);
     control->prints_used = (uint64_t)(at + cut - channel->prints);
+}
+
+uint64_t channel_successes(const struct channel *channel)
+{
+    return count_successes(channel->control->success_bits, channel_done(channel));
+}
+
+void channel_begin_fold(struct channel *channel)
+{
+    atomic_store(&channel->control->is_folding, 1);
+}
+
+void channel_end_fold(struct channel *channel, uint64_t partial_count, const char *text)
+{
+    struct channel_control *control = channel->control;
+    control->partial_count = partial_count;
+    control->text_size = (uint32_t)strnlen(text, CHANNEL_TEXT_SIZE_MAX);
+    memcpy(control->text, text, control->text_size);
+    atomic_store(&control->is_folding, 0);
 }
 
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size)

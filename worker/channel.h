@@ -73,6 +73,7 @@ struct channel_control {
     uint64_t mem;      /* bytes that an attempt of the batch may hold; 0: no bound */
     uint64_t map;      /* number of the map of which the batch is */
     uint64_t map_size; /* bytes of what defines it */
+    uint32_t may_fold; /* where the map is reduced: its outputs are to be folded */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     _Atomic int64_t limit;      /* instances below it may be started; CHANNEL_CUTTING */
     uint32_t is_fenced;         /* executors have to make their barriers themselves */
@@ -99,7 +100,9 @@ struct channel_control {
     _Atomic uint32_t printed_lock; /* of printed.h; taken by both */
     uint64_t prints_used;          /* bytes; of the first `done` instances, perhaps of the next */
     uint64_t frame_size;           /* where ended: bytes of the compressed outputs */
-    uint32_t text_size;            /* of the setup's failure */
+    uint64_t partial_count;        /* where ended: partial values in the frame; 0: outputs */
+    _Atomic uint32_t is_folding;   /* all attempts are over, and the reducer runs */
+    uint32_t text_size;            /* of the setup's failure, or the reducer's */
     char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t success_bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
 };
@@ -180,6 +183,7 @@ struct channel_result {
     size_t outputs_size;
     const uint8_t *frame; /* the same, compressed; NULL where the executor has died */
     size_t frame_size;
+    uint64_t partial_count; /* of partial values in the frame instead; 0: outputs */
 };
 
 /* The instance of the batch in which the executor found its channel written over; UINT64_MAX where
@@ -191,6 +195,15 @@ static inline bool channel_reads_place(const struct channel *channel)
 {
     return atomic_load_explicit(&channel->control->reads_place, memory_order_relaxed) != 0;
 }
+
+/* Had the executor ended its attempts, and was in the reducer? Unbelieved. */
+static inline bool channel_is_folding(const struct channel *channel)
+{
+    return atomic_load(&channel->control->is_folding) != 0;
+}
+
+/* What the reducer said of its failure, cut; of an ended batch. */
+void channel_fold_error(const struct channel *channel, struct error *err);
 
 /* Failures are appended by a callback, since their texts stay in the channel. */
 typedef void channel_take_failure(void *context, const struct report_failure *failure);
@@ -323,6 +336,17 @@ void channel_put_print(struct channel *channel, const uint8_t *data, size_t size
 /* Make a report. Where the rank has fallen behind, this waits for it; without a rank beside this
  * process, the newest takes the place of the one before. Gives whether the rank is to be woken. */
 MUST_CHECK bool channel_put_report(struct channel *channel, const struct channel_report *report);
+
+/* Successes of the batch so far. */
+uint64_t channel_successes(const struct channel *channel);
+static inline bool channel_may_fold(const struct channel *channel)
+{
+    return channel->control->may_fold != 0;
+}
+/* Around the reducer. The frame will hold so many partial values; 0: it has failed, with that text,
+ * and the frame will hold outputs. */
+void channel_begin_fold(struct channel *channel);
+void channel_end_fold(struct channel *channel, uint64_t partial_count, const char *text);
 
 /* The batch has ended; its frame is in place. */
 void channel_finish(struct channel *channel, uint32_t batch, size_t frame_size);

@@ -294,7 +294,9 @@ enum status executor_map(const struct job *job, const struct wire_map *map,
                                    .key_base = map->key_base,
                                    .key_base_size = map->key_base_size,
                                    .metric = map->metric,
-                                   .needs_report = map->needs_report};
+                                   .needs_report = map->needs_report,
+                                   .job = job,
+                                   .reducer = map->reducer};
     return STATUS_OK;
 }
 

@@ -223,6 +223,7 @@ static void put_batch(struct slot *slot, struct pool_map *map, uint64_t lease,
     put->is_begin_told = false;
     put->is_begin_seen = false;
     put->channel.control->mem = slot->mem;
+    put->channel.control->may_fold = map->is_fold_off ? 0 : 1;
     channel_put_map(&put->channel, map->wire->number, map->bytes, map->bytes_size);
     channel_put_batch(&put->channel, batch->spans, batch->span_count, batch->instance_count,
                       batch->inputs, batch->inputs_size);

@@ -59,6 +59,7 @@ struct pool_map {
     size_t bytes_size;
     struct runner_map in_rank; /* only without a zygote */
     uint64_t batch_count;      /* that slots have, as the pool counts */
+    bool is_fold_off;          /* the reducer has failed here: outputs leave as they are */
 };
 
 struct pool_result {

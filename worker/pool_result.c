@@ -1,10 +1,12 @@
 #include "worker/pool_private.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "shared/log.h"
 #include "shared/lz4_frame.h"
 #include "shared/memory.h"
 #include "shared/quantity.h"
@@ -92,6 +94,7 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
         .started_us = channel_began_us(&batch->channel, batch->put_us, now_us) - pool->created_us,
         .elapsed_us = channel_ran_us(&batch->channel, batch->put_us, now_us),
         .reads_place = channel_reads_place(&batch->channel),
+        .partial_count = found->partial_count,
     };
     if (found->success_count < count) {
         memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);
@@ -164,6 +167,37 @@ static void give_all_back(struct pool *pool, struct slot *slot, uint64_t culprit
     }
 }
 
+/* A reducer that fails here is not tried again: no instance is to blame, and rank 0, which then
+ * folds all outputs, comes upon the same failure, if it is one of these values. */
+static void give_up_folding(struct pool_map *map, const char *why)
+{
+    if (!map->is_fold_off) {
+        log_warning("a reducer failed map=%" PRIu64 " reducer=\"%s\": %s; outputs are sent one by "
+                    "one, and reduced beside the master",
+                    map->wire->number, map->wire->reducer, why);
+    }
+    map->is_fold_off = true;
+}
+
+static void mind_fold(const struct slot_batch *batch, const struct channel_result *found)
+{
+    struct error why;
+    const char *reducer = batch->map->wire->reducer;
+    const bool is_reduced = reducer != NULL && *reducer != '\0';
+    if (is_reduced && found->success_count > 0 && found->partial_count == 0 &&
+        channel_may_fold(&batch->channel)) {
+        channel_fold_error(&batch->channel, &why);
+        give_up_folding(batch->map, why.text);
+    }
+}
+
+static bool is_fold_sound(const struct slot_batch *batch, const struct report_batch *result)
+{
+    const char *reducer = batch->map->wire->reducer;
+    const bool is_reduced = reducer != NULL && *reducer != '\0';
+    return result->partial_count == 0 || (is_reduced && report_partials_fit(result));
+}
+
 /* The next one has been running since about now. */
 static void slot_drop_first(struct slot *slot, uint64_t now_us)
 {
@@ -191,6 +225,10 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
     fill_batch(pool, slot, &found, found.instance_count, now_us, result);
+    if (!is_fold_sound(batch, &result->batch)) {
+        return pool_kill(pool, slot, err);
+    }
+    mind_fold(batch, &found);
     fill_prints(pool, batch, false, &result->batch);
     result->rest_count =
         pool_slice(batch, found.instance_count, batch->instance_count, pool->rest_spans);
@@ -293,6 +331,9 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
         return;
     }
     const uint64_t done = found.instance_count;
+    if (channel_is_folding(&batch->channel)) {
+        give_up_folding(batch->map, failure.text);
+    }
     (void)!pool_take_kept(pool, batch, done); /* what makes no sense is not kept */
     const bool is_innocent = slot->is_charged && slot->doomed != batch;
     const bool is_inside =

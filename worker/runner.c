@@ -10,6 +10,7 @@
 #include "shared/arena.h"
 #include "shared/clock.h"
 #include "shared/context.h"
+#include "shared/fold.h"
 #include "shared/grid.h"
 #include "shared/key.h"
 #include "shared/lz4_frame.h"
@@ -134,6 +135,21 @@ enum status runner_create(const struct runner_options *options, struct runner **
     return STATUS_OK;
 }
 
+static enum status open_fold(struct runner *runner, const struct runner_map *map)
+{
+    struct error ignored; /* rank 0 has opened the same */
+    fold_destroy(runner->fold);
+    reduction_destroy(runner->reduction);
+    runner->fold = NULL;
+    runner->reduction = NULL;
+    if (map->reducer == NULL || *map->reducer == '\0') {
+        return STATUS_OK;
+    }
+    const enum status status =
+        reduction_open(map->job, map->reducer, map->task->output, &runner->reduction, &ignored);
+    return status == STATUS_OK ? fold_create(runner->reduction, &runner->fold, &ignored) : status;
+}
+
 enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
 {
     const bool is_other_size = map->size != runner->context.environment.map_size;
@@ -157,6 +173,10 @@ enum status runner_turn_to(struct runner *runner, const struct runner_map *map)
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    const enum status folds = open_fold(runner, map);
+    if (folds != STATUS_OK) {
+        return folds;
     }
     runner->map = *map;
     runner->context.task = map->task->name;
@@ -185,6 +205,9 @@ void runner_destroy(struct runner *runner)
     key_maker_destroy(runner->context.keys);
     computed_close(runner->computed);
     staging_destroy(runner->staging);
+    fold_destroy(runner->fold);
+    reduction_destroy(runner->reduction);
+    buffer_free(&runner->folded);
     writer_destroy(runner->writer);
     context_free(&runner->context);
     arena_free(&runner->values);
@@ -566,8 +589,12 @@ void runner_run(struct runner *runner)
     runner->context.has_read_place = false;
     run_all(runner);
     if (writer_size(runner->writer) > 0) {
-        frame_size = lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),
-                                                output_width(runner), channel->frame);
+        frame_size =
+            runner->fold != NULL && channel_may_fold(channel) && runner_fold(runner)
+                ? lz4_frame_compress_records(runner->folded.data, runner->folded.size, 0,
+                                             channel->frame)
+                : lz4_frame_compress_records(runner->writer->data, writer_size(runner->writer),
+                                             output_width(runner), channel->frame);
         if (frame_size == 0) {
             abort(); /* no memory: the batch ends like a crash, and what is finished counts */
         }

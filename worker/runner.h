@@ -4,7 +4,8 @@
  *                   --> runner_destroy
  *
  * A channel holds the batch and takes the results (channel.h): outputs are packed into it as they
- * are made, a bit says success, and at the end they are compressed to one LZ4 frame.
+ * are made, a bit says success, and at the end they are compressed to one LZ4 frame. Where the map
+ * is reduced they are folded first (fold.h).
  *
  * Ownership: the task, the paths, the state and the channels belong to the caller and outlive the
  *            runner.
@@ -41,6 +42,8 @@ struct runner_map {
     size_t key_base_size;
     const char *metric; /* as MAP said */
     bool needs_report;
+    const struct job *job; /* whose reducer it may be */
+    const char *reducer;   /* as MAP said; NULL, "": it is not reduced */
 };
 
 struct runner_options {

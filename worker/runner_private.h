@@ -1,6 +1,7 @@
-/* runner_private.h - what the two rooms of the runner share.
+/* runner_private.h - what the rooms of the runner share.
  *
  *     runner.c       attempts and batches
+ *     runner_fold.c  the outputs of a batch, where its map is reduced
  *     runner_kept.c  what attempts print: which of it is kept, and in which attempt's name
  */
 #ifndef WORKER_RUNNER_PRIVATE_H
@@ -32,6 +33,12 @@ struct runner {
     uint64_t weighed_us;       /* when it was last looked at what this process holds */
     struct staging *staging;   /* NULL: neither inputs nor files to be put can be remote */
     bool may_stage;            /* inputs of the map may hold URLs */
+
+    /* Of a map that is reduced; else NULL and empty. */
+    struct reduction *reduction;
+    struct fold *fold;
+    struct buffer folded; /* partial values of the batch */
+
     enum type_kind output_kind;
     uint8_t plain_sizes[UINT8_MAX + 1]; /* of an output that needs no closer look, by its first
                                          * byte; 0: it does */
@@ -56,6 +63,10 @@ void runner_keep_succeeded(struct runner *runner, uint64_t at);
 
 /* Before the result of an attempt, where anybody wants to know what it gave to mf_print(). */
 void runner_put_print(struct runner *runner);
+
+/* The outputs of the batch, at least one, become partial values, in `folded`. False where the
+ * reducer fails: the channel has the reason. */
+bool runner_fold(struct runner *runner);
 
 /* Behind a batch's last attempt. */
 void runner_look_at_last(struct runner *runner);

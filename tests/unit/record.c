@@ -84,6 +84,7 @@ static void expect_same_batch(const struct report_batch *a, const struct report_
     cr_expect(eq(u32, a->slot, b->slot));
     cr_expect(eq(u64, a->started_us, b->started_us));
     cr_expect(eq(u64, a->elapsed_us, b->elapsed_us));
+    cr_expect(eq(u64, a->partial_count, b->partial_count));
 }
 
 static void expect_same_failure(const struct report_failure *a, const struct report_failure *b)
@@ -266,6 +267,56 @@ Test(record, of_a_cached_one_all_have_outputs_and_failures_are_final)
     fixture_destroy(&f);
 }
 
+/* 10, 11, 13, 20, 22, 24 have succeeded, in five runs. */
+Test(record, partial_values_come_back_as_many_as_they_are)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    const uint64_t counts[] = {0, 1, 5};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        f.batches[0].partial_count = counts[i];
+        buffer_clear(&f.bytes);
+        OK(record_encode(&f.record, &f.bytes));
+        OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+        cr_assert(eq(sz, back.report.batch_count, 3));
+        for (size_t k = 0; k < 3; k++) {
+            expect_same_batch(&back.report.batches[k], &f.batches[k]);
+        }
+    }
+    fixture_destroy(&f);
+}
+
+Test(record, of_a_map_that_is_reduced_its_reducer_comes_back)
+{
+    const char *const reducers[] = {"", "top_k(3, score)"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        struct record back;
+        size_t used = 0;
+        fixture_create(&f);
+        const struct record record = {.kind = RECORD_MAP,
+                                      .map = 3,
+                                      .task = "square",
+                                      .task_size = 6,
+                                      .output_type = "int",
+                                      .output_type_size = 3,
+                                      .map_size = 10,
+                                      .minimum = 9,
+                                      .reducer = reducers[i],
+                                      .reducer_size = strlen(reducers[i])};
+        buffer_clear(&f.bytes);
+        OK(record_encode(&record, &f.bytes));
+        OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+        cr_expect(eq(u64, back.minimum, 9));
+        cr_assert(eq(sz, back.reducer_size, strlen(reducers[i])));
+        cr_expect(
+            memcmp(back.reducer_size > 0 ? back.reducer : "", reducers[i], back.reducer_size) == 0);
+        fixture_destroy(&f);
+    }
+}
+
 Test(record, a_record_of_a_range_that_all_succeeded_is_small)
 {
     struct fixture f;
@@ -353,6 +404,24 @@ static void expect_refused(struct fixture *f, const char *what)
     OK(record_encode(&f->record, &f->bytes));
     cr_expect(eq(int, decode(f, f->bytes.data, f->bytes.size, &back, &used), STATUS_INVALID), "%s",
               what);
+}
+
+Test(record, partial_values_that_cannot_cover_the_successes_are_refused)
+{
+    struct fixture f;
+    const uint64_t wrong[] = {2, 4, 6, UINT64_MAX};
+    fixture_create(&f);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        f.batches[0].partial_count = wrong[i];
+        expect_refused(&f, "partial values");
+    }
+    f.batches[0].partial_count = 0;
+    f.batches[2].partial_count = 1;
+    expect_refused(&f, "partial values of no success");
+    f.record = make_cached(&f);
+    f.batches[1].partial_count = 1;
+    expect_refused(&f, "partial values that were cached");
+    fixture_destroy(&f);
 }
 
 Test(record, spans_that_are_empty_unsorted_or_overlapping_are_refused)

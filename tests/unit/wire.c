@@ -116,6 +116,7 @@ static void expect_map(const struct wire_map *a, const struct wire_map *b)
     EXPECT_FIELD(int, a, b, formula.is_float);
     cr_assert(eq(sz, a->key_base_size, b->key_base_size));
     cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
+    expect_text(a->reducer, b->reducer);
 }
 
 Test(wire, a_map_is_the_same_within_start_and_by_itself)
@@ -236,6 +237,7 @@ Test(wire, a_report_keeps_its_batches)
         EXPECT_FIELD(u64, a, b, started_us);
         EXPECT_FIELD(u64, a, b, elapsed_us);
         EXPECT_FIELD(int, a, b, reads_place);
+        EXPECT_FIELD(u64, a, b, partial_count);
     }
     cr_expect(eq(int, memcmp(report->batches[1].success_bits, bits, 2), 0));
     decoded_free(&d);

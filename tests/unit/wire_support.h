@@ -43,7 +43,8 @@ static const struct report_batch batches[] = {
      .success_count = 7,
      .success_bits = bits,
      .frame = bytes,
-     .frame_size = 1},
+     .frame_size = 1,
+     .partial_count = 3},
 };
 
 static const struct report_failure failures[] = {
@@ -100,7 +101,8 @@ static const struct wire_metric metrics[] = {
                     .step = -3,                                                                    \
                     .count = 15,                                                                   \
                     .is_float = true},                                                             \
-        .key_base = bytes, .key_base_size = 3, .metric = "val/acc", .needs_report = true           \
+        .key_base = bytes, .key_base_size = 3, .metric = "val/acc", .needs_report = true,          \
+        .reducer = "top_k(3, é)"                                                                  \
     }
 
 static const struct wire_message messages[] = {

@@ -130,7 +130,7 @@ static void succeed(uint64_t number)
 {
     struct buffer places = {0};
     OK(buffer_append_byte(&places, (uint8_t)number));
-    workflow_map_succeeded(at.host, number, &places);
+    workflow_map_succeeded(at.host, number, 0, &places);
     cr_expect(places.data == NULL);
 }
 

@@ -32,6 +32,8 @@ static struct workflow_message map_message(void)
                                                   .task = "square",
                                                   .cache = "refresh",
                                                   .cache_version = "1.0",
+                                                  .reducer = "top_k(3)",
+                                                  .range = "0:1000000",
                                                   .size = 1000000}};
     message.as.map.options[MAP_OPTION_MEM] = "600Mi";
     message.as.map.options[MAP_OPTION_UNIT_SIZE] = "auto";
@@ -45,7 +47,7 @@ Test(workflow_wire, every_message_comes_back)
         {.kind = WORKFLOW_BEGIN,
          .as.begin = {.workflow = "wf", .run_dir = "/a/run", .launch_dir = "/a"}},
         map_message(),
-        {.kind = WORKFLOW_OVER, .as.over = {.number = 3, .text = "why"}},
+        {.kind = WORKFLOW_OVER, .as.over = {.number = 3, .missing = 2, .text = "why"}},
         {.kind = WORKFLOW_END, .as.end = {.is_success = true, .text = ""}}};
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         struct buffer bytes = encode(&messages[i]);
