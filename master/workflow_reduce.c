@@ -165,6 +165,7 @@ static enum status take_result(mf_workflow *wf, const struct reduction *reductio
         error_prefix(err, "reducer %s: its result: ", reduction->name);
         return status;
     }
+    workflow_know(wf, value, reduction->output);
     *value_out = value;
     return STATUS_OK;
 }
@@ -193,9 +194,6 @@ enum status workflow_read_reduced(mf_workflow *wf, mf_running *running, struct e
     }
     if (status == STATUS_OK) {
         status = take_result(wf, running->reduction, &packed, &running->value, err);
-    }
-    if (status == STATUS_OK) {
-        workflow_know(wf, running->value, running->reduction->output);
     }
     buffer_free(&packed);
     arena_free(&arena);
@@ -274,20 +272,19 @@ const mf_value *mf_reduce(mf_workflow *wf, const char *reducer, const mf_value *
     struct error err = {""};
     const mf_value *value = NULL;
     enum status status = open_for_list(wf, call.task, list, &reduction, &err);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && reduction != NULL) {
         struct list_fold work = {.wf = wf, .reduction = reduction, .list = list};
         work.convert_to = reduction->own != NULL ? reduction->own->input : NULL;
         keep_reduction(wf, reduction);
         status = fold_to_end(reduction, fold_list, &work, &packed, &err);
-    }
-    if (status == STATUS_OK) {
-        status = take_result(wf, reduction, &packed, &value, &err);
+        if (status == STATUS_OK) {
+            status = take_result(wf, reduction, &packed, &value, &err);
+        }
     }
     buffer_free(&packed);
     if (status != STATUS_OK) {
         workflow_note_failure(wf, &call, err.text);
         return NULL;
     }
-    workflow_know(wf, value, reduction->output);
     return value;
 }
