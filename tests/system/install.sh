@@ -19,7 +19,7 @@ rule "program, library, modules, jobs, header, documents, man pages and completi
 libraries=${PKG_CONFIG_PATH#"$PWD/prefix/"}
 libraries=${libraries%/pkgconfig}
 for file in bin/mapfleet include/mapfleet.h \
-    "$libraries"/{libmapfleet.so,mapfleet/{transport_mpi,remote_curl,jobs/basics,jobs/search}.so} \
+    "$libraries"/{libmapfleet.so,mapfleet/{transport_mpi,remote_curl,jobs/basics,jobs/search,jobs/wordcount}.so} \
     "$libraries"/mapfleet/python/{optuna_sampler.py,wandb/__init__.py} \
     share/doc/mapfleet/{README.md,CHANGELOG.md,LICENSE,hostfile.example,docs/{exec.md,slurm/plain.sbatch}} \
     share/man/man1/mapfleet{,-map,-exec,-results}.1 share/bash-completion/completions/mapfleet \
