@@ -155,8 +155,10 @@ static bool read_on(struct block *block)
 
 static void drop(struct block *block, size_t size)
 {
-    memmove(block->bytes, block->bytes + size, block->size - size);
-    block->size -= size;
+    if (size > 0) {
+        memmove(block->bytes, block->bytes + size, block->size - size);
+        block->size -= size;
+    }
 }
 
 /* A line that begins before the block is that of another: pass over the rest of it. The reading
