@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,6 +117,31 @@ void master_take_up(struct master *master, struct master_map *map, struct replay
 }
 
 /* The session's first record, and the thread that gets the log onto the disk. */
+/* Those from `first` to `last` that are ready to work. A rank that comes back begins with new
+ * slots.
+ */
+static enum status record_ranks(struct master *master, uint32_t first, uint32_t last,
+                                struct error *err)
+{
+    const uint32_t size = transport_size(master->options.transport);
+    struct record_rank *ranks = memory_take(size, sizeof(*ranks));
+    size_t count = 0;
+    for (uint32_t rank = first; rank < size && rank <= last; rank++) {
+        const char *host = presence_host(master->presence, rank);
+        if (master->slots[rank] > 0) {
+            ranks[count++] = (struct record_rank){.rank = rank,
+                                                  .slots = master->slots[rank],
+                                                  .host = host,
+                                                  .host_size = strlen(host)};
+        }
+    }
+    const struct record record = {
+        .kind = RECORD_RANKS, .time_ms = clock_day_ms(), .ranks = ranks, .rank_count = count};
+    const enum status status = count > 0 ? run_log_append(master->log, &record, err) : STATUS_OK;
+    free(ranks);
+    return status;
+}
+
 static enum status begin_session(struct master *master, struct error *err)
 {
     const struct record record = master_start_record(master, only_map(master));
@@ -125,7 +151,7 @@ static enum status begin_session(struct master *master, struct error *err)
     if (status == STATUS_OK) {
         status = run_log_append(master->log, &record, err);
     }
-    return status;
+    return status == STATUS_OK ? record_ranks(master, 0, UINT32_MAX, err) : status;
 }
 
 static enum status fill_run(struct master *master, struct error *err)
@@ -317,7 +343,7 @@ enum status master_on_ready(struct master *master, uint32_t rank, const struct w
     presence_note_host(master->presence, rank, ready->host);
     if (was_lost && master->state != MASTER_STARTING) {
         master_take_back(master, rank, ready);
-        return STATUS_OK;
+        return record_ranks(master, rank, rank, err);
     }
     if (master->state != MASTER_STARTING || !master->is_waited_for[rank]) {
         log_warning("ready ignored reason=not_asked rank=%" PRIu32, rank);

@@ -7,6 +7,7 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "shared/attempt_times.h"
 #include "shared/lz4_frame.h"
 #include "shared/pack.h"
 #include "shared/unpack.h"
@@ -21,22 +22,24 @@
 #define RECORD_SIZE_MAX ((uint64_t)INT64_MAX)
 
 static const char *const kind_names[] = {
-    [RECORD_START] = "start",   [RECORD_REPORT] = "report",  [RECORD_END] = "end",
-    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",      [RECORD_MAP] = "map",
-    [RECORD_INPUTS] = "inputs", [RECORD_METRICS] = "metrics"};
+    [RECORD_START] = "start",   [RECORD_REPORT] = "report",   [RECORD_END] = "end",
+    [RECORD_CACHED] = "cached", [RECORD_LOST] = "lost",       [RECORD_MAP] = "map",
+    [RECORD_INPUTS] = "inputs", [RECORD_METRICS] = "metrics", [RECORD_RANKS] = "ranks"};
 
 /* Pairs of the header's map, by kind; the checksum is one of them. */
 static const uint32_t pair_counts[] = {
-    [RECORD_START] = 8, [RECORD_REPORT] = 8, [RECORD_END] = 6,    [RECORD_CACHED] = 8,
-    [RECORD_LOST] = 6,  [RECORD_MAP] = 12,   [RECORD_INPUTS] = 8, [RECORD_METRICS] = 7};
+    [RECORD_START] = 8,  [RECORD_REPORT] = 8,  [RECORD_END] = 6,
+    [RECORD_CACHED] = 8, [RECORD_LOST] = 6,    [RECORD_MAP] = 12,
+    [RECORD_INPUTS] = 8, [RECORD_METRICS] = 7, [RECORD_RANKS] = 6};
 
 enum {
-    KIND_COUNT = RECORD_METRICS + 1,
-    BATCH_ITEMS = 6,
+    KIND_COUNT = RECORD_RANKS + 1,
+    BATCH_ITEMS = 8,
     FAILURE_ITEMS = 9,
     SPAN_ITEMS = 3,
     METRIC_ITEMS = 6,
-    STOP_ITEMS = 5
+    STOP_ITEMS = 5,
+    RANK_ITEMS = 3
 };
 
 /* A batch with partial values has one item more, and so has a map that is reduced one pair: what is
@@ -80,6 +83,12 @@ static void pack_batch(struct pack *out, const struct report_batch *batch)
     pack_uint(out, batch->slot);
     pack_uint(out, batch->started_us);
     pack_uint(out, batch->elapsed_us);
+    pack_uint(out, batch->held_us);
+    if (batch->times == NULL) {
+        pack_nil(out);
+    } else {
+        pack_bytes(out, batch->times, batch->times_size);
+    }
     if (is_partial) {
         pack_uint(out, batch->partial_count);
     }
@@ -190,6 +199,18 @@ static void pack_metrics(struct pack *out, const struct record *record)
     }
 }
 
+static void pack_ranks(struct pack *out, const struct record *record)
+{
+    pack_text(out, "ranks");
+    pack_array(out, record->rank_count);
+    for (size_t i = 0; i < record->rank_count; i++) {
+        pack_array(out, RANK_ITEMS);
+        pack_uint(out, record->ranks[i].rank);
+        pack_uint(out, record->ranks[i].slots);
+        pack_str(out, record->ranks[i].host, record->ranks[i].host_size);
+    }
+}
+
 /* The whole payload, with zeroes for the checksum. */
 static MUST_CHECK enum status pack_payload(const struct record *record, struct buffer *buffer)
 {
@@ -234,6 +255,9 @@ static MUST_CHECK enum status pack_payload(const struct record *record, struct b
         break;
     case RECORD_METRICS:
         pack_metrics(&out, record);
+        break;
+    case RECORD_RANKS:
+        pack_ranks(&out, record);
         break;
     }
     pack_text(&out, "checksum");
@@ -385,6 +409,19 @@ static void parse_success(struct parser *parser, struct report_batch *batch)
     }
 }
 
+/* How long each attempt took, where that is told. */
+static void parse_times(struct parser *parser, struct report_batch *batch)
+{
+    if (unpack_nil(&parser->in)) {
+        return;
+    }
+    batch->times = unpack_bin(&parser->in, &batch->times_size);
+    if (!attempt_times_are_valid(batch->times, batch->times_size, batch->instance_count,
+                                 batch->elapsed_us)) {
+        unpack_fail(&parser->in);
+    }
+}
+
 static void parse_batch(struct parser *parser, struct report_batch *batch)
 {
     *batch = (struct report_batch){0};
@@ -399,6 +436,8 @@ static void parse_batch(struct parser *parser, struct report_batch *batch)
     batch->slot = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
     batch->started_us = unpack_uint(&parser->in);
     batch->elapsed_us = unpack_uint(&parser->in);
+    batch->held_us = unpack_uint(&parser->in);
+    parse_times(parser, batch);
     if (items == PARTIAL_BATCH_ITEMS) {
         batch->partial_count = unpack_uint(&parser->in);
     }
@@ -603,6 +642,24 @@ static void parse_metrics(struct parser *parser, struct record *record)
     record->stops = stops;
 }
 
+static void parse_ranks(struct parser *parser, struct record *record)
+{
+    unpack_key(&parser->in, "ranks");
+    const size_t count = unpack_array(&parser->in);
+    struct record_rank *ranks = parser_take(parser, count, sizeof(*ranks));
+    if (ranks == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < count && !parser->in.failed; i++) {
+        unpack_array_of(&parser->in, RANK_ITEMS);
+        ranks[i].rank = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
+        ranks[i].slots = (uint32_t)unpack_uint_max(&parser->in, UINT32_MAX);
+        ranks[i].host = unpack_str(&parser->in, &ranks[i].host_size);
+    }
+    record->ranks = ranks;
+    record->rank_count = count;
+}
+
 /* *is_longer_out: with the pair that only some have. */
 static enum record_kind parse_kind(struct parser *parser, bool *is_longer_out)
 {
@@ -664,6 +721,9 @@ static MUST_CHECK enum status parse_payload(struct parser *parser, struct record
         break;
     case RECORD_METRICS:
         parse_metrics(parser, record);
+        break;
+    case RECORD_RANKS:
+        parse_ranks(parser, record);
         break;
     }
     size_t checksum_size = 0;

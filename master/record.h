@@ -21,15 +21,16 @@
 #include "shared/report.h"
 
 enum record_kind {
-    RECORD_START,  /* a session began */
-    RECORD_REPORT, /* a report was taken */
-    RECORD_END,    /* the verdict */
-    RECORD_CACHED, /* as a report: outputs that no attempt of the map made, and failures that
-                      instances share with an equal one */
-    RECORD_LOST,   /* a rank was; what ran on it is in a report of its own */
-    RECORD_MAP,    /* of a run of several maps: one was begun, or goes on in a new session */
-    RECORD_INPUTS, /* inputs that came while the map ran, behind those that came before */
-    RECORD_METRICS /* what trials have reported, and which of them were stopped early */
+    RECORD_START,   /* a session began */
+    RECORD_REPORT,  /* a report was taken */
+    RECORD_END,     /* the verdict */
+    RECORD_CACHED,  /* as a report: outputs that no attempt of the map made, and failures that
+                       instances share with an equal one */
+    RECORD_LOST,    /* a rank was; what ran on it is in a report of its own */
+    RECORD_MAP,     /* of a run of several maps: one was begun, or goes on in a new session */
+    RECORD_INPUTS,  /* inputs that came while the map ran, behind those that came before */
+    RECORD_METRICS, /* what trials have reported, and which of them were stopped early */
+    RECORD_RANKS    /* ranks that are ready to work: of a session's start, or one that is back */
 };
 
 /* Number of no map: what belongs to a run of several maps as a whole, and its own output. */
@@ -62,6 +63,14 @@ struct record_stop {
     uint64_t bracket; /* reports */
     double value;     /* that was compared, */
     double threshold; /* and with what */
+};
+
+/* A rank that is ready to work. */
+struct record_rank {
+    uint32_t rank;
+    uint32_t slots;
+    const char *host; /* not NUL-terminated */
+    size_t host_size;
 };
 
 struct record {
@@ -100,6 +109,8 @@ struct record {
     size_t metric_count;
     const struct record_stop *stops;
     size_t stop_count;
+    const struct record_rank *ranks; /* RECORD_RANKS */
+    size_t rank_count;
 };
 
 /* Append the whole record: header frame, then the batches' data frames. STATUS_LIMIT where the

@@ -204,6 +204,7 @@ enum status replay_record(struct replay *replay, const struct record *record, ui
     case RECORD_METRICS:
         return record->map == map ? take_metrics(replay, record, size) : STATUS_OK;
     case RECORD_LOST:
+    case RECORD_RANKS:
         return STATUS_OK;
     }
     return STATUS_OK;

@@ -99,6 +99,7 @@ enum status trial_metrics_take_record(struct trial_metrics *metrics, const struc
     case RECORD_INPUTS:
     case RECORD_LOST:
     case RECORD_MAP:
+    case RECORD_RANKS:
         return STATUS_OK;
     }
     return STATUS_OK;

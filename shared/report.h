@@ -35,6 +35,10 @@ struct report_batch {
     bool reads_place;            /* an attempt asked for its index or the map's size; on the wire */
     const uint8_t *prints;       /* on the wire: a msgpack value for each instance, bytes or nil: */
     size_t prints_size;          /* what it printed by mf_print(); 0: nothing is known of any */
+
+    uint64_t held_us;     /* before it started: its slot was free, and what there was did not fit */
+    const uint8_t *times; /* how long each attempt took (attempt_times.h); NULL: not told */
+    size_t times_size;
 };
 
 struct report_failure {

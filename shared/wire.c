@@ -142,6 +142,8 @@ static void put_batch(struct pack *pack, const struct report_batch *batch)
     pack_uint(pack, batch->slot);
     pack_uint(pack, batch->started_us);
     pack_uint(pack, batch->elapsed_us);
+    pack_uint(pack, batch->held_us);
+    pack_bytes(pack, batch->times, batch->times_size);
     pack_bool(pack, batch->reads_place);
     pack_uint(pack, batch->partial_count);
     pack_bytes(pack, batch->frame, batch->frame_size);

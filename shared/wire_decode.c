@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "shared/attempt_times.h"
 #include "shared/unpack.h"
 #include "shared/wire_private.h"
 
@@ -189,6 +190,18 @@ static void get_unit(struct decoder *decoder, struct wire_unit *unit)
     unit->inputs = unpack_bin(&decoder->in, &unit->inputs_size);
 }
 
+/* No bytes where they are not told. */
+static void get_times(struct unpack *in, struct report_batch *batch)
+{
+    batch->times = unpack_bin(in, &batch->times_size);
+    if (batch->times_size == 0) {
+        batch->times = NULL;
+    } else if (!attempt_times_are_valid(batch->times, batch->times_size, batch->instance_count,
+                                        batch->elapsed_us)) {
+        unpack_fail(in);
+    }
+}
+
 static void get_batch(struct decoder *decoder, struct report_batch *batch)
 {
     struct unpack *in = &decoder->in;
@@ -212,6 +225,8 @@ static void get_batch(struct decoder *decoder, struct report_batch *batch)
     batch->slot = (uint32_t)unpack_uint_max(in, UINT32_MAX);
     batch->started_us = unpack_uint(in);
     batch->elapsed_us = unpack_uint(in);
+    batch->held_us = unpack_uint(in);
+    get_times(in, batch);
     batch->reads_place = unpack_bool(in);
     batch->partial_count = unpack_uint(in);
     batch->frame = unpack_bin(in, &batch->frame_size);

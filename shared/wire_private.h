@@ -4,7 +4,7 @@
 
 #define START_ITEMS 21
 #define MAP_ITEMS 9
-#define BATCH_ITEMS 9
+#define BATCH_ITEMS 11
 #define METRIC_ITEMS 6
 #define UNIT_ITEMS 7
 #define REPORT_ITEMS 5

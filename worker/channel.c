@@ -281,6 +281,22 @@ uint64_t channel_ran_us(const struct channel *channel, uint64_t put_us, uint64_t
                : now_us - began_us;
 }
 
+size_t channel_take_times(const struct channel *channel, uint64_t count, uint64_t elapsed_us,
+                          uint8_t out[ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX])
+{
+    const struct channel_control *control = channel->control;
+    const uint64_t done = atomic_load(&control->done);
+    uint64_t ends_us[CHANNEL_TIMED_COUNT_MAX];
+    if (control->instance_count > CHANNEL_TIMED_COUNT_MAX || count > CHANNEL_TIMED_COUNT_MAX ||
+        count < 2 || elapsed_us / count < ATTEMPT_TIMES_US_MIN) {
+        return 0;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        ends_us[i] = i < done ? control->ends_us[i] : elapsed_us;
+    }
+    return attempt_times_pack(ends_us, (size_t)count, elapsed_us, out);
+}
+
 static uint64_t count_successes(const uint8_t *bits, uint64_t count)
 {
     uint64_t successes = 0;

@@ -34,6 +34,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/attempt_times.h"
+#include "shared/clock.h"
 #include "shared/error.h"
 #include "shared/formula.h"
 #include "shared/report.h"
@@ -43,6 +45,8 @@
 
 #define CHANNEL_INSTANCE_COUNT_MAX 20000u
 #define CHANNEL_SPAN_COUNT_MAX 64u
+#define CHANNEL_TIMED_COUNT_MAX                                                                    \
+    ATTEMPT_TIMES_COUNT_MAX                       /* of batches of more, no attempt is timed */
 #define CHANNEL_INPUTS_SIZE_MAX ((size_t)5 << 30) /* of address space: one packed input fits */
 #define CHANNEL_FAILURES_SIZE_MAX ((size_t)96 << 20)
 #define CHANNEL_TEXT_SIZE_MAX 4096u
@@ -90,6 +94,8 @@ struct channel_control {
     _Atomic uint64_t staged_us;
     uint64_t began_us; /* when it began, and when it ended, by clock.h */
     uint64_t ended_us;
+    /* When attempts ended, since it began; of a batch of at most so many. */
+    uint64_t ends_us[CHANNEL_TIMED_COUNT_MAX];
     _Atomic uint32_t
         reads_place; /* an attempt of the batch asked for its index or the map's size */
     _Atomic uint64_t reports_put;         /* of the batch: reports of the metric that were made, */
@@ -173,6 +179,12 @@ static inline uint64_t channel_staged_us(const struct channel *channel)
 {
     return atomic_load(&channel->control->staged_us);
 }
+
+/* How long each of the first `count` instances took, as attempt_times_pack() writes it, of a batch
+ * that ran `elapsed_us`: those that have no end yet end with it. Gives the bytes; 0: not known, or
+ * not worth it. */
+size_t channel_take_times(const struct channel *channel, uint64_t count, uint64_t elapsed_us,
+                          uint8_t out[ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX]);
 
 /* What the first instances of the batch came to. The views point into the channel. */
 struct channel_result {
@@ -293,6 +305,13 @@ static inline bool channel_is_sound(const struct channel *channel, uint64_t done
 static inline void channel_succeed(struct channel *channel, uint64_t at)
 {
     atomic_store_explicit(&channel->control->done, at + 1, memory_order_release);
+}
+
+/* Instance number `at` of a batch of at most CHANNEL_TIMED_COUNT_MAX has ended just now. */
+static inline void channel_note_end(struct channel *channel, uint64_t at)
+{
+    struct channel_control *control = channel->control;
+    control->ends_us[at % CHANNEL_TIMED_COUNT_MAX] = clock_us() - control->began_us;
 }
 
 static inline void channel_note_place(struct channel *channel)

@@ -219,6 +219,7 @@ static void put_batch(struct slot *slot, struct pool_map *map, uint64_t lease,
     put->lease = lease;
     map->batch_count++;
     put->put_us = now_us;
+    put->held_us = 0;
     put->is_trimmed = false;
     put->is_begin_told = false;
     put->is_begin_seen = false;
@@ -230,6 +231,14 @@ static void put_batch(struct slot *slot, struct pool_map *map, uint64_t lease,
     if (slot->bell >= 0) {
         executor_ring(slot->bell);
     }
+}
+
+/* How long the slot stood free while what there was did not fit. */
+static uint64_t held_us(const struct pool *pool, const struct slot *slot, uint64_t now_us)
+{
+    const uint64_t since_us =
+        slot->free_us > pool->held_since_us ? slot->free_us : pool->held_since_us;
+    return pool->held_since_us > 0 && now_us > since_us ? now_us - since_us : 0;
 }
 
 /* In the rank itself there is one channel. */
@@ -255,6 +264,16 @@ void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const s
     slot->state = SLOT_BUSY;
     slot->next = pool->options.zygote == NULL ? 0 : slot->next;
     put_batch(slot, map, lease, batch, now_us);
+    slot_first(slot)->held_us = held_us(pool, slot, now_us);
+}
+
+void pool_note_held(struct pool *pool, bool is_held, uint64_t now_us)
+{
+    if (!is_held || pool_free_count(pool) == 0) {
+        pool->held_since_us = 0;
+    } else if (pool->held_since_us == 0) {
+        pool->held_since_us = now_us;
+    }
 }
 
 /* ---- Batches ahead ----------------------------------------------------------------------------

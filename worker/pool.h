@@ -87,6 +87,9 @@ void pool_destroy(struct pool *pool);
 uint32_t pool_slot_count(const struct pool *pool);
 /* Slots that could start a batch at once. */
 uint32_t pool_free_count(const struct pool *pool);
+/* Is something left to start, for which a free slot lacks room? To be called after as much as fits
+ * was started; what starts later says how long it was held up. */
+void pool_note_held(struct pool *pool, bool is_held, uint64_t now_us);
 /* May a batch of the map that has not grown start at once? *growth_max_out: and one that has so
  * many times. */
 bool pool_has_room(const struct pool *pool, const struct pool_map *map, uint64_t *growth_max_out);

@@ -127,6 +127,7 @@ void pool_look_at_setup(struct pool *pool, struct slot *slot)
 {
     if (slot->state == SLOT_STARTING && atomic_load(&slot_control(slot)->setup) == CHANNEL_READY) {
         slot->state = SLOT_FREE;
+        slot->free_us = clock_us();
         pool->is_ready = true;
         pool->setup_failures = 0;
     }

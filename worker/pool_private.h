@@ -40,6 +40,7 @@ struct slot_batch {
     size_t span_count;
     uint64_t instance_count;
     uint64_t put_us;
+    uint64_t held_us; /* as the report has it */
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */
     bool is_begin_seen; /* where attempts have a time limit */
@@ -56,6 +57,7 @@ struct slot {
     uint64_t executor;               /* number of it; 0: none */
     pid_t pid;                       /* of it; 0: not told yet */
     int wait_status;                 /* of it, where DEAD */
+    uint64_t free_us;                /* since when, where FREE */
     uint64_t weigh_us;               /* when its memory is next looked at */
     int bell;                        /* wakes the executor */
     int printed[STDIO_STREAM_COUNT]; /* what its attempt prints (capture.h); -1: not captured */
@@ -108,10 +110,11 @@ struct pool {
     uint64_t executor_count_ever;
     uint64_t created_us;
     uint64_t suspicion;
-    int rank_bell;         /* executors ring it */
-    struct relay relay;    /* takes what they print, where it is not captured */
-    struct keeper *keeper; /* of what they print; NULL: nothing is kept */
-    uint64_t bound_us;     /* when it is next looked at how much they have printed */
+    uint64_t held_since_us; /* a slot is free, and what there is does not fit; 0: it is not so */
+    int rank_bell;          /* executors ring it */
+    struct relay relay;     /* takes what they print, where it is not captured */
+    struct keeper *keeper;  /* of what they print; NULL: nothing is kept */
+    uint64_t bound_us;      /* when it is next looked at how much they have printed */
     struct {
         struct stdio_entry entry;
         uint8_t *text;
@@ -135,6 +138,7 @@ struct pool {
     struct buffer prints; /* the same of what was printed by mf_print() */
     char text[CHANNEL_TEXT_SIZE_MAX];
     uint8_t bits[CHANNEL_INSTANCE_COUNT_MAX / 8];
+    uint8_t times[ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX];
     char setup_error[CHANNEL_TEXT_SIZE_MAX + 1];
     bool is_ready;
     bool is_closing;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/lz4_frame.h"
 #include "shared/memory.h"
@@ -93,9 +94,13 @@ static void fill_batch(struct pool *pool, struct slot *slot, const struct channe
         .slot = (uint32_t)(slot - pool->slots),
         .started_us = channel_began_us(&batch->channel, batch->put_us, now_us) - pool->created_us,
         .elapsed_us = channel_ran_us(&batch->channel, batch->put_us, now_us),
+        .held_us = batch->held_us,
         .reads_place = channel_reads_place(&batch->channel),
         .partial_count = found->partial_count,
     };
+    result->batch.times_size =
+        channel_take_times(&batch->channel, count, result->batch.elapsed_us, pool->times);
+    result->batch.times = result->batch.times_size > 0 ? pool->times : NULL;
     if (found->success_count < count) {
         memcpy(pool->bits, found->success_bits, (size_t)(count + 7) / 8);
         if (count % 8 != 0) {
@@ -207,6 +212,7 @@ static void slot_drop_first(struct slot *slot, uint64_t now_us)
     slot->seen_us = now_us;
     if (slot->batch_count == 0) {
         slot->state = SLOT_FREE;
+        slot->free_us = now_us;
     }
 }
 
@@ -224,7 +230,8 @@ enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_u
         pool_take_kept(pool, batch, found.instance_count) != STATUS_OK) {
         return pool_kill(pool, slot, err); /* its end will tell the rest */
     }
-    fill_batch(pool, slot, &found, found.instance_count, now_us, result);
+    fill_batch(pool, slot, &found, found.instance_count, clock_us(),
+               result); /* it has ended since */
     if (!is_fold_sound(batch, &result->batch)) {
         return pool_kill(pool, slot, err);
     }

@@ -396,6 +396,7 @@ struct batch_walk {
     size_t inputs_left;
     struct printed_look look;
     uint64_t started_us;
+    bool is_timed; /* it has so few attempts that the clock is read after each */
 };
 
 static void start_walk(struct runner *runner, struct batch_walk *walk)
@@ -405,6 +406,7 @@ static void start_walk(struct runner *runner, struct batch_walk *walk)
     walk->inputs = runner->options.channel->inputs;
     walk->inputs_left = (size_t)control->inputs_size;
     memcpy(walk->spans, control->spans, walk->span_count * sizeof(walk->spans[0]));
+    walk->is_timed = control->instance_count <= CHANNEL_TIMED_COUNT_MAX;
     walk->look = printed_look(runner->options.printed);
 }
 
@@ -518,6 +520,7 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
     const struct printed_look look = walk->look;
     const bool has_end = runner->options.batch_us_max < UINT64_MAX;
     const uint64_t end = *at_io + span->count;
+    const bool is_timed = walk->is_timed;
     struct place place = {.at = *at_io, .index = span->start, .attempt = span->attempt};
     struct error err;
     mf_value input = value_null();
@@ -540,6 +543,9 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
         } else {
             fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
             stop_if_enough(runner);
+        }
+        if (is_timed) {
+            channel_note_end(channel, place.at);
         }
         if (may_stage) {
             staging_release(runner->staging);

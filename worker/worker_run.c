@@ -128,6 +128,16 @@ static enum status start_next(struct worker *worker, uint64_t now_us, bool *is_s
     return status;
 }
 
+static bool has_queued(const struct worker *worker)
+{
+    for (const struct worker_map *map = worker->maps; map != NULL; map = map->next) {
+        if (!map->is_dropped && map->queue.count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status start_batches(struct worker *worker, uint64_t now_us, bool *did_something,
                                  struct error *err)
 {
@@ -138,6 +148,7 @@ static enum status start_batches(struct worker *worker, uint64_t now_us, bool *d
         status = start_next(worker, now_us, &is_started, err);
         *did_something = *did_something || is_started;
     }
+    pool_note_held(worker->pool, has_queued(worker), now_us);
     return status;
 }
 

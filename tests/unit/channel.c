@@ -858,3 +858,28 @@ Test(channel, without_a_rank_beside_it_the_newest_report_is_kept)
     cr_expect(eq(dbl, reports[0].value, (double)(CHANNEL_REPORT_COUNT_MAX + 4)));
     channel_destroy(&channel);
 }
+
+/* Those of an executor that died in the third: the last one ran to the end. */
+Test(channel, how_long_each_attempt_took_is_known_of_few_attempts)
+{
+    struct channel channel = create(false);
+    uint8_t times[ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX];
+    size_t output_size = 0;
+    put(&channel, 4);
+    for (uint64_t i = 0; i < 2; i++) {
+        succeed_next(&channel, &output_size);
+        channel_note_end(&channel, i);
+        channel.control->ends_us[i] = 100 * (i + 1);
+    }
+    const size_t size = channel_take_times(&channel, 3, 1000, times);
+    cr_assert(attempt_times_are_valid(times, size, 3, 1000));
+    const uint8_t *at = times;
+    cr_expect(eq(u64, attempt_times_next(&at), 100));
+    cr_expect(eq(u64, attempt_times_next(&at), 100));
+    cr_expect(eq(u64, attempt_times_next(&at), 800));
+    cr_expect(eq(sz, channel_take_times(&channel, 1, 1000, times), 0), "elapsed tells it");
+    cr_expect(eq(sz, channel_take_times(&channel, 3, 3 * ATTEMPT_TIMES_US_MIN - 1, times), 0));
+    put(&channel, CHANNEL_TIMED_COUNT_MAX + 1);
+    cr_expect(eq(sz, channel_take_times(&channel, 3, 1000, times), 0));
+    channel_destroy(&channel);
+}

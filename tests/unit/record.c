@@ -8,6 +8,7 @@ static const struct span spans[] = {{.start = 10, .count = 4, .attempt = 0},
                                     {.start = 20, .count = 5, .attempt = 2}};
 static const uint8_t bits[] = {0x5b, 0x01}; /* 0, 1, 3, 4, 6, 8 of 9 */
 static const uint8_t no_bits[] = {0, 0};
+static const uint8_t times[] = {1, 2, 3, 4, 5, 6, 7, 8, 0x80, 1}; /* of 9 attempts */
 
 /* What a full record needs to live. */
 struct fixture {
@@ -25,6 +26,9 @@ static void fixture_create(struct fixture *f)
 {
     *f = (struct fixture){0};
     f->batches[0] = make_batch(spans, 2, bits, &f->frames[0]);
+    f->batches[0].held_us = 3;
+    f->batches[0].times = times;
+    f->batches[0].times_size = sizeof(times);
     f->batches[1] = make_batch(spans, 1, NULL, &f->frames[1]);
     f->batches[2] = make_batch(spans, 2, no_bits, &f->frames[2]);
     f->failures[0] = make_failure(12, 0, FAILURE_EXIT, "status 1");
@@ -85,6 +89,9 @@ static void expect_same_batch(const struct report_batch *a, const struct report_
     cr_expect(eq(u64, a->started_us, b->started_us));
     cr_expect(eq(u64, a->elapsed_us, b->elapsed_us));
     cr_expect(eq(u64, a->partial_count, b->partial_count));
+    cr_expect(eq(u64, a->held_us, b->held_us));
+    cr_assert(eq(sz, a->times_size, b->times_size));
+    cr_expect(a->times_size == 0 || memcmp(a->times, b->times, a->times_size) == 0);
 }
 
 static void expect_same_failure(const struct report_failure *a, const struct report_failure *b)
@@ -216,6 +223,51 @@ Test(record, reports_and_stops_of_trials_come_back)
     for (size_t cut = 0; cut < f.bytes.size; cut++) {
         cr_expect(not(eq(int, decode(&f, f.bytes.data, cut, &back, &used), STATUS_OK)));
     }
+    fixture_destroy(&f);
+}
+
+Test(record, ranks_come_back_with_slots_and_hosts)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    static const struct record_rank ranks[] = {
+        {.rank = 1, .slots = 64, .host = "node-1", .host_size = 6},
+        {.rank = UINT32_MAX, .slots = 1, .host = "", .host_size = 0}};
+    fixture_create(&f);
+    const struct record record = {
+        .kind = RECORD_RANKS, .time_ms = 4, .ranks = ranks, .rank_count = 2};
+    buffer_clear(&f.bytes);
+    OK(record_encode(&record, &f.bytes));
+    OK(decode(&f, f.bytes.data, f.bytes.size, &back, &used));
+    cr_expect(eq(sz, used, f.bytes.size));
+    cr_expect(eq(int, back.kind, RECORD_RANKS));
+    cr_assert(eq(sz, back.rank_count, 2));
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect(eq(u32, back.ranks[i].rank, ranks[i].rank));
+        cr_expect(eq(u32, back.ranks[i].slots, ranks[i].slots));
+        cr_assert(eq(sz, back.ranks[i].host_size, ranks[i].host_size));
+        cr_expect(memcmp(back.ranks[i].host, ranks[i].host, ranks[i].host_size) == 0);
+    }
+    fixture_destroy(&f);
+}
+
+/* Durations that add up to more than the batch took are none. */
+Test(record, durations_that_do_not_fit_their_batch_are_refused)
+{
+    struct fixture f;
+    struct record back;
+    size_t used = 0;
+    fixture_create(&f);
+    f.batches[0].times_size--;
+    buffer_clear(&f.bytes);
+    OK(record_encode(&f.record, &f.bytes));
+    cr_expect(eq(int, decode(&f, f.bytes.data, f.bytes.size, &back, &used), STATUS_INVALID));
+    f.batches[0].times_size++;
+    f.batches[0].elapsed_us = 1;
+    buffer_clear(&f.bytes);
+    OK(record_encode(&f.record, &f.bytes));
+    cr_expect(eq(int, decode(&f, f.bytes.data, f.bytes.size, &back, &used), STATUS_INVALID));
     fixture_destroy(&f);
 }
 
@@ -516,13 +568,15 @@ static void make_claim(uint64_t frame_size, struct buffer *bytes)
     pack_text(&out, "batches");
     pack_array(&out, 2);
     for (size_t i = 0; i < 2; i++) {
-        pack_array(&out, 6);
+        pack_array(&out, 8);
         pack_spans(&out, spans, 1);
         pack_nil(&out);
         pack_uint(&out, frame_size);
         pack_uint(&out, 0);
         pack_uint(&out, 0);
         pack_uint(&out, 0);
+        pack_uint(&out, 0);
+        pack_nil(&out);
     }
     pack_text(&out, "failures");
     pack_array(&out, 0);

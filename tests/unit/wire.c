@@ -236,6 +236,9 @@ Test(wire, a_report_keeps_its_batches)
         EXPECT_FIELD(u32, a, b, slot);
         EXPECT_FIELD(u64, a, b, started_us);
         EXPECT_FIELD(u64, a, b, elapsed_us);
+        EXPECT_FIELD(u64, a, b, held_us);
+        EXPECT_FIELD(sz, a, b, times_size);
+        cr_expect(a->times_size == 0 || memcmp(a->times, b->times, a->times_size) == 0);
         EXPECT_FIELD(int, a, b, reads_place);
         EXPECT_FIELD(u64, a, b, partial_count);
     }

@@ -25,6 +25,7 @@ static const struct span grown[] = {
 static const struct span few[] = {{.start = 0, .count = 3}, {.start = 7, .count = 6, .attempt = 2}};
 static const uint8_t bits[] = {0xfd, 0x00}; /* of 9 instances, 1 and 8 failed */
 static const uint8_t bytes[] = {0, 1, 2, 3, 4};
+static const uint8_t times[] = {1, 2, 3, 4, 5, 6, 7, 8, 0x80, 1}; /* 9 durations, 164 us */
 
 static const struct report_batch batches[] = {
     {.spans = spans,
@@ -42,6 +43,10 @@ static const struct report_batch batches[] = {
      .instance_count = 9,
      .success_count = 7,
      .success_bits = bits,
+     .elapsed_us = 164,
+     .held_us = 17,
+     .times = times,
+     .times_size = sizeof(times),
      .frame = bytes,
      .frame_size = 1,
      .partial_count = 3},
