@@ -31,6 +31,7 @@ static bool starts_ranks(enum verb verb)
     case VERB_TASKS:
     case VERB_RESULTS:
     case VERB_STATUS:
+    case VERB_REPORT:
     case VERB_CACHE:
     case VERB_LAUNCH:
         break;

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/printing.h"
 #include "cli/ranks.h"
+#include "cli/report.h"
 #include "cli/request.h"
 #include "cli/results.h"
 #include "cli/resume.h"
@@ -437,6 +438,7 @@ static int run_master(void *context, const struct ranks *ranks, bool *is_clean_o
     } else {
         *is_clean_out = false;
         exit_status = run_request(ranks, &request, is_clean_out);
+        report_leave(request.run_dir, request.options.values[OPTION_TRACE]);
         exit_status = print_results(&request, exit_status);
     }
     request_free(&request);

@@ -29,6 +29,7 @@ enum verb {
     VERB_TASKS,
     VERB_RESULTS,
     VERB_STATUS,
+    VERB_REPORT,
     VERB_CACHE
 };
 enum { VERB_COUNT = VERB_CACHE + 1 };
@@ -91,6 +92,7 @@ enum option_id {
     OPTION_CAPTURE,
     OPTION_PRINT,
     OPTION_PROGRESS,
+    OPTION_TRACE,
     /* exec */
     OPTION_COMMANDS,
     OPTION_SHELL,
@@ -122,6 +124,8 @@ enum option_id {
     /* status */
     OPTION_WATCH,
     OPTION_JSON,
+    /* report */
+    OPTION_REPORT_OUTPUT,
     /* the cache */
     OPTION_OLDER_THAN,
     OPTION_MAX_SIZE

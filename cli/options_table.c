@@ -532,6 +532,22 @@ const struct option options_table[OPTION_COUNT] = {
                       .argument = "INDEX",
                       .help = "what the attempts of this instance printed, as far as it was kept:\n"
                               "standard output, then error, of each in order"},
+    [OPTION_TRACE] = {.name = "--trace",
+                      .value = VALUE_REQUIRED,
+                      .group = GROUP_RUN,
+                      .verbs = RUNS | BIT(VERB_REPORT),
+                      .argument = "FILE",
+                      .is_forgotten = true,
+                      .help = "at the end, write the run as trace events (JSON), which Perfetto\n"
+                              "(ui.perfetto.dev) and chrome://tracing open"},
+    [OPTION_REPORT_OUTPUT] = {.name = "--output",
+                              .letter = 'o',
+                              .value = VALUE_REQUIRED,
+                              .group = GROUP_RESULTS,
+                              .verbs = BIT(VERB_REPORT),
+                              .argument = "FILE",
+                              .help = "where the page goes; - is standard output; default: "
+                                      "report.html in\nRUN"},
     [OPTION_WATCH] = {.name = "--watch",
                       .group = GROUP_RESULTS,
                       .verbs = BIT(VERB_STATUS),
@@ -667,6 +683,17 @@ const struct verb_text options_verbs[VERB_COUNT] = {
                     .notes = "An output was last used when it was made or last taken, to the hour. "
                              "Sizes count whole\n"
                              "pages of the store.\n"},
+    [VERB_REPORT] = {.name = "report",
+                     .arguments = "RUN [OPTIONS]",
+                     .summary = "Show a run as one page, for a browser.",
+                     .examples = "  mapfleet report mapfleet-runs/basics-square-...\n"
+                                 "  mapfleet report RUN -o run.html\n"
+                                 "  mapfleet report RUN --trace run.trace.json\n",
+                     .notes = "RUN is the run's folder; the page is one file that needs no other "
+                              "and no network.\nEach run leaves one, as it ends: this makes it "
+                              "again, or of a run that goes on.\n\n"
+                              "Exit status: 0; 1 where it could not be written; 2 where RUN is no "
+                              "run.\n"},
     [VERB_STATUS] = {.name = "status",
                      .arguments = "RUN [OPTIONS]",
                      .summary = "Show where a run stands, while it runs or after.",

@@ -10,6 +10,7 @@
 #include "cli/launch_note.h"
 #include "cli/map.h"
 #include "cli/options.h"
+#include "cli/report.h"
 #include "cli/results.h"
 #include "cli/status.h"
 #include "cli/tasks.h"
@@ -31,6 +32,8 @@ static int run_parsed(const struct options *options)
         return results_main(options);
     case VERB_STATUS:
         return status_main(options);
+    case VERB_REPORT:
+        return report_main(options);
     case VERB_CACHE:
         return cache_main(options);
     case VERB_LAUNCH:
@@ -75,7 +78,7 @@ static int refuse_verb(const char *name, bool is_speaker)
     if (is_speaker) {
         log_error(
             "unknown verb \"%s\": expected map, run, exec, sweep, resume, launch, tasks, results, "
-            "status or cache (mapfleet --help)",
+            "status, report or cache (mapfleet --help)",
             name);
     }
     return EXIT_REFUSED;

@@ -1,25 +1,17 @@
 #include "cli/results_stdio.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/arena.h"
+#include "cli/stdio_search.h"
 #include "shared/buffer.h"
 #include "shared/log.h"
-#include "shared/lz4_frame.h"
 #include "shared/memory.h"
-#include "shared/stdio_record.h"
 #include "shared/value.h"
-
-#define READ_SIZE ((size_t)1 << 20)
 
 /* What was kept of one attempt. */
 struct found {
@@ -28,19 +20,13 @@ struct found {
     struct buffer text;
 };
 
+/* For what an instance's attempts printed. */
 struct search {
     uint64_t map;
     uint64_t index;
     struct found *found;
     size_t count;
     size_t capacity;
-    /* Of the file at hand: */
-    char path[PATH_MAX];
-    int file;
-    uint64_t offset;      /* of the bytes in `bytes` */
-    struct buffer bytes;  /* the record that begins there, as far as it is read */
-    struct buffer text;   /* of it, decompressed */
-    struct arena entries; /* of it */
 };
 
 /* ---- The index ------------------------------------------------------------------------------ */
@@ -83,162 +69,22 @@ static struct found *place_of(struct search *search, uint64_t attempt, uint64_t 
     return &search->found[search->count++];
 }
 
-static MUST_CHECK enum status take_entry(struct search *search, const struct stdio_record *record,
-                                         const struct stdio_entry *entry, uint64_t at)
+static bool wants(void *context, const struct stdio_record *record, const struct stdio_entry *entry)
 {
-    struct found *found = place_of(search, entry->attempt, record->time_ms);
+    const struct search *search = context;
+    return record->map == search->map && entry->index == search->index;
+}
+
+static enum status take(void *context, const struct stdio_record *record,
+                        const struct stdio_entry *entry, const uint8_t *text)
+{
+    struct found *found = place_of(context, entry->attempt, record->time_ms);
     if (found == NULL) {
         return STATUS_OK;
     }
     buffer_clear(&found->text);
-    if (search->text.size == 0) {
-        const enum status status = lz4_frame_decompress(record->frame, record->frame_size,
-                                                        (size_t)record->text_size, &search->text);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    if (search->text.size != record->text_size) {
-        return STATUS_INVALID;
-    }
-    return buffer_append(&found->text, search->text.data + at,
+    return buffer_append(&found->text, text,
                          (size_t)(entry->sizes[STDIO_OUT] + entry->sizes[STDIO_ERR]));
-}
-
-static MUST_CHECK enum status take_record(struct search *search, const struct stdio_record *record)
-{
-    enum status status = STATUS_OK;
-    uint64_t at = 0;
-    buffer_clear(&search->text);
-    for (size_t i = 0; i < record->entry_count && status == STATUS_OK; i++) {
-        const struct stdio_entry *entry = &record->entries[i];
-        if (record->map == search->map && entry->index == search->index) {
-            status = take_entry(search, record, entry, at);
-        }
-        at += entry->sizes[STDIO_OUT] + entry->sizes[STDIO_ERR];
-    }
-    return status;
-}
-
-/* Have at least `needed` bytes of the record, if the file has them: what is needed was said by the
- * file itself. */
-static MUST_CHECK enum status read_more(struct search *search, uint64_t needed, struct error *err)
-{
-    struct stat about;
-    if (fstat(search->file, &about) != 0) {
-        return error_set(err, STATUS_IO, "%s: %s", search->path, strerror(errno));
-    }
-    const uint64_t left = (uint64_t)about.st_size - search->offset;
-    uint64_t end = needed < READ_SIZE ? READ_SIZE : needed;
-    end = end < left ? end : left;
-    while (search->bytes.size < end) {
-        const size_t more = (size_t)end - search->bytes.size;
-        if (buffer_reserve(&search->bytes, more) != STATUS_OK) {
-            return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", search->path);
-        }
-        const ssize_t count = pread(search->file, search->bytes.data + search->bytes.size, more,
-                                    (off_t)(search->offset + search->bytes.size));
-        if (count < 0 && errno != EINTR) {
-            return error_set(err, STATUS_IO, "%s: %s", search->path, strerror(errno));
-        }
-        if (count == 0) {
-            break; /* it became shorter under our eyes */
-        }
-        search->bytes.size += count > 0 ? (size_t)count : 0;
-    }
-    return STATUS_OK;
-}
-
-static void drop_record(struct search *search, size_t size)
-{
-    search->offset += size;
-    search->bytes.size -= size;
-    memmove(search->bytes.data, search->bytes.data + size, search->bytes.size);
-}
-
-/* A tail that is torn, or being written, is not shown; nor is what stands behind damage. */
-static MUST_CHECK enum status search_file(struct search *search, struct error *err)
-{
-    for (;;) {
-        struct stdio_record record;
-        struct error reason = {""};
-        size_t used;
-        const uint8_t *data = search->bytes.size > 0 ? search->bytes.data : (const uint8_t *)"";
-        arena_reset(&search->entries);
-        enum status status = stdio_record_decode(data, search->bytes.size, &search->entries,
-                                                 &record, &used, &reason);
-        if (status == STATUS_LIMIT && search->bytes.size < used) {
-            const size_t had = search->bytes.size;
-            status = read_more(search, used, err);
-            if (status != STATUS_OK || search->bytes.size == 0) {
-                return status;
-            }
-            if (search->bytes.size > had) {
-                continue;
-            }
-            status = STATUS_LIMIT;
-        }
-        if (status == STATUS_OK) {
-            status = take_record(search, &record);
-            (void)error_set(&reason, status, "%s", status_text(status));
-        }
-        if (status != STATUS_OK) {
-            log_warning("%s: record at byte %" PRIu64
-                        ": %s; only what stands before it is shown of this file",
-                        search->path, search->offset, reason.text);
-            return STATUS_OK;
-        }
-        drop_record(search, used);
-    }
-}
-
-static int is_kept_file(const struct dirent *entry)
-{
-    const char *ending = strrchr(entry->d_name, '.');
-    return ending != NULL && strcmp(ending, STDIO_RECORD_ENDING) == 0;
-}
-
-static MUST_CHECK enum status search_named(struct search *search, const char *folder,
-                                           const char *name, struct error *err)
-{
-    if (snprintf(search->path, sizeof(search->path), "%s/%s", folder, name) >=
-        (int)sizeof(search->path)) {
-        return error_set(err, STATUS_LIMIT, "%s: the path is too long", folder);
-    }
-    search->file = open(search->path, O_RDONLY | O_CLOEXEC);
-    if (search->file < 0) {
-        return error_set(err, STATUS_IO, "%s: %s", search->path, strerror(errno));
-    }
-    search->offset = 0;
-    buffer_clear(&search->bytes);
-    const enum status status = search_file(search, err);
-    (void)close(search->file);
-    return status;
-}
-
-static MUST_CHECK enum status search_all(struct search *search, const char *run_dir,
-                                         struct error *err)
-{
-    char folder[PATH_MAX];
-    struct dirent **names = NULL;
-    enum status status = STATUS_OK;
-    if (snprintf(folder, sizeof(folder), "%s/" STDIO_RECORD_FOLDER, run_dir) >=
-        (int)sizeof(folder)) {
-        return error_set(err, STATUS_LIMIT, "%s: the path is too long", run_dir);
-    }
-    const int count = scandir(folder, &names, is_kept_file, alphasort);
-    if (count < 0) {
-        return errno == ENOENT ? STATUS_OK
-                               : error_set(err, STATUS_IO, "%s: %s", folder, strerror(errno));
-    }
-    for (int i = 0; i < count; i++) {
-        if (status == STATUS_OK) {
-            status = search_named(search, folder, names[i]->d_name, err);
-        }
-        free(names[i]);
-    }
-    free(names);
-    return status;
 }
 
 /* ---- Printing ------------------------------------------------------------------------------- */
@@ -283,7 +129,8 @@ enum status results_stdio_print(const char *run_dir, const struct run_descriptio
                                 uint64_t map, uint64_t index, struct error *err)
 {
     struct search search = {.map = map, .index = index};
-    enum status status = search_all(&search, run_dir, err);
+    const struct stdio_visitor visitor = {.wants = wants, .take = take, .context = &search};
+    enum status status = stdio_search(run_dir, &visitor, err);
     if (status == STATUS_OK && search.count == 0) {
         say_nothing_is_kept(run, index);
     }
@@ -301,8 +148,5 @@ enum status results_stdio_print(const char *run_dir, const struct run_descriptio
         buffer_free(&search.found[i].text);
     }
     free(search.found);
-    buffer_free(&search.bytes);
-    buffer_free(&search.text);
-    arena_free(&search.entries);
     return status;
 }

@@ -15,6 +15,7 @@
 #include "shared/buffer.h"
 
 #define READ_SIZE ((size_t)1 << 20)
+#define READ_SIZE_OF_HEADS ((size_t)64 << 10)
 
 struct log_reader {
     int file;
@@ -22,6 +23,8 @@ struct log_reader {
     uint64_t good_size;   /* the next record begins here */
     struct buffer buffer; /* bytes of the file from buffer_start */
     uint64_t buffer_start;
+    size_t read_size;
+    bool is_of_heads;
     struct arena arena; /* of the present record */
 };
 
@@ -39,6 +42,7 @@ enum status log_reader_open(const char *run_dir, struct log_reader **reader_out,
         return error_set(err, status, "%s: %s", run_dir, status_text(status));
     }
     reader->file = -1;
+    reader->read_size = READ_SIZE;
     if (asprintf(&reader->path, "%s/" RUN_LOG_NAME, run_dir) < 0) {
         reader->path = NULL;
         status = error_set(err, status, "%s: %s", run_dir, status_text(status));
@@ -58,6 +62,12 @@ fail:
     return status;
 }
 
+void log_reader_skip_frames(struct log_reader *reader)
+{
+    reader->is_of_heads = true;
+    reader->read_size = READ_SIZE_OF_HEADS;
+}
+
 void log_reader_close(struct log_reader *reader)
 {
     if (reader == NULL) {
@@ -75,7 +85,8 @@ void log_reader_close(struct log_reader *reader)
 /* Bytes of the next record that are in the buffer. */
 static size_t size_at_hand(const struct log_reader *reader)
 {
-    return reader->buffer.size - (size_t)(reader->good_size - reader->buffer_start);
+    const uint64_t passed = reader->good_size - reader->buffer_start;
+    return passed < reader->buffer.size ? reader->buffer.size - (size_t)passed : 0;
 }
 
 static void drop_read_records(struct log_reader *reader)
@@ -99,8 +110,8 @@ static MUST_CHECK enum status read_ahead(struct log_reader *reader, uint64_t nee
     }
     drop_read_records(reader);
     const uint64_t file_size = (uint64_t)info.st_size;
-    uint64_t end = reader->good_size + READ_SIZE;
-    if (needed > READ_SIZE && reader->good_size + needed <= file_size) {
+    uint64_t end = reader->good_size + reader->read_size;
+    if (needed > reader->read_size && reader->good_size + needed <= file_size) {
         end = reader->good_size + needed;
     }
     end = end < file_size ? end : file_size;
@@ -140,18 +151,52 @@ static enum status look_again(struct log_reader *reader, const struct error *rea
                      reader->good_size, reason->text);
 }
 
+/* Frames that the file does not hold are a torn end, as elsewhere. */
+static MUST_CHECK enum status decode_head(const struct log_reader *reader, const uint8_t *data,
+                                          size_t size, struct arena *arena,
+                                          struct record *record_out, uint64_t *used_out,
+                                          struct error *err)
+{
+    struct stat info;
+    size_t head_size = 0;
+    uint64_t frames_size = 0;
+    const enum status status =
+        record_decode_head(data, size, arena, record_out, &head_size, &frames_size, err);
+    *used_out = head_size;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *used_out += frames_size;
+    if (fstat(reader->file, &info) != 0 || reader->good_size + *used_out > (uint64_t)info.st_size) {
+        return error_set(err, STATUS_INVALID, "cut off within its outputs");
+    }
+    return STATUS_OK;
+}
+
+static MUST_CHECK enum status decode(struct log_reader *reader, const uint8_t *data, size_t size,
+                                     struct record *record_out, uint64_t *used_out,
+                                     struct error *err)
+{
+    size_t used = 0;
+    arena_reset(&reader->arena);
+    if (reader->is_of_heads) {
+        return decode_head(reader, data, size, &reader->arena, record_out, used_out, err);
+    }
+    const enum status status = record_decode(data, size, &reader->arena, record_out, &used, err);
+    *used_out = used;
+    return status;
+}
+
 enum status log_reader_next(struct log_reader *reader, struct record *record_out,
                             uint64_t *offset_out, struct error *err)
 {
     for (;;) {
         struct error reason = {0};
-        size_t used = 0;
+        uint64_t used = 0;
         const size_t at_hand = size_at_hand(reader);
         const uint8_t *data =
             at_hand > 0 ? reader->buffer.data + reader->buffer.size - at_hand : (const uint8_t *)"";
-        arena_reset(&reader->arena);
-        enum status status =
-            record_decode(data, at_hand, &reader->arena, record_out, &used, &reason);
+        enum status status = decode(reader, data, at_hand, record_out, &used, &reason);
         if (status == STATUS_OK) {
             *offset_out = reader->good_size;
             reader->good_size += used;

@@ -22,6 +22,9 @@ struct log_reader;
 /* STATUS_NOT_FOUND where the run has no log. */
 MUST_CHECK enum status log_reader_open(const char *run_dir, struct log_reader **reader_out,
                                        struct error *err);
+/* For a reader of headers alone, which is far cheaper where outputs are large: records have no data
+ * frames, and no checksum is checked. Before the first record. */
+void log_reader_skip_frames(struct log_reader *reader);
 void log_reader_close(struct log_reader *reader); /* NULL is allowed */
 
 /* The next record and the file offset of its first byte. STATUS_NOT_FOUND at the end of the file;

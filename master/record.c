@@ -772,42 +772,79 @@ static bool is_checksum_right(const uint8_t *payload, size_t payload_size,
 #endif
 }
 
-enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
-                          struct record *record_out, size_t *used_out, struct error *err)
+/* A header that was decoded, and where its checksum stands. */
+struct head {
+    struct record record;
+    struct report_batch *batches;
+    const uint8_t *checksum;
+    size_t size; /* of the whole header frame; where it is cut off, how much is needed */
+    uint64_t frames_size;
+};
+
+static MUST_CHECK enum status decode_head(const uint8_t *data, size_t size, struct arena *arena,
+                                          struct head *head, struct error *err)
 {
     uint32_t payload_size = 0;
-    *used_out = LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
-    if (size < *used_out) {
+    *head = (struct head){.size = LZ4_FRAME_SKIPPABLE_HEADER_SIZE};
+    if (size < head->size) {
         return error_set(err, STATUS_LIMIT, "cut off within its first bytes");
     }
     if (!lz4_frame_is_skippable(data, &payload_size)) {
         return error_set(err, STATUS_INVALID, "no record begins here");
     }
-    *used_out += payload_size;
-    if (size < *used_out) {
+    head->size += payload_size;
+    if (size < head->size) {
         return error_set(err, STATUS_LIMIT, "cut off within its header");
     }
-    struct record record;
-    const uint8_t *checksum = NULL;
     const uint8_t *payload = data + LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
     struct parser parser = {.in = unpack_start(payload, payload_size), .arena = arena};
-    const enum status status = parse_payload(&parser, &record, &checksum);
+    const enum status status = parse_payload(&parser, &head->record, &head->checksum);
     if (status != STATUS_OK) {
         return error_set(err, status, "%s",
                          status == STATUS_INVALID ? "malformed header" : status_text(status));
     }
-    uint64_t used = *used_out;
-    if (!add_frames(&record.report, &used)) {
+    uint64_t used = head->size;
+    if (!add_frames(&head->record.report, &used)) {
         return error_set(err, STATUS_INVALID, "outputs of impossible size");
     }
-    *used_out = (size_t)used;
-    if (size < used) {
+    head->batches = parser.batches;
+    head->frames_size = used - head->size;
+    return STATUS_OK;
+}
+
+enum status record_decode_head(const uint8_t *data, size_t size, struct arena *arena,
+                               struct record *record_out, size_t *used_out,
+                               uint64_t *frames_size_out, struct error *err)
+{
+    struct head head;
+    const enum status status = decode_head(data, size, arena, &head, err);
+    *used_out = head.size;
+    if (status == STATUS_OK) {
+        *record_out = head.record;
+        *frames_size_out = head.frames_size;
+    }
+    return status;
+}
+
+enum status record_decode(const uint8_t *data, size_t size, struct arena *arena,
+                          struct record *record_out, size_t *used_out, struct error *err)
+{
+    struct head head;
+    const enum status status = decode_head(data, size, arena, &head, err);
+    *used_out = head.size;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *used_out += (size_t)head.frames_size;
+    if (size < *used_out) {
         return error_set(err, STATUS_LIMIT, "cut off within its outputs");
     }
-    place_frames(parser.batches, record.report.batch_count, payload + payload_size);
-    if (!is_checksum_right(payload, payload_size, &record.report, checksum)) {
+    const uint8_t *payload = data + LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
+    const size_t payload_size = head.size - LZ4_FRAME_SKIPPABLE_HEADER_SIZE;
+    place_frames(head.batches, head.record.report.batch_count, payload + payload_size);
+    if (!is_checksum_right(payload, payload_size, &head.record.report, head.checksum)) {
         return error_set(err, STATUS_INVALID, "the checksum differs");
     }
-    *record_out = record;
+    *record_out = head.record;
     return STATUS_OK;
 }

@@ -129,4 +129,10 @@ MUST_CHECK enum status record_decode(const uint8_t *data, size_t size, struct ar
                                      struct record *record_out, size_t *used_out,
                                      struct error *err);
 
+/* The same of its header alone, whose data frames are of *frames_size_out bytes together and not
+ * looked at: no batch has a frame, and the checksum, which is over them too, is not checked. */
+MUST_CHECK enum status record_decode_head(const uint8_t *data, size_t size, struct arena *arena,
+                                          struct record *record_out, size_t *used_out,
+                                          uint64_t *frames_size_out, struct error *err);
+
 #endif
