@@ -19,6 +19,7 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/sweep_check.h"
+#include "cli/sweep_result.h"
 #include "cli/workflow_run.h"
 #include "master/bottom_line.h"
 #include "master/master.h"
@@ -292,6 +293,9 @@ static int run_request(const struct ranks *ranks, struct request *request, bool 
     request->failures = NULL;
     int exit_status = run_session(ranks, request, &options, is_clean_out);
     exit_status = printing_finish(printer, request, exit_status);
+    if (exit_status != EXIT_REFUSED && exit_status != EXIT_INTERNAL) {
+        sweep_result_tell(request->run_dir, &run);
+    }
     buffer_free(&key_base);
     free_words(run.given, run.given_count);
     sweep_free_record(&run.sweep);
@@ -434,6 +438,7 @@ static int run_master(void *context, const struct ranks *ranks, bool *is_clean_o
     } else if (request.is_finished) {
         session_dismiss(transport);
         exit_status = printing_of_finished(&request, answer(&request));
+        sweep_result_tell(request.run_dir, request.recorded);
         exit_status = print_results(&request, exit_status);
     } else {
         *is_clean_out = false;

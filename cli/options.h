@@ -118,6 +118,7 @@ enum option_id {
     /* results */
     OPTION_TABLE,
     OPTION_STATE,
+    OPTION_SORT,
     OPTION_FORMAT,
     OPTION_MAP,
     OPTION_STDIO,

@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/results_stdio.h"
 #include "cli/rows.h"
+#include "cli/trial_results.h"
 #include "master/instances.h"
 #include "master/map_past.h"
 #include "master/outputs.h"
@@ -37,6 +38,7 @@ struct request {
     enum rows_format format;
     bool has_map; /* --map was given */
     uint64_t map;
+    const char *sort;  /* the metric of a sweep by which instances are in order; NULL: by index */
     const char *stdio; /* the instance whose printed text is asked for; NULL: outputs are */
 };
 
@@ -50,8 +52,10 @@ struct results {
     const char *output_type;
     struct type *type; /* of an output */
     struct outputs *outputs;
-    struct instances *instances; /* NULL where neither a table nor states were asked for */
-    struct row_field *fields;    /* of a row of a table or of CSV */
+    struct trial_results *trials; /* of a sweep, for a table or an order; else NULL */
+    uint64_t *order;              /* of indices; NULL: as they are */
+    struct instances *instances;  /* NULL where neither a table nor states were asked for */
+    struct row_field *fields;     /* of a row of a table or of CSV */
     size_t field_count;
     struct columns *columns; /* of the outputs in CSV; NULL elsewhere */
     struct npy npy;          /* what the outputs are as an array */
@@ -117,6 +121,7 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
         .is_table = options_has(options, OPTION_TABLE),
         .states = options->values[OPTION_STATE],
         .format = ROWS_JSONL,
+        .sort = options->values[OPTION_SORT],
         .stdio = options->values[OPTION_STDIO],
         .has_map = map != NULL,
     };
@@ -136,10 +141,10 @@ static MUST_CHECK enum status parse_request(const struct options *options, struc
                          "--format csv takes both");
     }
     if (request->stdio != NULL &&
-        (request->is_table || request->states != NULL || format != NULL)) {
+        (request->is_table || request->states != NULL || format != NULL || request->sort != NULL)) {
         return error_set(err, STATUS_INVALID,
-                         "--stdio prints text as it is: --table, --state and --format are about "
-                         "outputs");
+                         "--stdio prints text as it is: --table, --state, --sort and --format are "
+                         "about outputs");
     }
     enum status status = map != NULL ? parse_map(map, &request->map, err) : STATUS_OK;
     if (status == STATUS_OK && request->states != NULL) {
@@ -207,6 +212,25 @@ static MUST_CHECK enum status read_run(struct results *results, struct error *er
     return results->maps.is_of_several ? choose_map(results, err) : take_only_map(results, err);
 }
 
+/* Of a sweep: what its trials reported, and in which order they are asked for. */
+static MUST_CHECK enum status open_trials(struct results *results, struct error *err)
+{
+    const struct request *request = &results->request;
+    const bool is_sweep = results->run->sweep.path != NULL;
+    if (request->sort != NULL && !is_sweep) {
+        return error_set(err, STATUS_INVALID, "--sort %s: %s is no sweep, and has no metric",
+                         request->sort, request->run_dir);
+    }
+    if (!is_sweep || (request->sort == NULL && !request->is_table)) {
+        return STATUS_OK;
+    }
+    const enum status status =
+        trial_results_open(results->run_dir, results->run, &results->trials, err);
+    return status == STATUS_OK && request->sort != NULL
+               ? trial_results_sort(results->trials, request->sort, &results->order, err)
+               : status;
+}
+
 static MUST_CHECK enum status open_run(struct results *results, struct error *err)
 {
     const struct request *request = &results->request;
@@ -226,12 +250,14 @@ static MUST_CHECK enum status open_run(struct results *results, struct error *er
         status =
             instances_open(results->run_dir, request->map, results->size, &results->instances, err);
     }
-    return status;
+    return status == STATUS_OK ? open_trials(results, err) : status;
 }
 
 static void close_run(struct results *results)
 {
     instances_close(results->instances);
+    trial_results_close(results->trials);
+    free(results->order);
     outputs_close(results->outputs);
     type_destroy(results->type);
     run_description_destroy(results->run);
@@ -338,12 +364,21 @@ static MUST_CHECK enum status see_outputs(struct results *results, struct error 
     return status;
 }
 
+/* Of a table of a sweep: those at its end. */
+static size_t trial_columns(const struct results *results)
+{
+    return results->trials != NULL && results->request.is_table
+               ? trial_results_column_count(results->trials, results->columns != NULL)
+               : 0;
+}
+
 /* The columns of a table; in CSV, those of the outputs stand where one column for them would. */
 static MUST_CHECK enum status take_fields(struct results *results, struct error *err)
 {
     const bool is_table = results->request.is_table;
     const size_t output_count = results->columns != NULL ? columns_count(results->columns) : 1;
-    results->field_count = (is_table ? COLUMN_COUNT - 1 : 0) + output_count;
+    results->field_count =
+        (is_table ? COLUMN_COUNT - 1 : 0) + output_count + trial_columns(results);
     results->fields = calloc(results->field_count, sizeof(*results->fields));
     if (results->fields == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
@@ -353,6 +388,10 @@ static MUST_CHECK enum status take_fields(struct results *results, struct error 
     }
     if (results->columns != NULL) {
         columns_name(results->columns, results->fields + (is_table ? COLUMN_OUTPUT : 0));
+    }
+    if (trial_columns(results) > 0) {
+        trial_results_name(results->trials, results->columns != NULL,
+                           results->fields + results->field_count - trial_columns(results));
     }
     return STATUS_OK;
 }
@@ -451,12 +490,19 @@ static MUST_CHECK enum status put_instance(struct results *results, uint64_t ind
         instance->has_rank ? value_int(instance->rank) : value_null(),
         instance->has_seconds ? value_float(seconds) : value_null(),
     };
-    const size_t behind = results->field_count - COLUMN_COUNT; /* further columns of the output */
+    /* Further columns of the output. */
+    const size_t behind = results->field_count - COLUMN_COUNT - trial_columns(results);
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         results->fields[i > COLUMN_OUTPUT ? i + behind : i].value = values[i];
     }
     if (results->columns != NULL) {
         columns_fill(results->columns, output, results->fields + COLUMN_OUTPUT);
+    }
+    if (trial_columns(results) > 0 &&
+        trial_results_fill(results->trials, results->columns != NULL, index, &results->arena,
+                           results->fields + results->field_count - trial_columns(results),
+                           err) != STATUS_OK) {
+        return STATUS_INVALID;
     }
     return rows_put_record(&results->rows, results->fields, results->field_count, err);
 }
@@ -498,7 +544,7 @@ static MUST_CHECK enum status put_rows(struct results *results, struct error *er
     }
     for (uint64_t i = 0; i < results->size && status == STATUS_OK && !results->rows.is_closed;
          i++) {
-        status = put_row(results, i, err);
+        status = put_row(results, results->order != NULL ? results->order[i] : i, err);
     }
     const enum status finished = rows_finish(&results->rows, &finish_err);
     if (status == STATUS_OK && finished != STATUS_OK) {
