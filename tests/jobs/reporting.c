@@ -13,6 +13,12 @@ static mf_status report_all(mf_context *ctx, const mf_value *input, mf_writer *o
     return MF_OK;
 }
 
+/* The same, of a trial. */
+static mf_status report_trial(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    return report_all(ctx, mf_field(input, "losses"), output);
+}
+
 /* 0, 1, ... below the input, as fast as can be. */
 static mf_status report_many(mf_context *ctx, const mf_value *input, mf_writer *output)
 {
@@ -49,6 +55,10 @@ void mf_job(mf_registry *job)
                  .name = "report_all", .fn = report_all, .input = "list<float>", .output = "int"});
     mf_register_task(
         job, &(mf_task){.name = "report_many", .fn = report_many, .input = "int", .output = "int"});
+    mf_register_task(job, &(mf_task){.name = "report_trial",
+                                     .fn = report_trial,
+                                     .input = "{losses: list<float>}",
+                                     .output = "int"});
     mf_register_task(job, &(mf_task){.name = "report_and_crash",
                                      .fn = report_and_crash,
                                      .input = "int",
