@@ -64,15 +64,15 @@ MUST_CHECK enum status trial_metrics_report(struct trial_metrics *metrics,
                                             struct trial_heard *heard_out);
 
 /* Its attempt has failed, or was ended, and another may follow. */
-void trial_metrics_leave(struct trial_metrics *metrics, uint64_t trial);
+void trial_metrics_leave(struct trial_metrics *metrics, uint64_t index);
 /* The trial has ended: with its value, where it has reported. To be told once. */
-void trial_metrics_end(struct trial_metrics *metrics, uint64_t trial, enum instance_state state);
+void trial_metrics_end(struct trial_metrics *metrics, uint64_t index, enum instance_state state);
 /* The same for one that trial_metrics_report() has said to stop. */
-void trial_metrics_stop(struct trial_metrics *metrics, uint64_t trial,
+void trial_metrics_stop(struct trial_metrics *metrics, uint64_t index,
                         const struct early_stop_decision *decision);
 
 /* The last report of a trial that is about to end, where it was not recorded yet. */
-MUST_CHECK bool trial_metrics_unrecorded(struct trial_metrics *metrics, uint64_t trial,
+MUST_CHECK bool trial_metrics_unrecorded(struct trial_metrics *metrics, uint64_t index,
                                          struct trial_report *report_out, uint64_t *number_out);
 
 /* Is the target reached: by any finite report, or by the mean of a configuration? */
@@ -118,7 +118,7 @@ struct trial_summary {
     bool is_stopped;
     struct early_stop_decision stop;
 };
-struct trial_summary trial_metrics_trial(const struct trial_metrics *metrics, uint64_t trial);
+struct trial_summary trial_metrics_trial(const struct trial_metrics *metrics, uint64_t index);
 
 struct configuration_summary {
     bool has_ended; /* all of its trials have */

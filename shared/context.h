@@ -42,11 +42,11 @@ struct mf_context {
     const char *kept_workdirs;      /* the same where they stay; NULL: they do not */
     void *state;                    /* of the job's setup */
     const mf_value *constant;       /* of the map; NULL: it has none */
-    bool is_printed;                /* what attempts print by mf_print() is wanted */
     const char *metric;             /* that its attempts report; NULL: nothing is asked for */
     context_report *report;         /* where there is a metric */
     void *report_context;
     struct writer *writer;
+    bool is_printed; /* what attempts print by mf_print() is wanted */
     /* of the batch */
     bool has_read_place; /* an attempt asked for its index or the map's size */
     /* of the attempt */
@@ -54,14 +54,14 @@ struct mf_context {
     uint64_t attempt;
     const mf_value *input; /* as the function sees it; NULL: a setup */
     const mf_value
-        *key_input; /* the same as it was given: with URLs where the function has paths */
+        *key_input;        /* the same as it was given: with URLs where the function has paths */
+    uint64_t report_count; /* of mf_report(), where there is a metric */
     bool has_workdir;
     struct arena variables; /* environments of children; only beside a folder */
     struct arena texts;     /* of mf_text(), in the attempt that asked last: */
     uint64_t texts_index;
     uint64_t texts_attempt;
     enum failure_class failure_class; /* ERROR, unless the attempt has said another */
-    uint64_t report_count;            /* of mf_report(), where there is a metric */
     bool has_printed;                 /* mf_print() was called, */
     struct buffer prints;             /* with these bytes */
     size_t text_size;                 /* of what the function said of its failure */
