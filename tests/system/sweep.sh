@@ -125,6 +125,10 @@ sweep_ seeds.yaml --cache use -- sh -c 'echo >>kept; echo {x}'
 [ "$(wc -l <kept)" -eq 4 ] || fail "$(wc -l <kept) runs"
 
 rule 'scripts written for Weights & Biases run unchanged'
+cp "$OLDPWD"/../../docs/wandb/* .
+sweep_ sweep.yaml --wandb --trials 1 --print=live
+expect_status 0
+expect_in out 'lr 0.257 momentum 0.5: loss '
 cat >script.py <<'PYTHON'
 import wandb
 run = wandb.init(config={"x": 0, "other": 3})
