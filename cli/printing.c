@@ -92,8 +92,8 @@ static enum status create(const struct request *request, bool is_ordered, uint64
         .file = STDOUT_FILENO,
         .is_ordered = is_ordered,
         .first = first,
-        .size = request->recorded != NULL ? request->recorded->input_count
-                                          : inputs_count(request->inputs),
+        .size = request->recorded != NULL && !request->grows ? request->recorded->input_count
+                                                             : inputs_count(request->inputs),
         .run_dir = request->run_dir,
         .has_files = strcmp(task, COMMAND_TASK_FILES) == 0,
         .memory_max = PRINTER_MEMORY_MAX,

@@ -210,7 +210,6 @@ enum status sweep_print_lines(const struct sweep *sweep, const struct sweep_inpu
         status = put_brackets(&lines, err);
     }
     if (status == STATUS_OK) {
-        warn_of_expressions(&lines);
         (void)fwrite(lines.out.data, 1, lines.out.size, stdout);
         (void)fflush(stdout);
     }

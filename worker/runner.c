@@ -530,8 +530,10 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
     runner->context.key_input = may_stage ? &given : &input;
     for (; place.at < end && channel_claim(channel, place.at); place.at++, place.index++) {
         enum status status = STATUS_OK;
+        bool is_permanent = false;
         if (formula.kind != FORMULA_NONE) {
             status = computed_value(&formula, runner->computed, place.index, &input, &err);
+            is_permanent = status != STATUS_OK; /* another attempt would compute the same */
         } else {
             status = next_packed(runner, walk, &input, &err);
         }
@@ -541,7 +543,7 @@ static bool run_span(struct runner *runner, struct batch_walk *walk, const struc
         if (status == STATUS_OK) {
             run_attempt(runner, &input, place, look);
         } else {
-            fail(runner, place, FAILURE_ERROR, false, err.text, strlen(err.text));
+            fail(runner, place, FAILURE_ERROR, is_permanent, err.text, strlen(err.text));
             stop_if_enough(runner);
         }
         if (is_timed) {

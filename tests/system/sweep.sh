@@ -154,6 +154,22 @@ printf '%s\n' 'method: grid' 'command: [cat, "${args_json_file}"]' \
 sweep_ json.yaml -k --print=live
 expect_lines out $'{"x":1.0,"y":["a",true]}\n{"x":null,"y":["a",true]}'
 
+rule 'a later trial whose draws are in vain fails, and is not tried again'
+printf '%s\n' 'method: random' 'retries: 3' 'constraints: ["x == 7"]' \
+    'parameters: {x: {min: 0, max: 9000}}' >vain.yaml
+sweep_ vain.yaml --trials 4 --seed 1 --run-dir vain -- echo
+expect_status 1
+"$mapfleet" results vain >out
+expect_lines out $'"--x=7"\nnull\n"--x=7"\n"--x=7"'
+expect_in err '[1]: error: trial 1: none of 10000 draws satisfies the constraints'
+expect_in err '0 retries'
+
+rule 'an expression that fails counts as not satisfied, and is warned of once'
+printf '%s\n' 'method: grid' 'constraints: ["x < 2"]' 'parameters: {x: {values: [1, a, b]}}' >odd.yaml
+sweep_ odd.yaml --dry-run -- echo
+expect_lines out $'echo --x=1\n1 trials'
+[ "$(grep -c 'an expression has failed' err)" -eq 1 ] || fail 'not one warning'
+
 # ---- Refusals ----------------------------------------------------------------------------------
 
 # refused TEXT OPTION... [-- COMMAND]: bad.yaml is refused with that text, and leaves nothing.
