@@ -12,7 +12,8 @@
 static const char *const state_names[] = {[SAMPLER_SUCCEEDED] = "succeeded",
                                           [SAMPLER_FAILED] = "failed",
                                           [SAMPLER_STOPPED_EARLY] = "stopped-early",
-                                          [SAMPLER_REJECTED] = "rejected"};
+                                          [SAMPLER_REJECTED] = "rejected",
+                                          [SAMPLER_RUNNING] = "running"};
 
 /* ---- What we say --------------------------------------------------------------------------------
  */

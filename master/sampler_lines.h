@@ -32,7 +32,8 @@ enum sampler_state {
     SAMPLER_SUCCEEDED,
     SAMPLER_FAILED,
     SAMPLER_STOPPED_EARLY,
-    SAMPLER_REJECTED /* a constraint does not hold for it: it was never run */
+    SAMPLER_REJECTED, /* a constraint does not hold for it: it was never run */
+    SAMPLER_RUNNING   /* in a history alone: it has yet to end, and is told then */
 };
 
 struct sampler_hello {
@@ -43,7 +44,7 @@ struct sampler_hello {
     const char *sampler; /* "tpe", ... */
 };
 
-/* A trial of which the result is known, for a sampler that starts again. */
+/* A trial that was asked for in an earlier session, for a sampler that starts again. */
 struct sampler_past {
     uint64_t id;
     const mf_value *record; /* as space_record() makes it; parameters left out are not told */

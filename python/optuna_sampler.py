@@ -177,9 +177,10 @@ class Study:
             raise Refused("this sampler speaks version 1")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.parameters = [Parameter(definition) for definition in hello["space"]]
+        self.name = hello.get("sampler", "tpe")
+        self.seed = hello.get("seed", 0) % 2**31
         self.study = optuna.create_study(
-            direction=hello["metric"]["goal"],
-            sampler=make_sampler(hello.get("sampler", "tpe"), hello.get("seed", 0) % 2**32))
+            direction=hello["metric"]["goal"], sampler=make_sampler(self.name, self.seed))
         self.running = {}
         self.next_id = 0
 
@@ -202,18 +203,25 @@ class Study:
             self.study.tell(trial, value)
 
     def remember(self, past):
-        """Parameters that were left out are none of such a trial."""
+        """Parameters that were left out are none of such a trial. One that runs is told later."""
         for entry in past:
             self.next_id = max(self.next_id, entry["id"] + 1)
-            if entry["value"] is None:
+            is_running = entry["state"] == "running"
+            if entry["value"] is None and not is_running:
                 continue
             given = entry["parameters"]
             known = [p for p in self.parameters if p.name in given]
+            states = optuna.trial.TrialState
             self.study.add_trial(
                 optuna.trial.create_trial(
+                    state=states.RUNNING if is_running else states.COMPLETE,
                     params={p.name: p.sample(given[p.name]) for p in known},
                     distributions={p.name: p.distribution for p in known},
                     value=entry["value"]))
+            if is_running:
+                self.running[entry["id"]] = len(self.study.trials) - 1
+        # With the same seed as before, what is drawn at random would be drawn again.
+        self.study.sampler = make_sampler(self.name, self.seed + self.next_id)
 
 
 def main():

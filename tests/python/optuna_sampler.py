@@ -127,6 +127,28 @@ class Sampler(unittest.TestCase):
             talk.say({"history": past})
             self.assertEqual(talk.ask()[0]["id"], 12)
 
+    def test_what_was_drawn_before_is_not_drawn_again(self):
+        with Talk(SPACE) as talk:
+            first = talk.ask(3)
+        with Talk(SPACE) as talk:
+            talk.say({"history": [{**t, "value": 1.0, "state": "succeeded"} for t in first]})
+            again = talk.ask(3)
+        self.assertFalse({t["parameters"]["x"] for t in first} &
+                         {t["parameters"]["x"] for t in again})
+
+    def test_a_trial_that_runs_while_the_sampler_starts_anew_is_told_later(self):
+        with Talk(SPACE) as talk:
+            past = [{**trial, "value": float(trial["id"]), "state": "succeeded"}
+                    for trial in talk.ask(12)]
+        past[5].update(value=None, state="running")
+        with Talk(SPACE) as talk:
+            talk.say({"history": past})
+            self.assertEqual(talk.ask()[0]["id"], 12)
+            talk.say({"tell": 5, "value": 0.5, "state": "succeeded"})
+            talk.say({"tell": 5, "value": 0.5, "state": "succeeded"})
+            self.assertEqual(talk.ask()[0]["id"], 13)
+        self.assertEqual(talk.status, 0)
+
     def test_what_is_not_known_is_refused_with_a_sentence(self):
         with Talk(SPACE, sampler="genius") as talk:
             self.assertEqual(
