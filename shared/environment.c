@@ -14,6 +14,7 @@
 
 #define NUMBER_SIZE 24
 #define THREADS "OMP_NUM_THREADS"
+#define UNBUFFERED "PYTHONUNBUFFERED"
 
 static const char *const mpi_prefixes[] = {"OMPI_", "PMIX_", "PMI_", "ORTE_", "PRTE_"};
 
@@ -191,25 +192,49 @@ static void add_of_attempt(struct list *list, const struct environment_attempt *
     }
 }
 
+/* Room for all that may be added; without variables where there is no memory. */
+static struct list make_list(struct arena *arena)
+{
+    size_t room =
+        COUNT_OF(process_names) + COUNT_OF(attempt_names) + 2; /* one more, and the NULL */
+    for (char *const *at = environ; at != NULL && *at != NULL; at++) {
+        room++;
+    }
+    return (struct list){.arena = arena, .variables = arena_take(arena, room * sizeof(char *))};
+}
+
+static enum status finish_list(struct list *list, char *const **variables_out, struct error *err)
+{
+    if (list->variables == NULL || list->failed) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the environment of a child");
+    }
+    list->variables[list->count] = NULL;
+    *variables_out = list->variables;
+    return STATUS_OK;
+}
+
 enum status environment_of_attempt(const struct environment *environment,
                                    const struct environment_attempt *attempt, struct arena *arena,
                                    char *const **variables_out, struct error *err)
 {
-    size_t room = COUNT_OF(process_names) + COUNT_OF(attempt_names) + 2; /* threads, and the NULL */
-    for (char *const *at = environ; at != NULL && *at != NULL; at++) {
-        room++;
-    }
-    struct list list = {.arena = arena};
-    list.variables = arena_take(arena, room * sizeof(*list.variables));
+    struct list list = make_list(arena);
     if (list.variables != NULL) {
         add_own(&list);
         add_of_process(&list, environment);
         add_of_attempt(&list, attempt);
-        list.variables[list.count] = NULL;
     }
-    if (list.variables == NULL || list.failed) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the environment of a child");
+    return finish_list(&list, variables_out, err);
+}
+
+enum status environment_of_helper(struct arena *arena, char *const **variables_out,
+                                  struct error *err)
+{
+    struct list list = make_list(arena);
+    if (list.variables != NULL) {
+        add_own(&list);
+        if (!has(&list, UNBUFFERED)) {
+            add_number(&list, UNBUFFERED, 1);
+        }
     }
-    *variables_out = list.variables;
-    return STATUS_OK;
+    return finish_list(&list, variables_out, err);
 }

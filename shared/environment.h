@@ -51,4 +51,10 @@ MUST_CHECK enum status environment_of_attempt(const struct environment *environm
                                               struct arena *arena, char *const **variables_out,
                                               struct error *err);
 
+/* The environment of a program that helps a rank: this process's own without MPI's and without what
+ * a run around this one has set for an attempt. Python's output is not held back in it, unless the
+ * user wants that. NULL-terminated. */
+MUST_CHECK enum status environment_of_helper(struct arena *arena, char *const **variables_out,
+                                             struct error *err);
+
 #endif
