@@ -22,7 +22,7 @@
 
 static enum status io_error(const char *path, struct error *err)
 {
-    return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+    return error_set(err, status_of_write(errno), "%s: %s", path, strerror(errno));
 }
 
 enum status store_path(const char *dir, const char *name, char path_out[PATH_MAX],
@@ -50,8 +50,9 @@ enum status store_lock_file(const char *path, int flags, int operation, bool wai
     for (;;) {
         const int file = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (file < 0) {
-            return error_set(err, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO, "%s: %s", path,
-                             strerror(errno));
+            return errno == ENOENT
+                       ? error_set(err, STATUS_NOT_FOUND, "%s: %s", path, strerror(errno))
+                       : io_error(path, err);
         }
         int locked;
         do {

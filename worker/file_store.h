@@ -21,8 +21,8 @@
  *
  * Ownership: a place and a pin are the caller's, to be given back.
  * Threads:   one a store; any number of processes.
- * Failure:   texts name the folder. UNWRITABLE is never given: a full disk here is not that of the
- *            run.
+ * Failure:   texts name the path. UNWRITABLE is the disk of the store, which is not that of the
+ * run.
  */
 #ifndef WORKER_FILE_STORE_H
 #define WORKER_FILE_STORE_H
@@ -87,12 +87,16 @@ MUST_CHECK enum status file_store_tree(struct file_store_place *place,
                                        const uint8_t of[REMOTE_DIGEST_SIZE],
                                        char path_out[PATH_MAX], struct error *err);
 
+/* What is coming goes: its disk is full. */
+void file_store_drop(struct file_store_place *place);
+
 /* Room for so many bytes, which count from now on. LIMIT where they are more than the bound. */
 MUST_CHECK enum status file_store_reserve(struct file_store *store, uint64_t size,
                                           struct error *err);
 /* They did not come. */
 void file_store_release(struct file_store *store, uint64_t size);
-/* Throw out all that is not in use; gives whether there was any. */
+/* Throw out all that is not in use, and what is coming at places at which nobody is; gives whether
+ * there was any. */
 bool file_store_empty(struct file_store *store);
 
 /* What has come, part or tree, is whole: it becomes the place's entry, under this name, and is

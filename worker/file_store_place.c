@@ -21,7 +21,7 @@
 
 static enum status io_error(const char *path, struct error *err)
 {
-    return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+    return error_set(err, status_of_write(errno), "%s: %s", path, strerror(errno));
 }
 
 static enum status ending_path(const struct file_store_place *place, const char *ending,
@@ -127,6 +127,7 @@ static void decode_record(const uint8_t *data, size_t size, struct file_store_re
 static enum status write_whole(int file, const char *path, const struct buffer *bytes,
                                struct error *err)
 {
+    errno = ENOSPC; /* where less is written */
     return pwrite(file, bytes->data, bytes->size, 0) == (ssize_t)bytes->size &&
                    ftruncate(file, (off_t)bytes->size) == 0
                ? STATUS_OK
@@ -339,6 +340,18 @@ static void forget_coming(const struct file_store_place *place)
             (void)unlink(path);
         }
     }
+}
+
+void file_store_drop(struct file_store_place *place)
+{
+    static const char *const endings[] = {".part", ".tree"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && place->lock >= 0; i++) {
+        if (ending_path(place, endings[i], path, NULL) == STATUS_OK) {
+            workdir_remove(path);
+        }
+    }
+    forget_coming(place);
 }
 
 /* What the place had before goes, if nobody uses it; else with the next that need room. */

@@ -110,8 +110,9 @@ static uint64_t tree_size(char *path)
     return size;
 }
 
-/* "KEY.part" and "KEY.tree", of a place at which nobody is. Gives the bytes of those that stay. */
-static uint64_t mind_coming(const char *urls, const char *name)
+/* "KEY.part" and "KEY.tree", of a place at which nobody is, go where they are old or `all` do.
+ * Gives the bytes of those that stay. */
+static uint64_t mind_coming(const char *urls, const char *name, bool all, bool *did_any_out)
 {
     char path[PATH_MAX];
     char place[PATH_MAX];
@@ -123,10 +124,11 @@ static uint64_t mind_coming(const char *urls, const char *name)
         return 0;
     }
     (void)snprintf(place, sizeof(place), "%.*s", (int)(strlen(path) - strlen(dot)), path);
-    const bool is_stale = time(NULL) - about.st_mtim.tv_sec > STALE_S;
+    const bool is_stale = all || time(NULL) - about.st_mtim.tv_sec > STALE_S;
     if (is_stale && store_lock_file(place, O_RDWR, LOCK_EX, false, &lock, NULL) == STATUS_OK) {
         workdir_remove(path);
         (void)close(lock);
+        *did_any_out = *did_any_out || about.st_size > 0;
         return 0;
     }
     return S_ISREG(about.st_mode)   ? (uint64_t)about.st_size
@@ -134,14 +136,14 @@ static uint64_t mind_coming(const char *urls, const char *name)
                                     : 0;
 }
 
-static uint64_t mind_all_coming(const char *urls)
+static uint64_t mind_all_coming(const char *urls, bool all, bool *did_any_out)
 {
     uint64_t size = 0;
     DIR *folder = opendir(urls);
     for (struct dirent *found = folder != NULL ? readdir(folder) : NULL; found != NULL;
          found = readdir(folder)) {
         if (found->d_name[0] != '.' && strchr(found->d_name, '.') != NULL) {
-            size += mind_coming(urls, found->d_name);
+            size += mind_coming(urls, found->d_name, all, did_any_out);
         }
     }
     if (folder != NULL) {
@@ -182,7 +184,7 @@ static uint64_t make_room(struct file_store *store, uint64_t goal, bool *did_any
     remove_remains(trash, "", 0);
     remove_remains(entries, ".new-", STALE_S);
     scan_entries(entries, &scan);
-    uint64_t left = scan.size + mind_all_coming(urls);
+    uint64_t left = scan.size + mind_all_coming(urls, goal == 0, did_any_out);
     for (size_t i = 0; i < scan.count && left > goal; i++) {
         if (throw_out(store, entries, scan.entries[i].name)) {
             left -= scan.entries[i].size < left ? scan.entries[i].size : left;

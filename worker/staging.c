@@ -135,30 +135,48 @@ static enum status fetch_and_pin(struct staging *staging, struct file_store_plac
     return status;
 }
 
-static enum status take_url(struct staging *staging, bool is_folder, const char *url,
-                            char path_out[PATH_MAX], struct error *err)
+static enum status take_once(struct staging *staging, bool is_folder, const char *url, bool is_last,
+                             char path_out[PATH_MAX], struct error *err)
 {
     uint8_t key[FILE_STORE_KEY_SIZE];
     struct file_store_place place = {.lock = -1};
     int pin;
-    if (staging->staged_count == STAGING_PIN_COUNT_MAX) {
-        return error_set(err, STATUS_LIMIT, "an input names more than %d URLs: a dir may hold more",
-                         STAGING_PIN_COUNT_MAX);
+    if (!key_of(staging, is_folder, url, key)) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for what is fetched");
     }
-    enum status status = open_store(staging, err);
-    if (status == STATUS_OK && !key_of(staging, is_folder, url, key)) {
-        status = error_set(err, STATUS_NO_MEMORY, "no memory for what is fetched");
-    }
-    if (status == STATUS_OK) {
-        status = file_store_lock(staging->store, key, &place, err);
-    }
+    enum status status = file_store_lock(staging->store, key, &place, err);
     if (status == STATUS_OK) {
         status = fetch_and_pin(staging, &place, is_folder, url, &pin, path_out, err);
     }
     if (status == STATUS_OK) {
         note_staged(staging, url, pin, &place.record);
+    } else if (status == STATUS_UNWRITABLE && is_last) {
+        file_store_drop(&place); /* for others, who may need less room */
     }
     file_store_unlock(&place);
+    return status;
+}
+
+/* STATUS_UNWRITABLE is for the run's own disk. */
+static enum status take_url(struct staging *staging, bool is_folder, const char *url,
+                            char path_out[PATH_MAX], struct error *err)
+{
+    if (staging->staged_count == STAGING_PIN_COUNT_MAX) {
+        return error_set(err, STATUS_LIMIT, "an input names more than %d URLs: a dir may hold more",
+                         STAGING_PIN_COUNT_MAX);
+    }
+    enum status status = open_store(staging, err);
+    if (status == STATUS_OK) {
+        status = take_once(staging, is_folder, url, false, path_out, err);
+    }
+    if (status == STATUS_UNWRITABLE && staging->store != NULL) {
+        (void)file_store_empty(staging->store);
+        status = take_once(staging, is_folder, url, true, path_out, err);
+    }
+    if (status == STATUS_UNWRITABLE) {
+        error_prefix(err, "no room in %s: ", staging->dir);
+        status = STATUS_IO;
+    }
     return status;
 }
 

@@ -81,8 +81,8 @@ static void settle(struct coming *coming, enum status status)
 
 /* Its last part is asked for, where a part is there; nothing, where all is there and unchanged. The
  * part of a disk that is full stays: there may be room for the rest once others are thrown out. */
-static enum status get_once(struct staging *staging, struct file_store_place *place,
-                            const char *url, struct remote_get *get, struct error *err)
+static enum status get_content(struct staging *staging, struct file_store_place *place,
+                               const char *url, struct remote_get *get, struct error *err)
 {
     struct remote *remote;
     struct coming coming = {.store = staging->store, .place = place, .get = get};
@@ -105,23 +105,6 @@ static enum status get_once(struct staging *staging, struct file_store_place *pl
     status = remote_get(remote, get, err);
     settle(&coming, status);
     (void)close(get->file);
-    return status;
-}
-
-/* STATUS_UNWRITABLE is for the run's own disk. */
-static enum status get_content(struct staging *staging, struct file_store_place *place,
-                               const char *url, struct remote_get *get, struct error *err)
-{
-    const bool has_all = get->has_all;
-    enum status status = get_once(staging, place, url, get, err);
-    if (status == STATUS_UNWRITABLE && file_store_empty(staging->store)) {
-        *get = (struct remote_get){.has_all = has_all};
-        status = get_once(staging, place, url, get, err);
-    }
-    if (status == STATUS_UNWRITABLE) {
-        error_prefix(err, "no room in %s: ", staging->dir);
-        status = STATUS_IO;
-    }
     return status;
 }
 
@@ -193,7 +176,7 @@ static enum status make_folders(char *path, size_t tree_size, struct error *err)
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-            return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+            return error_set(err, status_of_write(errno), "%s: %s", path, strerror(errno));
         }
         *slash = '/';
     }
@@ -225,7 +208,7 @@ static enum status fetch_object(struct staging *staging, struct file_store_place
     status = make_folders(path, strlen(tree), err);
     (void)snprintf(part, sizeof(part), "%s.part", place->path);
     if (status == STATUS_OK && (rename(part, path) != 0 || chmod(path, 0400) != 0)) {
-        status = error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+        status = error_set(err, status_of_write(errno), "%s: %s", path, strerror(errno));
     }
     if (status != STATUS_OK) {
         file_store_release(staging->store, get.size);

@@ -29,7 +29,8 @@ struct staging {
     size_t staged_capacity;
 };
 
-/* Get what the place is of, unless it is there and was checked since `since_ms`. */
+/* Get what the place is of, unless it is there and was checked since `since_ms`. UNWRITABLE: the
+ * disk of the store is full; what has come stays, and is gone on with. */
 MUST_CHECK enum status staging_fetch(struct staging *staging, struct file_store_place *place,
                                      bool is_folder, const char *url, uint64_t since_ms,
                                      struct error *err);

@@ -318,3 +318,22 @@ expect_in err "the server gives neither ETag nor size and Last-Modified"
 fetch 0 kept
 expect_status 0
 expect_lines <(wc -l <seen) 1
+
+rule "where the disk is full, what nobody uses makes room, and what has none at all leaves it to others"
+mkdir small
+if mount -t tmpfs -o size=300k tmpfs small 2>/dev/null; then
+    trap 'kill "$server"; umount "$scratch/small"; rm -rf "$scratch"' EXIT
+    printf '%s\n' /good/200000/a /good/250000/b /good/400000/c >urls
+    for again in 1 2; do # where the third had its part last, and then it is there from the start
+        MAPFLEET_FILES_DIR=$scratch/small/kept MAPFLEET_FILES_SIZE=10M fetch 0 size --slots 1 \
+            --policy run-all
+        expect_status 1
+        expect_lines out $'200000\n250000\nnull'
+        expect_in err "[2]: error: no room in $scratch/small/kept: $base/good/400000/c: No space left"
+    done
+    umount small
+else
+    echo "no file system may be mounted here"
+fi
+trap 'kill "$server"; rm -rf "$scratch"' EXIT
+exit 0
