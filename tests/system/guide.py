@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 MARK = "<<<end of command>>>"
+PROGRESS = r"^mapfleet: [\d,]+ of [\d,]+ done.*\n"  # where the machine is so busy that there is any
 
 
 def blocks(page):
@@ -42,7 +43,7 @@ def commands(lines):
 def normal(line):
     line = line.replace(os.getcwd(), "/home/you/words")
     line = re.sub(r"\d{8}T\d{6}Z-[0-9a-z]{6}", "DATE", line)
-    line = re.sub(r"[\d.,]+ instances/s", "RATE", line)
+    line = re.sub(r"[\d.,]+ instances?/s", "RATE", line)
     line = re.sub(r"\b[\d.,]+ (us|ms|s|min)\b", "TIME", line)
     line = re.sub(r"\b\d+ slots?\b", "SLOTS", line)
     return line
@@ -78,7 +79,8 @@ def run(todo):
     with open("../script.sh", "w", encoding="utf-8") as file:
         file.write(script)
     done = subprocess.run(["bash", "../script.sh"], stdout=subprocess.PIPE, timeout=100, check=False)
-    return done.stdout.decode().split(MARK + "\n")[:-1]
+    text = re.sub(PROGRESS, "", done.stdout.decode(), flags=re.MULTILINE)
+    return text.split(MARK + "\n")[:-1]
 
 
 def main():
