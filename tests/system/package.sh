@@ -3,12 +3,14 @@
 # that has nothing else, and removes it.
 source "$(dirname "$0")/support.sh"
 
-rule "a package is made, with the version of the program in its name"
+rule "packages are made, with the version of the program in their names"
 cpack --config "$MAPFLEET_BUILD_DIR/CPackConfig.cmake" -B "$PWD/made" \
     -D CPACK_DEBIAN_COMPRESSION_TYPE=none >out 2>err || fail "cpack"
 version=$("$mapfleet" --version | sed -n '1s/mapfleet //p')
 package=$PWD/made/mapfleet_${version}_$(dpkg --print-architecture).deb
 [ -s "$package" ] || fail "no $package"
+augment=${package/mapfleet_/mapfleet-augment_}
+[ "$(ls made/*.deb | wc -l)" -eq "$([ -e "$augment" ] && echo 2 || echo 1)" ] || fail "packages: $(ls made)"
 
 rule "it depends on the libraries that its files are linked with, and on nothing that is not here"
 dpkg-deb -f "$package" Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' >depends
@@ -18,6 +20,15 @@ done
 while read -r name; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || fail "$name"
 done <depends
+
+if grep -q '^MF_AUGMENT:BOOL=ON' "$MAPFLEET_BUILD_DIR/CMakeCache.txt"; then
+    rule "what the job augment needs is asked of those alone who want it"
+    ! grep vips depends || fail "everybody needs libvips"
+    dpkg-deb -f "$augment" Depends >out
+    expect_in out "mapfleet (= $version)"
+    expect_in out libvips
+    [ "$(dpkg-deb -c "$augment" | grep -c '^-')" -eq 1 ] || fail "$(dpkg-deb -c "$augment")"
+fi
 
 rule "the cache of the loader is renewed when it is installed, and when it is removed"
 dpkg-deb --ctrl-tarfile "$package" | tar -xO ./triggers >triggers || fail "no triggers"
