@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Completion in bash and in zsh: what a TAB would offer behind a line.
 source "$(dirname "$0")/support.sh"
+needs zsh --version
 pages=$MAPFLEET_BUILD_DIR/pages
 PATH=$MAPFLEET_BUILD_DIR/bin:$PATH
 
@@ -98,7 +99,7 @@ done
 zpty -d shell
 ZSH
 sed -i '2s/^/zmodload zsh\/zselect\n/' ask.zsh
-timeout 60 zsh -f ask.zsh "mapfleet stat" "mapfleet map --min-success-r" "mapfleet exec --policy run" \
+timeout 120 zsh -f ask.zsh "mapfleet stat" "mapfleet map --min-success-r" "mapfleet exec --policy run" \
     "mapfleet map --policy=enou" "mapfleet map basics:shou" "mapfleet status tw" "mapfleet map mi" \
     "mapfleet launch -n 4 map --keep-w" "mapfleet map basics:square --inputs wor" >out 2>err || fail "zsh"
 expect_lines out "<<<mapfleet status >>>

@@ -78,7 +78,7 @@ def run(todo):
         script += f'{command}\nstatus=$?; echo "{MARK}"; (exit $status)\n'
     with open("../script.sh", "w", encoding="utf-8") as file:
         file.write(script)
-    done = subprocess.run(["bash", "../script.sh"], stdout=subprocess.PIPE, timeout=100, check=False)
+    done = subprocess.run(["bash", "../script.sh"], stdout=subprocess.PIPE, timeout=180, check=False)
     text = re.sub(PROGRESS, "", done.stdout.decode(), flags=re.MULTILINE)
     return text.split(MARK + "\n")[:-1]
 

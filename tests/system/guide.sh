@@ -3,6 +3,7 @@
 # empty folder.
 here=$(cd "$(dirname "$0")" && pwd)
 source "$here/support.sh"
+needs python3 -c 'import numpy'
 
 cmake --install "$MAPFLEET_BUILD_DIR" --prefix "$scratch/prefix" >out 2>err || fail "cmake --install"
 PATH=$scratch/prefix/bin:$PATH
@@ -12,6 +13,6 @@ export PATH PKG_CONFIG_PATH CMAKE_PREFIX_PATH=$scratch/prefix CMAKE_GENERATOR=Ni
 for page in "$@"; do
     rule "$page"
     mkdir -p "$page/words"
-    (cd "$page/words" && timeout -k 2 100 /usr/bin/python3 "$here/guide.py" "$here/../../docs/$page") || exit 1
+    (cd "$page/words" && timeout -k 2 200 /usr/bin/python3 "$here/guide.py" "$here/../../docs/$page") || exit 1
 done
 exit 0

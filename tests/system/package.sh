@@ -2,6 +2,7 @@
 # The package for Debian, of what this build installs. scripts/check-package installs one in a Debian
 # that has nothing else, and removes it.
 source "$(dirname "$0")/support.sh"
+needs command -v dpkg-shlibdeps
 
 rule "packages are made, with the version of the program in their names"
 cpack --config "$MAPFLEET_BUILD_DIR/CPackConfig.cmake" -B "$PWD/made" \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the build makes of the table of options: man pages, and completion for bash and zsh.
 source "$(dirname "$0")/support.sh"
+needs command -v mandoc
 pages=$MAPFLEET_BUILD_DIR/pages
 verbs=$("$mapfleet" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
 [ "$(wc -w <<<"$verbs")" -ge 9 ] || fail "the overview names too few verbs: $verbs"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Outputs for spreadsheets and notebooks: CSV as Python's csv reads it, arrays as NumPy does.
 source "$(dirname "$0")/support.sh"
+needs python3 -c 'import numpy'
 
 # record NAME LINE...: a run of commands whose outputs are these, read as JSON; `fails` fails.
 record() {

@@ -45,6 +45,14 @@ expect_status() {
     [ "$status" -eq "$1" ] || fail "exit status $status, expected $1"
 }
 
+# needs COMMAND...: what scripts/packages.txt installs, and a Debian 13 of scripts/debian13 has not.
+needs() {
+    if ! "$@" >/dev/null 2>&1; then
+        echo "not run: $* does not work here"
+        exit 77
+    fi
+}
+
 # expect_lines FILE TEXT: the file holds exactly these lines.
 expect_lines() {
     diff <(printf '%s\n' "$2") "$1" >difference || fail "$1 differs: $(head -10 difference)"
