@@ -38,6 +38,18 @@ for name in "lz4 [0-9]" "msgpack-c [0-9]" "hwloc [0-9]" "LMDB [0-9]" "libcurl [0
     grep -q "$name" out || fail "no $name"
 done
 
+rule "where MPI or libcurl cannot be loaded, it says so"
+mkdir -p alone/bin "alone/$libraries"
+cp prefix/bin/mapfleet alone/bin
+cp -P "prefix/$libraries"/libmapfleet.so* "alone/$libraries"
+mapfleet=$PWD/alone/bin/mapfleet
+run 0 --version
+expect_status 0
+expect_in out "without MPI: MPI module not loaded"
+expect_in out "without URLs: the module for URLs was not loaded"
+expect_in out "with lz4"
+mapfleet=$PWD/prefix/bin/mapfleet
+
 rule "the installed program finds the installed jobs by name"
 run 0 map basics:square --range 0:3 --print
 expect_status 0
