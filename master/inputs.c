@@ -8,12 +8,14 @@
 #include <xxhash.h>
 
 #include "master/inputs_internal.h"
+#include "master/inputs_later.h"
 #include "master/inputs_store.h"
 
 /* One of the two: a formula, or a list. */
 struct inputs {
     struct formula formula;     /* FORMULA_NONE where there is a list */
     struct inputs_store *store; /* NULL where there is a formula */
+    struct inputs_later *later; /* where they come later, beside the formula; else NULL */
 };
 
 static enum status fail_memory(struct error *err)
@@ -175,6 +177,23 @@ static enum status check_options(const struct inputs_source *source, struct erro
     return STATUS_OK;
 }
 
+/* The trials of a sampler come later. */
+static enum status prepare_later(struct inputs *inputs, struct error *err)
+{
+    bool come_later = false;
+    const enum status status = inputs_trials_come_later(&inputs->formula, &come_later, err);
+    return status == STATUS_OK && come_later && inputs_later_create(&inputs->later) != STATUS_OK
+               ? fail_memory(err)
+               : status;
+}
+
+static enum status open_trials(const struct inputs_source *source, const struct type *type,
+                               struct inputs *inputs, struct error *err)
+{
+    const enum status status = inputs_make_trials(source, type, &inputs->formula, err);
+    return status == STATUS_OK ? prepare_later(inputs, err) : status;
+}
+
 static enum status open_source(const struct inputs_source *source, const struct type *type,
                                struct inputs *inputs, struct error *err)
 {
@@ -184,7 +203,7 @@ static enum status open_source(const struct inputs_source *source, const struct 
     case INPUTS_GRID:
         return inputs_make_grid(source, type, &inputs->formula, err);
     case INPUTS_TRIALS:
-        return inputs_make_trials(source, type, &inputs->formula, err);
+        return open_trials(source, type, inputs, err);
     case INPUTS_SAMPLE:
         return inputs_make_sample(source, type, &inputs->formula, err);
     case INPUTS_FILE:
@@ -225,6 +244,7 @@ void inputs_close(struct inputs *inputs)
 {
     if (inputs != NULL) {
         inputs_store_destroy(inputs->store);
+        inputs_later_destroy(inputs->later);
         free((uint8_t *)(uintptr_t)inputs->formula.packed);
         free(inputs);
     }
@@ -240,6 +260,26 @@ static bool is_list(const struct inputs *inputs)
 uint64_t inputs_count(const struct inputs *inputs)
 {
     return is_list(inputs) ? inputs_store_count(inputs->store) : inputs->formula.count;
+}
+
+bool inputs_come_later(const struct inputs *inputs)
+{
+    return inputs->later != NULL;
+}
+
+uint64_t inputs_available(const struct inputs *inputs)
+{
+    return inputs->later != NULL ? inputs_later_count(inputs->later) : inputs_count(inputs);
+}
+
+enum status inputs_add(struct inputs *inputs, const uint8_t *packed, size_t size, uint64_t count,
+                       struct error *err)
+{
+    assert(count <= inputs_count(inputs) - inputs_available(inputs));
+    const enum status status = inputs_later_add(inputs->later, packed, size, count);
+    return status == STATUS_INVALID ? error_set(err, status, "inputs that are no values")
+           : status != STATUS_OK    ? fail_memory(err)
+                                    : STATUS_OK;
 }
 
 const struct formula *inputs_formula(const struct inputs *inputs)
@@ -305,7 +345,7 @@ static enum status load_formula(const struct formula *formula, uint64_t count,
         }
         memcpy(copy, formula->packed, formula->packed_size);
     }
-    return STATUS_OK;
+    return prepare_later(inputs, err);
 }
 
 enum status inputs_load(const char *run_dir, const struct formula *formula, uint64_t count,
@@ -334,7 +374,10 @@ enum status inputs_grow(const struct formula *recorded, uint64_t trial_count,
     if (inputs == NULL) {
         return fail_memory(err);
     }
-    const enum status status = inputs_grow_formula(recorded, trial_count, &inputs->formula, err);
+    enum status status = inputs_grow_formula(recorded, trial_count, &inputs->formula, err);
+    if (status == STATUS_OK) {
+        status = prepare_later(inputs, err);
+    }
     if (status != STATUS_OK) {
         inputs_close(inputs);
         return status;
@@ -343,16 +386,26 @@ enum status inputs_grow(const struct formula *recorded, uint64_t trial_count,
     return STATUS_OK;
 }
 
+static enum status pack_span(struct inputs *inputs, const struct span *span, struct buffer *out,
+                             struct error *err)
+{
+    if (inputs->later == NULL) {
+        return inputs_store_pack(inputs->store, span->start, span->count, out, err);
+    }
+    return inputs_later_pack(inputs->later, span->start, span->count, out) == STATUS_OK
+               ? STATUS_OK
+               : fail_memory(err);
+}
+
 enum status inputs_pack(struct inputs *inputs, const struct span *spans, size_t span_count,
                         struct buffer *out, struct error *err)
 {
-    if (!is_list(inputs)) {
+    if (!is_list(inputs) && inputs->later == NULL) {
         return STATUS_OK;
     }
     const size_t out_size = out->size;
     for (size_t i = 0; i < span_count; i++) {
-        const enum status status =
-            inputs_store_pack(inputs->store, spans[i].start, spans[i].count, out, err);
+        const enum status status = pack_span(inputs, &spans[i], out, err);
         if (status != STATUS_OK) {
             out->size = out_size;
             return status;

@@ -99,8 +99,18 @@ MUST_CHECK enum status inputs_open(const struct inputs_source *source, const str
                                    struct inputs **inputs_out, struct error *err);
 void inputs_close(struct inputs *inputs); /* NULL is allowed */
 
+/* Where they come later, how many there may be. */
 uint64_t inputs_count(const struct inputs *inputs);
-/* kind FORMULA_NONE where the inputs are a list. */
+/* Do they come while the map runs? So do the trials of a sampler. Then there are none at first. */
+bool inputs_come_later(const struct inputs *inputs);
+/* How many are there: all, unless they come later. */
+uint64_t inputs_available(const struct inputs *inputs);
+/* The next `count`, packed one after the other; there is room for as many. The log keeps them, see
+ * master_inputs.h. */
+MUST_CHECK enum status inputs_add(struct inputs *inputs, const uint8_t *packed, size_t size,
+                                  uint64_t count, struct error *err);
+/* kind FORMULA_NONE where the inputs are a list. Where they come later, it says what they will be
+ * like, and workers have no use for it. */
 const struct formula *inputs_formula(const struct inputs *inputs);
 /* Bytes of all elements, packed and not compressed; 0 for a formula. */
 uint64_t inputs_packed_size(const struct inputs *inputs);

@@ -119,6 +119,10 @@ MUST_CHECK enum status inputs_make_trials(const struct inputs_source *source,
                                           const struct type *type, struct formula *formula_out,
                                           struct error *err);
 
+/* Are these trials that a sampler proposes, while they run? */
+MUST_CHECK enum status inputs_trials_come_later(const struct formula *formula, bool *come_later_out,
+                                                struct error *err);
+
 /* The formula of recorded trials with another number of them. */
 MUST_CHECK enum status inputs_grow_formula(const struct formula *recorded, uint64_t trial_count,
                                            struct formula *formula_out, struct error *err);

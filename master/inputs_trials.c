@@ -143,6 +143,20 @@ enum status inputs_make_trials(const struct inputs_source *source, const struct 
     return status == STATUS_OK ? make_formula(source->trials, formula_out, err) : status;
 }
 
+enum status inputs_trials_come_later(const struct formula *formula, bool *come_later_out,
+                                     struct error *err)
+{
+    struct trials_form form;
+    *come_later_out = false;
+    if (formula->kind != FORMULA_TRIALS) {
+        return STATUS_OK;
+    }
+    const enum status status = trials_form_read(formula->packed, formula->packed_size, &form, err);
+    *come_later_out = status == STATUS_OK && form.options.method == TRIALS_ADAPTIVE;
+    trials_form_free(&form);
+    return status;
+}
+
 enum status inputs_grow_formula(const struct formula *recorded, uint64_t trial_count,
                                 struct formula *formula_out, struct error *err)
 {

@@ -15,7 +15,8 @@ static enum status create_scheduler(const struct master *master, struct master_m
         .ledger = {.size = size,
                    .retries = asked->retries,
                    .system_retries = asked->system_retries,
-                   .is_mem_growing = asked->mem > 0 && asked->mem_growth > 1},
+                   .is_mem_growing = asked->mem > 0 && asked->mem_growth > 1,
+                   .comes_later = inputs_come_later(map->inputs)},
         .sizing = {.report_interval_us = master->options.report_interval_us,
                    .unit_size = asked->unit_size,
                    .input_size_mean = size > 0 ? inputs_packed_size(map->inputs) / size : 0},
@@ -27,7 +28,11 @@ static enum status create_scheduler(const struct master *master, struct master_m
         .worker_count = transport_size(master->options.transport),
         .is_speculative = asked->speculate && map->metric == NULL,
     };
-    return scheduler_create(options, &map->scheduler);
+    const enum status status = scheduler_create(options, &map->scheduler);
+    if (status == STATUS_OK && options.ledger.comes_later) {
+        scheduler_raise(map->scheduler, inputs_available(map->inputs));
+    }
+    return status;
 }
 
 void master_map_destroy(struct master_map *map)
@@ -114,8 +119,10 @@ struct wire_map master_map_wire(const struct master_map *map)
     struct wire_map wire = {.number = map->number,
                             .task = map->task,
                             .size = inputs_count(map->inputs),
-                            .options = map->options,
-                            .formula = *inputs_formula(map->inputs)};
+                            .options = map->options};
+    if (!inputs_come_later(map->inputs)) {
+        wire.formula = *inputs_formula(map->inputs);
+    }
     if (map->metric != NULL) {
         wire.metric = map->metric->name;
         wire.needs_report = map->metric->is_required;

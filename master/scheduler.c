@@ -328,14 +328,10 @@ void scheduler_close(struct scheduler *scheduler, uint64_t minimum)
     scheduler->options.minimum = minimum;
 }
 
-uint64_t scheduler_room(const struct scheduler *scheduler)
+uint64_t scheduler_places(const struct scheduler *scheduler)
 {
-    const struct ledger_counts counts = ledger_counts(scheduler->ledger);
     const uint64_t concurrency = scheduler->options.concurrency;
-    const uint64_t places =
-        concurrency > 0 ? smaller(scheduler->slots_all, concurrency) : scheduler->slots_all;
-    const uint64_t taken = counts.ready + counts.leased + counts.waiting;
-    return places > taken ? places - taken : 0;
+    return concurrency > 0 ? smaller(scheduler->slots_all, concurrency) : scheduler->slots_all;
 }
 
 /* ---- Events: batches ------------------------------------------------------------------------- */

@@ -142,9 +142,11 @@ void scheduler_raise(struct scheduler *scheduler, uint64_t available);
 /* No more will come. Those that are there are all of the map, which needs so many successes; the
  * others stay TO_COME, and do not count. */
 void scheduler_close(struct scheduler *scheduler, uint64_t minimum);
-/* How many could come and start at once: slots of the workers that are present, or places under the
- * cap on concurrency, that nothing that is there will fill. */
-uint64_t scheduler_room(const struct scheduler *scheduler);
+/* How many can run at once: slots of the workers that are present, under the cap on concurrency. */
+uint64_t scheduler_places(const struct scheduler *scheduler);
+
+/* Has it been stopped, or is it done? Then nothing that comes would be handed out. */
+bool scheduler_is_stopping(const struct scheduler *scheduler);
 
 /* Start nothing more, as after a signal: CANCEL, and DONE when nothing is leased. */
 void scheduler_stop(struct scheduler *scheduler);

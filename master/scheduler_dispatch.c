@@ -65,6 +65,11 @@ void scheduler_cancel_again(struct scheduler *scheduler)
     scheduler->is_cancel_sent = false;
 }
 
+bool scheduler_is_stopping(const struct scheduler *scheduler)
+{
+    return scheduler->state != SCHEDULER_RUNNING;
+}
+
 void scheduler_hold(struct scheduler *scheduler)
 {
     scheduler->is_held = true;

@@ -31,7 +31,9 @@
 #define TRIALS_POINTS_MAX ((uint64_t)10000000)
 #define TRIALS_COUNT_MAX ((uint64_t)INT64_MAX)
 
-enum trials_method { TRIALS_GRID, TRIALS_RANDOM, TRIALS_QUASI };
+/* Of ADAPTIVE ones, which a sampler proposes while they run, records are made up here as if they
+ * were random: for a look at what they will be like. */
+enum trials_method { TRIALS_GRID, TRIALS_RANDOM, TRIALS_QUASI, TRIALS_ADAPTIVE };
 
 struct trials_options {
     enum trials_method method;

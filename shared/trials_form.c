@@ -5,8 +5,10 @@
 #include "shared/value.h"
 #include "shared/value_make.h"
 
-static const char *const method_names[] = {
-    [TRIALS_GRID] = "grid", [TRIALS_RANDOM] = "random", [TRIALS_QUASI] = "quasi"};
+static const char *const method_names[] = {[TRIALS_GRID] = "grid",
+                                           [TRIALS_RANDOM] = "random",
+                                           [TRIALS_QUASI] = "quasi",
+                                           [TRIALS_ADAPTIVE] = "adaptive"};
 
 #define METHOD_COUNT (sizeof(method_names) / sizeof(method_names[0]))
 

@@ -27,7 +27,7 @@ struct trials_form {
     uint64_t repeats;              /* at least 1 */
 };
 
-/* "grid", "random" or "quasi". */
+/* "grid", "random", "quasi" or "adaptive". */
 const char *trials_method_name(enum trials_method method);
 
 MUST_CHECK enum status trials_form_write(const struct trials_form *form, struct buffer *out);

@@ -297,18 +297,15 @@ static bool is_idle(const struct sim_worker *worker)
     return worker->is_present && worker->held < worker->slots;
 }
 
-/* How many could come and start at once. */
-static uint64_t model_room(const struct sim *sim)
+static uint64_t model_places(const struct sim *sim)
 {
-    const uint64_t taken = sim->counts[READY] + sim->counts[LEASED] + sim->counts[WAITING];
     uint64_t places = 0;
     for (uint32_t i = 0; i < sim->options.worker_count; i++) {
         places += sim->workers[i].is_present ? sim->workers[i].slots : 0;
     }
-    if (sim->options.concurrency > 0 && sim->options.concurrency < places) {
-        places = sim->options.concurrency;
-    }
-    return places > taken ? places - taken : 0;
+    return sim->options.concurrency > 0 && sim->options.concurrency < places
+               ? sim->options.concurrency
+               : places;
 }
 
 /* ---- Agreement ------------------------------------------------------------------------------- */
@@ -327,7 +324,7 @@ static void check_agreement(const struct sim *sim)
     CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.failed +
               counts.timed_out + counts.aborted + counts.to_come ==
           size_of(sim));
-    CHECK(scheduler_room(sim->scheduler) == model_room(sim));
+    CHECK(scheduler_places(sim->scheduler) == model_places(sim));
     CHECK(sim->options.concurrency == 0 || counts.leased + sim->extra <= sim->options.concurrency);
     CHECK(scheduler_has_minimum(sim->scheduler) == model_has_minimum(sim));
     CHECK(scheduler_is_out_of_reach(sim->scheduler) == model_is_out_of_reach(sim));
