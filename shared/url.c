@@ -19,6 +19,16 @@ static size_t scheme_size(const char *text)
     return colon != NULL ? (size_t)(colon - text) : 0;
 }
 
+/* The digits behind the last colon of HOST:PORT, which an address in brackets may have in itself.
+ */
+static bool has_port_of_digits(const char *host, size_t size)
+{
+    const char *bracket = memrchr(host, ']', size);
+    const char *from = bracket != NULL ? bracket : host;
+    const char *colon = memrchr(from, ':', (size_t)(host + size - from));
+    return colon == NULL || strspn(colon + 1, DIGITS) >= (size_t)(host + size - colon - 1);
+}
+
 /* ---- For people -------------------------------------------------------------------------------
  */
 
@@ -29,6 +39,9 @@ const char *url_show(const char *text, char shown_out[URL_SIZE_MAX])
     const bool is_s3 = start == 2 && strncasecmp(text, "s3", 2) == 0;
     const size_t host_size = strcspn(rest, "/?#");
     const char *at = is_s3 ? NULL : memrchr(rest, '@', host_size);
+    if (!is_s3 && at == NULL && !has_port_of_digits(rest, host_size)) {
+        at = strrchr(rest, '@'); /* a password may have a slash, which should be encoded */
+    }
     const char *shown = at != NULL ? at + 1 : rest;
     /* A key of s3 may hold a question mark; elsewhere a query begins there. */
     const size_t shown_size = is_s3 ? strlen(shown) : strcspn(shown, "?#");
@@ -106,8 +119,16 @@ enum status url_parse(const char *text, struct url *url_out, struct error *err)
     if (is_s3 && !is_bucket(rest, url_out->host_size)) {
         return refuse(text, "no bucket: expected s3://BUCKET/KEY", err);
     }
-    if (url_out->host_size == 0 || *rest == '@') {
+    const char *at = memrchr(rest, '@', url_out->host_size);
+    const char *host = at != NULL ? at + 1 : rest;
+    const size_t host_size = url_out->host_size - (size_t)(host - rest);
+    if (host_size == 0 || *rest == '@') {
         return refuse(text, "no host: expected http://HOST/PATH", err);
+    }
+    if (!is_s3 && !has_port_of_digits(host, host_size)) {
+        return refuse(
+            text, "no port: expected http://HOST:PORT/PATH (in a password, / is %2F and ? is %3F)",
+            err);
     }
     return STATUS_OK;
 }

@@ -74,6 +74,15 @@ Test(url, a_dir_is_an_s3_prefix)
     expect_refused("http://host/folder/", true, "a dir cannot be fetched by http");
 }
 
+Test(url, what_stands_for_a_port_is_one)
+{
+    expect_taken("http://[::1]/a", false);
+    expect_taken("http://me:secret@[fe80::1]:8080/a", false);
+    expect_taken("http://me:secret@host/a", false);
+    expect_refused("http://me:se/cret@host/a", false, "http://host/a: no port");
+    expect_refused("http://host:x80/a", false, "no port: expected http://HOST:PORT/PATH");
+}
+
 Test(url, secrets_are_not_shown)
 {
     char shown[URL_SIZE_MAX];
@@ -81,6 +90,8 @@ Test(url, secrets_are_not_shown)
                      "https://host/a?...");
     cr_assert_str_eq(url_show("https://me:sec@ret@host/a@b", shown), "https://host/a@b");
     cr_assert_str_eq(url_show("s3://bucket/what?is@this", shown), "s3://bucket/what?is@this");
+    cr_assert_str_eq(url_show("http://me:se/c?ret@host/a", shown), "http://host/a");
+    cr_assert_str_eq(url_show("http://[::1]:80/a@b", shown), "http://[::1]:80/a@b");
 }
 
 Test(url, a_name_keeps_its_ending_and_never_leads_elsewhere)
