@@ -100,6 +100,7 @@ static void print_recorded(struct master *master, const struct history *history)
     if (printer != NULL) {
         printer_recorded(printer, &history->succeeded, true);
         printer_recorded(printer, &history->cached, true);
+        printer_recorded(printer, &history->stopped_early, false);
         printer_recorded(printer, &history->failed, false);
         printer_recorded(printer, &history->timed_out, false);
     }
