@@ -148,7 +148,7 @@ static void on_end(struct sim *sim, const struct scheduler_action *action)
 
 static void on_cancel(struct sim *sim)
 {
-    CHECK(sim->is_stopping && !sim->is_cancelled && sim->counts[LEASED] > 0);
+    CHECK(sim->is_stopping && !sim->is_cancelled && sim->counts[LEASED] + sim->stops_due > 0);
     sim->is_cancelled = true;
     for (uint32_t i = 0; i < sim->options.worker_count; i++) {
         if (sim->workers[i].is_present) {
@@ -556,7 +556,7 @@ static void master_lose(struct sim *sim, uint32_t id)
             let_go(sim, &instance->copy);
         }
         if (instance->loser.is_held && instance->loser.worker == id) {
-            let_go(sim, &instance->loser);
+            let_loser_go(sim, instance);
         }
     }
     lose_work(sim, &sim->workers[id]);
@@ -621,6 +621,34 @@ static void master_beat(struct sim *sim, const struct event *event)
          1 + below(sim, beat_us(sim)));
 }
 
+static void stop_later(struct sim *sim)
+{
+    post(sim, (struct event){.kind = EARLY}, below(sim, beat_us(sim) + 1));
+}
+
+/* An attempt has reported what stops it; one that has ended meanwhile is not held. */
+static void master_stop_early(struct sim *sim)
+{
+    const uint64_t size = size_of(sim);
+    uint64_t index = size > 0 ? below(sim, size) : 0;
+    if (sim->is_done || size == 0) {
+        return;
+    }
+    stop_later(sim);
+    for (uint64_t i = 0; i < size && sim->instances[index].place != LEASED; i++) {
+        const struct held *ended = &sim->instances[index].loser;
+        CHECK(!scheduler_holds(sim->scheduler, ended->worker, ended->lease, index, ended->attempt));
+        index = (index + 1) % size;
+    }
+    const struct held held = sim->instances[index].original;
+    if (sim->instances[index].place != LEASED) {
+        return;
+    }
+    CHECK(scheduler_holds(sim->scheduler, held.worker, held.lease, index, held.attempt));
+    scheduler_stop_early(sim->scheduler, held.worker, held.lease, index);
+    model_stop_early(sim, index);
+}
+
 static void come_later(struct sim *sim)
 {
     post(sim, (struct event){.kind = COME, .count = 1 + below(sim, ONE_OF(sim, 1, 3, 40))},
@@ -659,6 +687,9 @@ static void handle(struct sim *sim, const struct event *event)
     case STOP:
         sim->is_stopped = !sim->is_done;
         scheduler_stop(sim->scheduler);
+        break;
+    case EARLY:
+        master_stop_early(sim);
         break;
     case COME:
         master_raise(sim, event->count);
@@ -733,6 +764,9 @@ static void choose_events(struct sim *sim)
     if (sim->options.ledger.comes_later) {
         come_later(sim);
     }
+    if (!sim->options.is_speculative && chance(sim, 50)) {
+        stop_later(sim);
+    }
     if (chance(sim, 10)) {
         post(sim, (struct event){.kind = STOP}, below(sim, 100 * sim->task_us));
     }
@@ -766,6 +800,7 @@ static void drain(struct sim *sim)
 /* Of all seeds together. */
 static uint64_t copies;
 static uint64_t copy_wins;
+static uint64_t stops;
 static uint64_t silent_reports;
 
 static void run(uint64_t seed)
@@ -786,6 +821,7 @@ static void run(uint64_t seed)
     check_end(sim);
     copies += sim->copy_count;
     copy_wins += sim->copy_win_count;
+    stops += sim->stop_count;
     silent_reports += sim->silent_count;
     scheduler_destroy(sim->scheduler);
     free(sim->heap);
@@ -812,6 +848,11 @@ int main(int argc, char **argv)
     if (seeds.count >= SEED_COUNT && (copies < seeds.count / 10 || copy_wins < seeds.count / 50)) {
         (void)fprintf(stderr, "only %llu second copies, of which %llu won: nothing is shown\n",
                       (unsigned long long)copies, (unsigned long long)copy_wins);
+        return 1;
+    }
+    if (seeds.count >= SEED_COUNT && stops < seeds.count) {
+        (void)fprintf(stderr, "only %llu attempts stopped early: nothing is shown\n",
+                      (unsigned long long)stops);
         return 1;
     }
     if (seeds.count >= SEED_COUNT && silent_reports < seeds.count / 10) {

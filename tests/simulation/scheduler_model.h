@@ -61,6 +61,31 @@ static void let_go(struct sim *sim, struct held *held)
     held->is_held = false;
 }
 
+/* A loser has answered, or is gone. */
+static void let_loser_go(struct sim *sim, struct instance *instance)
+{
+    let_go(sim, &instance->loser);
+    sim->stops_due -= instance->is_stop ? 1 : 0;
+    instance->is_stop = false;
+}
+
+/* It has ended, and its attempt is the loser. */
+static void model_stop_early(struct sim *sim, uint64_t index)
+{
+    struct instance *instance = &sim->instances[index];
+    CHECK(instance->place == LEASED && !instance->copy.is_held);
+    instance->loser = instance->original;
+    instance->original.is_held = false;
+    instance->is_end_due = true;
+    instance->is_stop = true;
+    instance->place = STOPPED;
+    sim->counts[LEASED]--;
+    sim->counts[STOPPED]++;
+    sim->extra++;
+    sim->stops_due++;
+    sim->stop_count++;
+}
+
 /* The original is gone, and the copy goes on in its place. */
 static void promote(struct sim *sim, struct instance *instance)
 {
@@ -189,7 +214,7 @@ static void model_leave(struct sim *sim, uint32_t worker, uint64_t lease, uint64
         let_go(sim, &instance->copy);
         break;
     case LOSER:
-        let_go(sim, &instance->loser);
+        let_loser_go(sim, instance);
         break;
     }
 }
@@ -226,7 +251,7 @@ static void model_take_item(struct sim *sim, const struct message *message, cons
     const enum role role = role_of(instance, message->worker, message->lease);
     CHECK(item->is_success || fate.is_superseded == (role == LOSER));
     if (role == LOSER) {
-        let_go(sim, &instance->loser);
+        let_loser_go(sim, instance);
     } else if (item->is_success) {
         decide_race(sim, instance, role);
         move(sim, item->index, SUCCEEDED);
@@ -248,7 +273,7 @@ static void model_time(struct sim *sim)
 
 static bool model_has_minimum(const struct sim *sim)
 {
-    return sim->counts[SUCCEEDED] >= sim->options.minimum;
+    return sim->counts[SUCCEEDED] + sim->counts[STOPPED] >= sim->options.minimum;
 }
 
 static bool model_is_out_of_reach(const struct sim *sim)
@@ -271,7 +296,8 @@ static uint64_t model_unended(const struct sim *sim)
 
 static bool model_is_over(const struct sim *sim)
 {
-    return sim->is_stopping ? sim->counts[LEASED] == 0 : model_unended(sim) == 0;
+    return sim->stops_due == 0 &&
+           (sim->is_stopping ? sim->counts[LEASED] == 0 : model_unended(sim) == 0);
 }
 
 static uint64_t model_deadline_us(const struct sim *sim)
@@ -317,12 +343,13 @@ static void check_agreement(const struct sim *sim)
     CHECK(counts.leased == sim->counts[LEASED]);
     CHECK(counts.waiting == sim->counts[WAITING]);
     CHECK(counts.succeeded == sim->counts[SUCCEEDED]);
+    CHECK(counts.stopped_early == sim->counts[STOPPED]);
     CHECK(counts.failed == sim->counts[FAILED]);
     CHECK(counts.timed_out == sim->counts[TIMED_OUT]);
     CHECK(counts.aborted == sim->counts[ABORTED]);
     CHECK(counts.to_come == sim->counts[TO_COME]);
-    CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.failed +
-              counts.timed_out + counts.aborted + counts.to_come ==
+    CHECK(counts.ready + counts.leased + counts.waiting + counts.succeeded + counts.stopped_early +
+              counts.failed + counts.timed_out + counts.aborted + counts.to_come ==
           size_of(sim));
     CHECK(scheduler_places(sim->scheduler) == model_places(sim));
     CHECK(sim->options.concurrency == 0 || counts.leased + sim->extra <= sim->options.concurrency);

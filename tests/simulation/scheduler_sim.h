@@ -58,7 +58,7 @@ static void name_seed(uint64_t seed)
 
 /* ---- The parts ------------------------------------------------------------------------------- */
 
-enum place { READY, LEASED, WAITING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, TO_COME };
+enum place { READY, LEASED, WAITING, SUCCEEDED, STOPPED, FAILED, TIMED_OUT, ABORTED, TO_COME };
 enum { PLACE_COUNT = TO_COME + 1 };
 
 /* Who holds an instance, under which lease, at which attempt. */
@@ -75,6 +75,7 @@ struct instance {
     struct held original; /* LEASED: who holds it */
     struct held copy;     /* LEASED: and who holds a second copy */
     struct held loser;    /* ended: who has not answered yet */
+    bool is_stop;         /* the loser was stopped early */
     bool is_end_due;      /* the loser is to be told */
     bool is_tried;        /* a copy has failed */
     uint64_t task_failures;
@@ -119,6 +120,7 @@ enum event_kind {
     JOIN,
     LOSE,
     STOP,
+    EARLY,
     COME,
     BEAT,
     UNIT,
@@ -172,7 +174,9 @@ struct sim {
     size_t event_capacity;
     uint64_t event_number;
     uint64_t lease_last;
-    uint64_t extra; /* instances held by a copy or a loser */
+    uint64_t extra;      /* instances held by a copy or a loser */
+    uint64_t stops_due;  /* of those, attempts that were stopped early */
+    uint64_t stop_count; /* all of them */
     uint64_t failure_percent;
     uint64_t task_us;
     uint64_t delay_us;
