@@ -266,6 +266,26 @@ expect_in err "no trial has a value"
 expect_field 0 value null
 [ ! -e run/best.json ] || fail "a best of none"
 
+rule "a script for that service reports by --wandb, its extreme last"
+cat >logging.py <<'END'
+import wandb
+run = wandb.init(config={"lr": 9})
+run.define_metric("loss", summary="min")
+for loss in (3, 1, 2):
+    wandb.log({"loss": loss * wandb.config.lr, "other": {"a": 1}})
+wandb.finish()
+END
+cat >logging.yaml <<END
+program: logging.py
+method: grid
+metric: {name: loss}
+parameters: {lr: {value: 2}}
+END
+rm -rf run
+run 3 sweep logging.yaml --run-dir run --wandb
+expect_status 0
+expect_field 0 value 2.0
+
 rule "several seeds are judged by their mean, and show their spread"
 cat >seeds.yaml <<END
 command: [bash, -c, 'echo "loss=\$((\$MF_x * 10 + MAPFLEET_REPEAT * 2))"']
