@@ -20,6 +20,7 @@
 #include "cli/signals.h"
 #include "cli/sweep_check.h"
 #include "cli/sweep_result.h"
+#include "cli/sweep_sampler.h"
 #include "cli/workflow_run.h"
 #include "master/bottom_line.h"
 #include "master/master.h"
@@ -77,6 +78,18 @@ static enum status create_parts(const struct ranks *ranks, const struct request 
                                                            &parts->workflow, err);
 }
 
+/* What sits in the loop beside the master; false: nobody. */
+static bool choose_guest(const struct request *request, const struct session_parts *parts,
+                         struct session_guest *guest_out)
+{
+    if (parts->workflow != NULL) {
+        *guest_out = workflow_run_guest(parts->workflow);
+    } else if (request->adaptive != NULL) {
+        *guest_out = adaptive_run_guest(request->adaptive, parts->master);
+    }
+    return parts->workflow != NULL || request->adaptive != NULL;
+}
+
 static int run_session(const struct ranks *ranks, const struct request *request,
                        const struct master_options *options, bool *is_clean_out)
 {
@@ -91,9 +104,9 @@ static int run_session(const struct ranks *ranks, const struct request *request,
     }
     slurm_end_start();
     signals_listen(!options->is_isolated); /* what runs in the rank can be ended with it only */
-    guest = workflow_run_guest(parts.workflow);
-    exit_status = session_run_with(ranks->transport, parts.master, parts.worker,
-                                   parts.workflow != NULL ? &guest : NULL);
+    const bool is_guest = choose_guest(request, &parts, &guest);
+    exit_status =
+        session_run_with(ranks->transport, parts.master, parts.worker, is_guest ? &guest : NULL);
     signals_close();
     *is_clean_out = master_is_clean(parts.master);
     if (parts.workflow != NULL && workflow_run_has_departed(parts.workflow)) {
@@ -341,12 +354,14 @@ static enum status check(const struct words *words, struct request *request, str
     request->start_us = words->start_us;
     request->argc = words->argc;
     request->argv = words->argv;
-    const enum status status = check_progress(request, err);
-    return status != STATUS_OK          ? status
-           : words->verb == VERB_RESUME ? resume_check(request, err)
-           : words->verb == VERB_RUN    ? run_check(request, err)
-           : words->verb == VERB_SWEEP  ? sweep_check(request, err)
-                                        : request_check(request, err);
+    enum status status = check_progress(request, err);
+    if (status == STATUS_OK) {
+        status = words->verb == VERB_RESUME  ? resume_check(request, err)
+                 : words->verb == VERB_RUN   ? run_check(request, err)
+                 : words->verb == VERB_SWEEP ? sweep_check(request, err)
+                                             : request_check(request, err);
+    }
+    return status == STATUS_OK ? sweep_start_sampler(request, err) : status;
 }
 
 /* A run that is there already can still be resumed, once its disk lets it. */

@@ -104,6 +104,7 @@ enum option_id {
     OPTION_KEEP_ORDER,
     /* sweep */
     OPTION_TRIALS,
+    OPTION_SAMPLER,
     OPTION_PROGRAM,
     OPTION_WANDB,
     /* resume */

@@ -148,6 +148,13 @@ const struct option options_table[OPTION_COUNT] = {
                        .is_forgotten = true,
                        .help = "how many configurations; default: the file's run_cap, or all of a "
                                "grid.\nA resume may ask for more, also of a sweep that has ended"},
+    [OPTION_SAMPLER] = {.name = "--sampler",
+                        .value = VALUE_REQUIRED,
+                        .group = GROUP_SWEEP,
+                        .verbs = BIT(VERB_SWEEP) | BIT(VERB_RESUME),
+                        .argument = "'COMMAND'",
+                        .help = "what proposes the trials of method: bayes, for a shell;\ndefault: "
+                                "the sampler on Optuna"},
     [OPTION_PROGRAM] = {.name = "--program",
                         .value = VALUE_REQUIRED,
                         .group = GROUP_SWEEP,
@@ -629,19 +636,23 @@ const struct verb_text options_verbs[VERB_COUNT] = {
          .summary = "Run a program with many settings.",
          .examples = "  mapfleet sweep sweep.yaml --dry-run\n"
                      "  mpirun -n 4 mapfleet sweep sweep.yaml --trials 100\n"
-                     "  mapfleet sweep sweep.yaml -- python train.py --epochs 3\n",
-         .notes = "FILE.yaml is a sweep file of Weights & Biases, or one like it:\n\n"
-                  "  program: train.py\n"
-                  "  method: random\n"
-                  "  run_cap: 100\n"
-                  "  parameters:\n"
-                  "    lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}\n"
-                  "    optimizer: {values: [adam, sgd]}\n\n"
-                  "A command behind -- gets --name=value of each parameter at its end, "
-                  "unless it has macros\n(${args}, ${args_json}, ...) or placeholders "
-                  "({lr}, {index}). What the file says of retries,\ntimeout, resources and "
-                  "min_success_ratio, an option says otherwise. All trials run, also after a\n"
-                  "failure (--policy run-all, the default here).\n\n" EXIT_STATUS_TEXT},
+                     "  mapfleet sweep sweep.yaml -- python train.py --epochs 3\n"
+                     "  mapfleet sweep bayes.yaml --sampler 'python my_sampler.py'\n",
+         .notes =
+             "FILE.yaml is a sweep file of Weights & Biases, or one like it:\n\n"
+             "  program: train.py\n"
+             "  method: random\n"
+             "  run_cap: 100\n"
+             "  parameters:\n"
+             "    lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}\n"
+             "    optimizer: {values: [adam, sgd]}\n\n"
+             "A command behind -- gets --name=value of each parameter at its end, "
+             "unless it has macros\n(${args}, ${args_json}, ...) or placeholders "
+             "({lr}, {index}). What the file says of retries,\ntimeout, resources and "
+             "min_success_ratio, an option says otherwise. All trials run, also after a\n"
+             "failure (--policy run-all, the default here).\n"
+             "With method: bayes a sampler proposes the trials, from what the ones before gave: "
+             "Optuna's\n(python3-optuna), or --sampler.\n\n" EXIT_STATUS_TEXT},
     [VERB_RESUME] = {.name = "resume",
                      .arguments = "RUN [OPTIONS]",
                      .summary = "Go on with a run that did not finish.",

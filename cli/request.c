@@ -42,6 +42,7 @@ void request_free(struct request *request)
     for (size_t i = 0; i < INPUT_LIST_COUNT; i++) {
         free(request->input_lists[i]);
     }
+    adaptive_run_destroy(request->adaptive);
     inputs_close(request->inputs);
     library_free(&request->library);
     job_destroy(request->job);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/adaptive_run.h"
 #include "cli/cache_options.h"
 #include "cli/exec.h"
 #include "cli/files_options.h"
@@ -38,6 +39,7 @@ struct request {
     enum verb verb;                  /* that starts such a run: of a resume the recorded one */
     struct exec exec;                /* of VERB_EXEC */
     struct sweep sweep;              /* of VERB_SWEEP */
+    struct adaptive_run *adaptive;   /* of one that a sampler proposes the trials of; else NULL */
     struct options recorded_options; /* of a run that `resume` goes on with: its command line */
     struct buffer constant;          /* of the map, packed; empty: there is none */
     char constant_digest[2 * RUN_DIGEST_SIZE + 1]; /* of what may not change of it; "": none */

@@ -275,6 +275,23 @@ static enum status finish_as_it_was(struct request *request, struct error *err)
     return request_check_minimum(request, err);
 }
 
+/* What had come stands in the log. */
+static enum status take_later_inputs(struct request *request, struct error *err)
+{
+    const struct replay *replay = &request->replay;
+    if (!inputs_come_later(request->inputs)) {
+        return STATUS_OK;
+    }
+    if (replay->input_count == 0) {
+        return replay->tally.attempts == 0
+                   ? STATUS_OK
+                   : error_set(err, STATUS_INVALID, "%s: its log has lost its trials",
+                               request->run_dir);
+    }
+    return inputs_add(request->inputs, replay->inputs.data, replay->inputs.size,
+                      replay->input_count, err);
+}
+
 enum status resume_take(struct request *request, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -299,6 +316,9 @@ enum status resume_take(struct request *request, struct error *err)
         status = read_log(request, err);
         if (status == STATUS_OK) {
             status = finish_as_it_was(request, err);
+        }
+        if (status == STATUS_OK) {
+            status = take_later_inputs(request, err);
         }
     }
     return status;

@@ -344,19 +344,15 @@ enum status sweep_trials_given(const struct options *given, uint64_t *count_out,
 enum status sweep_choose_trials(struct sweep *sweep, const struct options *given, uint64_t seed,
                                 struct error *err)
 {
-    static const enum trials_method methods[] = {
-        [SWEEP_GRID] = TRIALS_GRID, [SWEEP_RANDOM] = TRIALS_RANDOM, [SWEEP_QUASI] = TRIALS_QUASI};
+    static const enum trials_method methods[] = {[SWEEP_GRID] = TRIALS_GRID,
+                                                 [SWEEP_RANDOM] = TRIALS_RANDOM,
+                                                 [SWEEP_QUASI] = TRIALS_QUASI,
+                                                 [SWEEP_ADAPTIVE] = TRIALS_ADAPTIVE};
     const struct sweep_file *file = sweep->file;
     uint64_t count = 0;
     const enum status status = sweep_trials_given(given, &count, err);
     if (status != STATUS_OK) {
         return status;
-    }
-    if (file->method == SWEEP_ADAPTIVE) {
-        return error_set(err, STATUS_INVALID,
-                         "%s: method: bayes and adaptive need a sampler, and sweeps are not joined "
-                         "to one: take random, quasi or grid",
-                         sweep->path);
     }
     count = count > 0 ? count : file->run_cap;
     if (file->method != SWEEP_GRID && count == 0) {

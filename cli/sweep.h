@@ -96,7 +96,8 @@ struct sweep_inputs {
 /* Can a command line be made of the first trial? Warns of expressions that have failed so far. */
 MUST_CHECK enum status sweep_check_lines(const struct sweep *sweep,
                                          const struct sweep_inputs *inputs, struct error *err);
-/* The first ten lines, the number of trials and the brackets, to standard output. */
+/* The first ten lines, the number of trials and the brackets, to standard output. Where a sampler
+ * proposes them, one line that is made up, and says so. */
 MUST_CHECK enum status sweep_print_lines(const struct sweep *sweep,
                                          const struct sweep_inputs *inputs, struct error *err);
 

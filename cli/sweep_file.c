@@ -13,19 +13,12 @@
 #define FILE_SIZE_MAX ((size_t)4 << 20)
 #define ETA_DEFAULT 3
 
-static const char *const top_keys[] = {"method",      "program",
-                                       "command",     "task",
-                                       "metric",      "parameters",
-                                       "run_cap",     "early_terminate",
-                                       "constraints", "seeds",
-                                       "retries",     "timeout",
-                                       "resources",   "min_success_ratio",
-                                       "project",     "entity",
-                                       "name",        "description",
-                                       "controller",  "apiVersion",
-                                       "kind",        "job",
-                                       "image_uri",   "scheduler",
-                                       "metrics",     NULL};
+static const char *const top_keys[] = {
+    "method",      "program",           "command",     "task",    "metric",  "parameters",
+    "run_cap",     "early_terminate",   "constraints", "seeds",   "retries", "timeout",
+    "resources",   "min_success_ratio", "sampler",     "project", "entity",  "name",
+    "description", "controller",        "apiVersion",  "kind",    "job",     "image_uri",
+    "scheduler",   "metrics",           NULL};
 
 static void report(struct sweep_reading *reading, const struct yaml_node *node, const char *text)
 {
@@ -323,6 +316,16 @@ static void read_early_stop(struct sweep_reading *reading)
     early_stop_destroy(early_stop);
 }
 
+/* Any name: what it means is the sampler's to say. */
+static void read_sampler(struct sweep_reading *reading)
+{
+    const struct yaml_node *key = yaml_key_node(reading->root, "sampler");
+    reading->sweep->sampler = get_text(reading, reading->root, "sampler");
+    if (key != NULL && reading->sweep->method != SWEEP_ADAPTIVE) {
+        report(reading, key, "sampler: only method: bayes, or adaptive, asks one");
+    }
+}
+
 static void check_metric(struct sweep_reading *reading)
 {
     const struct sweep_file *sweep = reading->sweep;
@@ -424,6 +427,7 @@ static void read_all(struct sweep_reading *reading)
     sweep->seeds = get_count(reading, reading->root, "seeds");
     sweep->seeds = sweep->seeds > 0 ? sweep->seeds : 1;
     read_early_stop(reading);
+    read_sampler(reading);
     check_metric(reading);
     read_options(reading);
     read_labels(reading);

@@ -51,7 +51,8 @@ struct sweep_file {
     const char *program;  /* NULL: none is named */
     const char **command; /* NULL: the default */
     size_t command_count;
-    const char *task; /* "JOB:TASK", or NULL */
+    const char *task;    /* "JOB:TASK", or NULL */
+    const char *sampler; /* of ADAPTIVE: its name; NULL: none is named */
     struct sweep_metric metric;
     struct space *space;
     uint64_t run_cap; /* 0: none */

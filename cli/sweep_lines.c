@@ -13,6 +13,8 @@
 #include "shared/value_python.h"
 
 #define LINE_COUNT_MAX 10
+/* Behind a line, for people; to a shell it is a comment. */
+#define MADE_UP "  # made up: a sampler proposes the trials"
 #define BRACKET_COUNT_MAX 4
 /* Of trials whose expressions are looked at before the sweep starts. */
 #define LOOK_COUNT_MAX 1000
@@ -24,6 +26,11 @@ struct lines {
     struct word_list words;
     struct buffer out;
 };
+
+static bool is_adaptive(const struct sweep *sweep)
+{
+    return sweep->file->method == SWEEP_ADAPTIVE;
+}
 
 /* ---- One line ---------------------------------------------------------------------------------
  */
@@ -102,7 +109,7 @@ static enum status put_line(struct lines *lines, uint64_t index, const mf_value 
         return error_set(err, STATUS_INVALID, "trial %" PRIu64 ": %s", index, reason.text);
     }
     if (status == STATUS_OK) {
-        status = buffer_append_byte(&lines->out, '\n');
+        status = buffer_printf(&lines->out, "%s\n", is_adaptive(lines->sweep) ? MADE_UP : "");
     }
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a line");
 }
@@ -201,7 +208,7 @@ enum status sweep_print_lines(const struct sweep *sweep, const struct sweep_inpu
     const uint64_t count = inputs_count(inputs->inputs);
     enum status status = open_lines(sweep, inputs, &lines, err);
     if (status == STATUS_OK) {
-        status = put_lines(&lines, at_most(count, LINE_COUNT_MAX), err);
+        status = put_lines(&lines, at_most(count, is_adaptive(sweep) ? 1 : LINE_COUNT_MAX), err);
     }
     if (status == STATUS_OK) {
         status = buffer_printf(&lines.out, "%" PRIu64 " trials\n", count);

@@ -83,9 +83,9 @@ void master_end_inputs(struct master *master)
     scheduler_close(map->scheduler, minimum);
 }
 
-bool master_is_running(const struct master *master)
+bool master_takes_inputs(const struct master *master)
 {
-    return master->state == MASTER_RUNNING;
+    return master->state == MASTER_RUNNING && !scheduler_is_stopping(map_of(master)->scheduler);
 }
 
 enum status master_stop_for(struct master *master, const char *why, uint64_t now_us,

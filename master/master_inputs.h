@@ -30,9 +30,9 @@ MUST_CHECK enum status master_add_inputs(struct master *master, const uint8_t *p
 /* No more will come. Those that are there are all of the map, and its criterion is about them. */
 void master_end_inputs(struct master *master);
 
-/* Are there attempts, or may there be some? Not before every rank is ready, and not once the end is
- * known. */
-bool master_is_running(const struct master *master);
+/* Would what comes be handed out, once there is room? Not before every rank is ready, and not once
+ * the run's end is known: nobody is to propose more then. */
+bool master_takes_inputs(const struct master *master);
 
 /* The run cannot go on, for a reason that has been told: what runs may end within the run's grace.
  * It ends as one that was interrupted. */

@@ -51,10 +51,11 @@ Test(sweep_file, every_key_is_read)
                   "retries: 2\ntimeout: 1h\nmin_success_ratio: 0.9\n"
                   "resources: {cpus: 4, mem: 2Gi, gpus: 1}\n"
                   "project: p\nentity: e\nname: n\ndescription: d\n"
-                  "controller: {type: local}\napiVersion: v1\nkind: sweep\n"
+                  "controller: {type: local}\napiVersion: v1\nkind: sweep\nsampler: gp\n"
                   "constraints: [\"a > 1\"]\n"
                   "parameters:\n  a: {values: [1, 2]}\n");
     cr_expect(eq(int, sweep->method, SWEEP_ADAPTIVE));
+    cr_expect(zero(strcmp(sweep->sampler, "gp")));
     cr_assert(eq(sz, sweep->command_count, 8));
     cr_expect(zero(strcmp(sweep->command[3], "3")));
     cr_expect(zero(strcmp(sweep->command[4], "1e-05")));
@@ -247,6 +248,8 @@ Test(sweep_file, expressions_are_checked_where_they_stand)
 
 Test(sweep_file, what_needs_a_metric_says_so)
 {
+    EXPECT_PROBLEMS(HEAD "sampler: tpe\n" PARAMETERS,
+                    "s.yaml:3:1: sampler: only method: bayes, or adaptive, asks one");
     EXPECT_PROBLEMS("method: bayes\nprogram: t.py\n" PARAMETERS,
                     "s.yaml:1:9: method: bayes needs metric, with its name");
     EXPECT_PROBLEMS(HEAD PARAMETERS "early_terminate: {type: hyperband, min_iter: 3}\n",
