@@ -9,6 +9,7 @@
 #include "cli/report_assets.h"
 #include "cli/report_bytes.h"
 #include "cli/report_html.h"
+#include "cli/report_sweep.h"
 #include "cli/report_tables.h"
 #include "shared/log.h"
 #include "shared/quantity.h"
@@ -31,6 +32,12 @@ static void put_name(struct html *html, const struct run_description *run)
 {
     size_t left = NAME_SIZE_MAX;
     size_t i = 0;
+    if (run->sweep.path != NULL) {
+        html_text(html, verb_name(VERB_SWEEP));
+        html_put(html, " ");
+        html_text(html, run->sweep.path);
+        return;
+    }
     if (strcmp(run->verb, verb_name(VERB_EXEC)) != 0) {
         html_text(html, run->job);
         html_put(html, ":");
@@ -142,6 +149,7 @@ static void put_drawn(struct html *html)
         "<noscript><p class=\"note\">Charts need JavaScript; the tables do not.</p></noscript>\n"
         "<div id=\"charts\" class=\"scripted\">\n"
         "<div id=\"filters\" class=\"filters\" role=\"group\" aria-label=\"Filters\"></div>\n"
+        "<div id=\"trials\"></div>\n"
         "<section aria-labelledby=\"over-time\"><h2 id=\"over-time\">Over time</h2>\n"
         "<div class=\"pair\"><div id=\"ended\"></div><div id=\"busy\"></div></div></section>\n"
         "<section aria-labelledby=\"slots\"><h2 id=\"slots\">Slots</h2>\n"
@@ -160,8 +168,27 @@ static void put_drawn(struct html *html)
         "</div>\n");
 }
 
+/* What cannot be read of a sweep is left out: the rest of the page is whole. */
+static void put_sweep(struct html *html, const struct report_data *data)
+{
+    struct buffer json = {0};
+    struct error err;
+    if (data->run->sweep.path == NULL) {
+        return;
+    }
+    if (report_sweep(data->run_dir, data->run, &json, &err) != STATUS_OK) {
+        log_warning("the page shows no trials: %s", err.text);
+    } else if (html->status == STATUS_OK) {
+        html_put(html, "<script type=\"application/json\" id=\"sweep\">");
+        html->status = buffer_append(html->out, json.data, json.size);
+        html_put(html, "</script>\n");
+    }
+    buffer_free(&json);
+}
+
 static void put_data(struct html *html, const struct report_data *data)
 {
+    put_sweep(html, data);
     struct buffer blob = {0};
     html_put(html, "<script type=\"application/json\" id=\"meta\">");
     if (html->status == STATUS_OK) {

@@ -574,6 +574,7 @@ function timeline(entries) {
   }
 
   function draw() {
+    if (scroll.clientWidth === 0) return; /* not to be seen */
     width = Math.max(LEFT + 40, scroll.clientWidth);
     height = Math.min(460, tall);
     spacer.style.height = tall + "px";
@@ -768,6 +769,7 @@ function statesView() {
 
   function draw() {
     const width = Math.max(40, canvas.parentElement.clientWidth);
+    if (width === 40) return; /* not to be seen */
     const { count, rows } = layOut(width);
     const context = fit(canvas, width, rows * size);
     const image = new ImageData(columns, rows);
@@ -886,6 +888,7 @@ function chart(parent, height, label, optionsOf, dataOf, tableOf) {
   let plot = null;
   return {
     draw() {
+      if (parent.clientWidth === 0) return; /* not to be seen */
       const width = Math.max(200, parent.clientWidth);
       if (plot) plot.destroy();
       const axis = { stroke: colours.dim, grid: { stroke: colours.line, width: 0.5 }, ticks: { stroke: colours.line, width: 1 }, font: "11px system-ui, sans-serif" };
@@ -1023,6 +1026,322 @@ function histogram(succeeded, failed) {
     () => { const [list, all, bad] = data(); return [["took", "attempts", "did not succeed"], ...list.map((place, i) => [name(place), counted(all[i]), counted(bad[i])]).filter((line) => line[1] !== "0")]; });
 }
 
+/* ---- Trials of a sweep ----------------------------------------------------------------------- */
+
+/* How a list of values lies along an axis: numbers (by their logarithm where they span much), or the
+ * distinct texts of whatever else they are. place() gives 0 to 1; null has no place. */
+function scaleOf(values) {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  if (known.length && known.every((value) => typeof value === "number")) {
+    const low = Math.min(...known), high = Math.max(...known);
+    const isLog = low > 0 && high / low > 50;
+    const put = isLog ? Math.log : (value) => value;
+    const from = put(low), length = put(high) - from;
+    const back = (part) => isLog ? Math.exp(from + part * length) : from + part * length;
+    return { isLog, isNumber: true, place: (value) => typeof value !== "number" ? null : length > 0 ? (put(value) - from) / length : 0.5,
+      ticks: length > 0 ? [0, 0.5, 1].map((part) => [part, brief(back(part))]) : [[0.5, brief(low)]] };
+  }
+  const names = [...new Set(known.map(brief))].sort();
+  const at = new Map(names.map((name, i) => [name, names.length > 1 ? i / (names.length - 1) : 0.5]));
+  const each = Math.max(1, Math.ceil(names.length / 12));
+  return { isLog: false, isNumber: false, place: (value) => value === null || value === undefined ? null : at.get(brief(value)),
+    ticks: names.filter((_, i) => i % each === 0).map((name) => [at.get(name), name]) };
+}
+
+function brief(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return Number.isInteger(value) && Math.abs(value) < 1e7 ? String(value) : String(Number(value.toPrecision(4)));
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > 40 ? text.slice(0, 39) + "\u2026" : text;
+}
+
+function readTrials() {
+  if (!$("sweep")) return null;
+  const sweep = JSON.parse($("sweep").textContent);
+  sweep.trials = sweep.trials.map(([index, state, value, ...values]) => ({ index, state, value, values }));
+  const known = sweep.trials.filter((trial) => trial.value !== null).map((trial) => trial.value).sort((a, b) => a - b);
+  const rank = new Map();
+  known.forEach((value, i) => rank.set(value, known.length > 1 ? i / (known.length - 1) : 0));
+  for (const trial of sweep.trials) {
+    const part = trial.value === null ? null : rank.get(trial.value);
+    trial.rank = part === null ? null : sweep.maximise ? part : 1 - part; /* 1: the best */
+  }
+  return sweep;
+}
+
+/* From what is worst to what is best: a line of colours that can be told apart in grey, too. */
+function rankColour(rank) {
+  if (rank === null) return colours.aborted;
+  const stops = [channels(colours["not-started"]), channels(colours.cached), channels(colours.failed)];
+  const at = rank * 2, i = at < 1 ? 0 : 1, part = at - i;
+  const mixed = stops[i].map((channel, k) => Math.round(channel * (1 - part) + stops[i + 1][k] * part));
+  return "rgb(" + mixed.join(",") + ")";
+}
+
+function tellTrial(sweep, trial) {
+  const parts = ["trial " + trial.index + (trial.state ? ", " + trial.state : "")];
+  if (sweep.metric && trial.value !== null) parts.push(sweep.metric + ": " + brief(trial.value));
+  sweep.parameters.forEach((name, i) => { if (trial.values[i] !== null) parts.push(name + ": " + brief(trial.values[i])); });
+  return parts.join("\n");
+}
+
+function section(id, title, ...children) {
+  const made = make("section", { "aria-labelledby": id }, make("h2", { id }, title), ...children);
+  $("trials").append(made);
+  return made;
+}
+
+function parallelView(sweep, chosen) {
+  const axes = sweep.parameters.map((name, i) => ({ name, of: (trial) => trial.values[i] }))
+    .filter((axis) => new Set(sweep.trials.map((trial) => JSON.stringify(axis.of(trial)))).size > 1);
+  if (sweep.metric) axes.push({ name: sweep.metric, of: (trial) => trial.value, isMetric: true });
+  if (axes.length < 2) return null;
+  for (const axis of axes) axis.scale = scaleOf(sweep.trials.map(axis.of));
+  const canvas = make("canvas", { role: "img", "aria-label": "Parallel coordinates of " + counted(sweep.trials.length) + " trials: " + axes.map((axis) => axis.name).join(", ") + ". The table of trials has the same numbers." });
+  const readout = make("p", { class: "readout", "aria-live": "polite" });
+  const clear = make("button", { type: "button", on: { click: () => { for (const axis of axes) axis.brush = null; changed(); } } }, "All");
+  section("parallel", "Trials", make("p", { class: "note" }, "A line is a trial, blue to red as its value is better, grey where it has none. Drag along an axis to choose trials by it; a click on an axis lets them all be chosen again."),
+    make("div", { class: "tools" }, clear), make("div", { class: "canvas" }, canvas), readout);
+  const TOP = 40, BOTTOM = 24, HEIGHT = 360;
+  let width = 0, hovered = null, drag = null;
+  const x = (i) => 60 + i * (width - 120) / (axes.length - 1);
+  const y = (part) => HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM);
+  const part = (py) => Math.min(1, Math.max(0, (HEIGHT - BOTTOM - py) / (HEIGHT - TOP - BOTTOM)));
+  const isChosen = (trial) => axes.every((axis) => {
+    if (!axis.brush) return true;
+    const place = axis.scale.place(axis.of(trial));
+    return place !== null && place >= axis.brush[0] && place <= axis.brush[1];
+  });
+  function changed() {
+    for (const trial of sweep.trials) trial.isChosen = isChosen(trial);
+    const count = sweep.trials.filter((trial) => trial.isChosen).length;
+    readout.textContent = axes.some((axis) => axis.brush) ? counted(count) + " of " + counted(sweep.trials.length) + " trials are chosen" : "";
+    redraw();
+    chosen();
+  }
+  function line(context, trial) {
+    let isOpen = false;
+    context.beginPath();
+    axes.forEach((axis, i) => {
+      const place = axis.scale.place(axis.of(trial));
+      if (place === null) { isOpen = false; return; }
+      if (isOpen) context.lineTo(x(i), y(place));
+      else context.moveTo(x(i), y(place));
+      isOpen = true;
+    });
+    context.stroke();
+  }
+  const ordered = [...sweep.trials].sort((a, b) => (a.rank === null ? -1 : a.rank) - (b.rank === null ? -1 : b.rank));
+  function draw() {
+    width = Math.max(240, canvas.parentElement.clientWidth);
+    const context = fit(canvas, width, HEIGHT);
+    context.clearRect(0, 0, width, HEIGHT);
+    context.font = "11px system-ui, sans-serif";
+    context.lineWidth = 1;
+    for (const trial of ordered) {
+      context.globalAlpha = trial.isChosen ? (sweep.trials.length > 500 ? 0.45 : 0.8) : 0.06;
+      context.strokeStyle = rankColour(trial.rank);
+      line(context, trial);
+    }
+    context.globalAlpha = 1;
+    if (hovered) {
+      context.lineWidth = 3;
+      context.strokeStyle = colours.cursor;
+      line(context, hovered);
+      context.lineWidth = 1;
+    }
+    axes.forEach((axis, i) => {
+      context.strokeStyle = colours.text;
+      context.beginPath();
+      context.moveTo(x(i), y(0));
+      context.lineTo(x(i), y(1));
+      context.stroke();
+      if (axis.brush) {
+        context.fillStyle = colours.link;
+        context.globalAlpha = 0.3;
+        context.fillRect(x(i) - 6, y(axis.brush[1]), 12, Math.max(2, y(axis.brush[0]) - y(axis.brush[1])));
+        context.globalAlpha = 1;
+      }
+      context.fillStyle = colours.text;
+      context.textAlign = i === 0 ? "left" : i === axes.length - 1 ? "right" : "center";
+      const step = (width - 120) / (axes.length - 1);
+      context.fillText(axis.name + (axis.scale.isLog ? " (log)" : ""), i === 0 ? 6 : i === axes.length - 1 ? width - 6 : x(i), i % 2 && step < 120 ? 26 : 14, Math.max(60, step * (step < 120 ? 1.9 : 0.95)));
+      context.textAlign = i === axes.length - 1 ? "left" : "right";
+      for (const [place, text] of axis.scale.ticks) {
+        const px = i === axes.length - 1 ? x(i) + 5 : x(i) - 5;
+        const size = Math.min(56, context.measureText(text).width);
+        context.fillStyle = colours.page;
+        context.globalAlpha = 0.75;
+        context.fillRect(i === axes.length - 1 ? px - 1 : px - size - 1, y(place) - 7, size + 2, 14);
+        context.globalAlpha = 1;
+        context.fillStyle = colours.dim;
+        context.textBaseline = "middle";
+        context.fillText(text, px, y(place), 56);
+        context.textBaseline = "alphabetic";
+      }
+    });
+  }
+  const redraw = later(draw);
+  const axisAt = (px) => axes.findIndex((_, i) => Math.abs(px - x(i)) < 14);
+  function nearest(px, py) {
+    const i = Math.min(axes.length - 2, Math.max(0, Math.floor((px - x(0)) / (x(1) - x(0)))));
+    const share = (px - x(i)) / (x(i + 1) - x(i));
+    let best = null, distance = 9;
+    for (const trial of sweep.trials) {
+      if (!trial.isChosen) continue;
+      const a = axes[i].scale.place(axes[i].of(trial)), b = axes[i + 1].scale.place(axes[i + 1].of(trial));
+      if (a === null || b === null) continue;
+      const apart = Math.abs(y(a + (b - a) * share) - py);
+      if (apart < distance) { distance = apart; best = trial; }
+    }
+    return best;
+  }
+  canvas.addEventListener("pointerdown", (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    const axis = axisAt(event.clientX - bounds.left);
+    if (axis < 0) return;
+    drag = { axis: axes[axis], from: part(event.clientY - bounds.top) };
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    const px = event.clientX - bounds.left, py = event.clientY - bounds.top;
+    if (drag) {
+      const to = part(py);
+      drag.axis.brush = Math.abs(to - drag.from) > 0.01 ? [Math.min(drag.from, to) - 1e-9, Math.max(drag.from, to) + 1e-9] : null;
+      changed();
+      return;
+    }
+    const found = nearest(px, py);
+    if (found !== hovered) { hovered = found; redraw(); }
+    showTip(event, found ? tellTrial(sweep, found) : "");
+  });
+  canvas.addEventListener("pointerup", () => {
+    if (drag && !drag.axis.brush) changed();
+    drag = null;
+  });
+  canvas.addEventListener("pointerleave", () => { hovered = null; redraw(); showTip(null, ""); });
+  return { draw, hover(trial) { hovered = trial; redraw(); } };
+}
+
+/* The metric against one parameter: a dot a trial. */
+function scatterView(parent, sweep, at) {
+  const name = sweep.parameters[at];
+  const across = scaleOf(sweep.trials.map((trial) => trial.values[at]));
+  const up = scaleOf(sweep.trials.map((trial) => trial.value));
+  const canvas = make("canvas", { role: "img", "aria-label": sweep.metric + " against " + name + "; the table of trials has the same numbers" });
+  parent.append(make("figure", {}, make("figcaption", {}, name + (across.isLog ? " (log)" : "")), make("div", { class: "canvas" }, canvas)));
+  const HEIGHT = 180;
+  let width = 0;
+  const x = (place) => 52 + place * (width - 72), y = (place) => HEIGHT - 24 - place * (HEIGHT - 40);
+  const dots = () => sweep.trials.filter((trial) => trial.isChosen && trial.value !== null && across.place(trial.values[at]) !== null);
+  function draw() {
+    width = Math.max(120, canvas.parentElement.clientWidth);
+    const context = fit(canvas, width, HEIGHT);
+    context.clearRect(0, 0, width, HEIGHT);
+    context.font = "10px system-ui, sans-serif";
+    context.strokeStyle = colours.line;
+    context.fillStyle = colours.dim;
+    context.strokeRect(44.5, 8.5, width - 56, HEIGHT - 28);
+    context.textAlign = "right";
+    for (const [place, text] of up.ticks) context.fillText(text, 41, y(place) + 3, 40);
+    for (const [place, text] of across.ticks) {
+      context.textAlign = place < 0.1 ? "left" : place > 0.9 ? "right" : "center";
+      context.fillText(text, place < 0.1 ? 44 : place > 0.9 ? width - 10 : x(place), HEIGHT - 6, (width - 60) / across.ticks.length);
+    }
+    for (const trial of dots()) {
+      context.fillStyle = rankColour(trial.rank);
+      context.strokeStyle = colours.dim;
+      context.beginPath();
+      context.arc(x(across.place(trial.values[at])), y(up.place(trial.value)), 3.2, 0, 7);
+      context.fill();
+      if (sweep.trials.length <= 500) context.stroke();
+    }
+  }
+  canvas.addEventListener("pointermove", (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    const px = event.clientX - bounds.left, py = event.clientY - bounds.top;
+    const found = dots().find((trial) => Math.hypot(x(across.place(trial.values[at])) - px, y(up.place(trial.value)) - py) < 5);
+    showTip(event, found ? tellTrial(sweep, found) : "");
+  });
+  canvas.addEventListener("pointerleave", () => showTip(null, ""));
+  return { draw };
+}
+
+function bestView(sweep) {
+  const better = (a, b) => sweep.maximise ? a > b : a < b;
+  const indices = [], values = [], best = [];
+  let so = null;
+  for (const trial of sweep.trials) {
+    const counts = trial.value !== null && trial.state !== "failed";
+    if (counts && (so === null || better(trial.value, so))) so = trial.value;
+    indices.push(trial.index);
+    values.push(trial.value);
+    best.push(so);
+  }
+  const value = (plot, v) => v === null ? "" : brief(v);
+  const place = make("div", {});
+  section("best", "Best so far", place);
+  const steps = [...new Set(best)].filter((v) => v !== null);
+  return chart(place, 260, "Best " + sweep.metric + " so far, over trials: at the end " + brief(so),
+    (axis) => ({
+      scales: { x: { time: false } }, axes: [axis, { ...axis, size: 60, values: (plot, splits) => splits.map((v) => v === null ? "" : brief(v)) }],
+      series: [{ label: "trial" }, { label: sweep.metric, stroke: colours.dim, width: 0, paths: () => null, points: { show: true, size: 5, fill: colours.cached, stroke: colours.cached }, value },
+        { label: "best so far", stroke: colours.failed, width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value }],
+    }),
+    () => [indices, values, best],
+    () => [["from trial", sweep.metric], ...steps.map((v) => [String(indices[best.indexOf(v)]), brief(v)])]);
+}
+
+function trialsTable(sweep, hover) {
+  const COUNT_MAX = 200;
+  const columns = [["trial", (trial) => trial.index], ["state", (trial) => trial.state || ""],
+    ...(sweep.metric ? [[sweep.metric, (trial) => trial.value]] : []), ...sweep.parameters.map((name, i) => [name, (trial) => trial.values[i]])];
+  let by = sweep.metric ? 2 : 0, isDown = sweep.metric ? sweep.maximise : false;
+  const head = make("tr", {}), body = make("tbody", {}), note = make("p", { class: "note" });
+  columns.forEach(([name], i) => head.append(make("th", { scope: "col", "aria-sort": "none" },
+    make("button", { type: "button", on: { click: () => { isDown = by === i ? !isDown : false; by = i; draw(); } } }, name))));
+  section("trials-table", "All trials", make("div", { class: "wide long", tabindex: 0, role: "region", "aria-labelledby": "trials-table" }, make("table", {}, make("caption", {}, "Click a heading to sort by it"), make("thead", {}, head), body)), note);
+  function draw() {
+    const of = columns[by][1];
+    const compare = (a, b) => typeof a === "number" && typeof b === "number" ? a - b : brief(a) < brief(b) ? -1 : brief(a) > brief(b) ? 1 : 0;
+    const shown = sweep.trials.filter((trial) => trial.isChosen).sort((a, b) => {
+      const x = of(a), y = of(b);
+      if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
+      return (isDown ? -1 : 1) * compare(x, y) || a.index - b.index;
+    });
+    [...head.children].forEach((cell, i) => cell.setAttribute("aria-sort", i !== by ? "none" : isDown ? "descending" : "ascending"));
+    body.replaceChildren(...shown.slice(0, COUNT_MAX).map((trial) => {
+      const row = make("tr", {}, ...columns.map(([, get]) => make("td", { class: typeof get(trial) === "number" ? "number" : null }, brief(get(trial)))));
+      if (hover) {
+        row.addEventListener("pointerenter", () => hover(trial));
+        row.addEventListener("pointerleave", () => hover(null));
+      }
+      return row;
+    }));
+    note.textContent = (shown.length > COUNT_MAX ? "The first " + COUNT_MAX + " of " + counted(shown.length) + " are listed. " : "") +
+      (sweep.count > sweep.trials.length ? "Of " + counted(sweep.count) + " trials, the page has the first " + counted(sweep.trials.length) + ": mapfleet results RUN --table has all." : "");
+  }
+  return { draw };
+}
+
+function sweepViews(sweep) {
+  const made = [];
+  for (const trial of sweep.trials) trial.isChosen = true;
+  const redraw = later(() => { for (const view of made) view.draw(); });
+  const parallel = parallelView(sweep, redraw);
+  if (sweep.metric && sweep.trials.some((trial) => trial.value !== null)) {
+    made.push(bestView(sweep));
+    const grid = make("div", { class: "grid" });
+    section("against", sweep.metric + " against each parameter", grid);
+    sweep.parameters.forEach((_, i) => {
+      if (new Set(sweep.trials.map((trial) => JSON.stringify(trial.values[i]))).size > 1) made.push(scatterView(grid, sweep, i));
+    });
+  }
+  made.push(trialsTable(sweep, parallel ? parallel.hover : null));
+  return parallel ? [parallel, ...made] : made;
+}
+
 /* ---- All together ---------------------------------------------------------------------------- */
 
 async function start() {
@@ -1045,6 +1364,8 @@ async function start() {
     durations.draw();
     if (states && filter.map >= 0 && meta.maps[filter.map].cells > 0) states.show(meta.maps[filter.map]);
   });
+  const sweep = readTrials();
+  if (sweep && sweep.trials.length > 0) views.push(...sweepViews(sweep));
   for (const view of [line, states, endedChart(bins), busyChart(bins), durations]) if (view) views.push(view);
   startTheme();
   addEventListener("resize", later(drawSoon));
