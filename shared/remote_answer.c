@@ -176,7 +176,10 @@ const char *answer_reason(const struct answer *answer, char text_out[REMOTE_REAS
     answer_find(body, "Code", code, sizeof(code));
     const int used = snprintf(text_out, REMOTE_REASON_SIZE, "HTTP %ld%s%s%s", answer->code,
                               code[0] != '\0' ? " (" : "", code, code[0] != '\0' ? ")" : "");
-    if (answer->region[0] != '\0' && (answer->code == 301 || answer->code == 307)) {
+    const bool is_elsewhere =
+        answer->code == 301 || answer->code == 307 ||
+        (answer->code == 400 && strcmp(code, "AuthorizationHeaderMalformed") == 0);
+    if (answer->region[0] != '\0' && is_elsewhere) {
         (void)snprintf(text_out + used, REMOTE_REASON_SIZE - (size_t)used,
                        ": the bucket is in region %s: set AWS_REGION", answer->region);
     }

@@ -103,4 +103,8 @@ Test(remote_answer, a_refusal_is_told_with_its_code_and_nothing_that_could_be_ma
     cr_assert_str_eq(reason_of(301, "<Code>PermanentRedirect</Code>", "eu-west-1"),
                      "HTTP 301 (PermanentRedirect): the bucket is in region eu-west-1: set "
                      "AWS_REGION");
+    cr_assert_str_eq(reason_of(400, "<Code>AuthorizationHeaderMalformed</Code>", "eu-west-1"),
+                     "HTTP 400 (AuthorizationHeaderMalformed): the bucket is in region eu-west-1: "
+                     "set AWS_REGION");
+    cr_assert_str_eq(reason_of(400, "<Code>BadDigest</Code>", "eu-west-1"), "HTTP 400 (BadDigest)");
 }
