@@ -11,6 +11,7 @@ touch words.txt inputs/a.csv
 "$mapfleet" map basics:square --range 0:2 --run-dir mapfleet-runs/one 2>err || fail "no run"
 "$mapfleet" map basics:square --range 0:2 --run-dir two 2>err || fail "no run"
 ln -s "$MAPFLEET_BUILD_DIR/jobs/basics.so" jobs/mine.so
+ln -s "$MAPFLEET_BUILD_DIR/tests/jobs/flows.so" jobs/
 export MAPFLEET_JOBS=$PWD/jobs
 
 source "$pages/completion/mapfleet.bash" || fail "mapfleet.bash"
@@ -68,6 +69,9 @@ offered "mapfleet map ./jobs/m" ./jobs/mine.so:
 offered "mapfleet map basics:sq" square
 offered "mapfleet map ./jobs/mine.so:sq" square
 offered "mapfleet map --retries 3 -j 2 basics:sq" square
+
+offered "mapfleet run flows:to" together tolerant total
+offered "mapfleet cache " prune stats
 
 rule "bash completes run directories"
 offered "mapfleet resume " mapfleet-runs/one two
