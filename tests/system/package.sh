@@ -31,6 +31,10 @@ if grep -q '^MF_AUGMENT:BOOL=ON' "$MAPFLEET_BUILD_DIR/CMakeCache.txt"; then
     [ "$(dpkg-deb -c "$augment" | grep -c '^-')" -eq 1 ] || fail "$(dpkg-deb -c "$augment")"
 fi
 
+rule "mpirun comes with it, unless somebody has another"
+dpkg-deb -f "$package" Recommends >out
+expect_in out openmpi-bin
+
 rule "the cache of the loader is renewed when it is installed, and when it is removed"
 dpkg-deb --ctrl-tarfile "$package" | tar -xO ./triggers >triggers || fail "no triggers"
 expect_lines triggers "activate-noawait ldconfig"
