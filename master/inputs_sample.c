@@ -104,6 +104,8 @@ struct drawn {
     const char *name;
     const char *distribution;
     const char *arguments; /* what stands in the parentheses */
+    bool is_constant;      /* these are one value */
+    bool is_listed;        /* or any number of them */
 };
 
 static enum status split(struct making *making, const char *text, struct drawn *drawn,
@@ -124,9 +126,12 @@ static enum status split(struct making *making, const char *text, struct drawn *
     drawn->distribution = arena_copy(&making->arena, after, size);
     drawn->arguments =
         arena_copy(&making->arena, open + (rest > 0 ? 1 : 0), rest > 1 ? rest - strlen("()") : 0);
-    return drawn->name != NULL && drawn->distribution != NULL && drawn->arguments != NULL
-               ? STATUS_OK
-               : fail_memory(err);
+    if (drawn->name == NULL || drawn->distribution == NULL || drawn->arguments == NULL) {
+        return fail_memory(err);
+    }
+    drawn->is_constant = strcmp(drawn->distribution, "constant") == 0;
+    drawn->is_listed = drawn->is_constant || strcmp(drawn->distribution, "categorical") == 0;
+    return STATUS_OK;
 }
 
 static bool ends_in(const char *text, const char *end)
@@ -199,8 +204,7 @@ static enum status read_numbers(struct making *making, const struct drawn *drawn
                                    names[name_count - 1]);
 }
 
-static enum status add_listed(struct making *making, const struct drawn *drawn, bool is_constant,
-                              struct error *err)
+static enum status add_listed(struct making *making, const struct drawn *drawn, struct error *err)
 {
     const struct inputs_values values = {.name = drawn->name,
                                          .text = drawn->arguments,
@@ -211,7 +215,7 @@ static enum status add_listed(struct making *making, const struct drawn *drawn, 
     if (status != STATUS_OK) {
         return status;
     }
-    return is_constant && mf_count(&list) != 1
+    return drawn->is_constant && mf_count(&list) != 1
                ? error_set(err, STATUS_INVALID, "constant: found %zu values, expected one",
                            mf_count(&list))
                : add_list(making, drawn->name, &list, err);
@@ -230,15 +234,12 @@ static enum status add_numbers(struct making *making, const struct drawn *drawn,
 
 static enum status add_distribution(struct making *making, const char *text, struct error *err)
 {
-    struct drawn drawn;
+    struct drawn drawn = {.name = NULL};
     enum status status = split(making, text, &drawn, err);
     if (status != STATUS_OK) {
         return status;
     }
-    const bool is_constant = strcmp(drawn.distribution, "constant") == 0;
-    status = is_constant || strcmp(drawn.distribution, "categorical") == 0
-                 ? add_listed(making, &drawn, is_constant, err)
-                 : add_numbers(making, &drawn, err);
+    status = drawn.is_listed ? add_listed(making, &drawn, err) : add_numbers(making, &drawn, err);
     if (status != STATUS_OK) {
         error_prefix(err, "--grid %s: ", text);
     }
