@@ -516,13 +516,13 @@ const struct option options_table[OPTION_COUNT] = {
                       .help = "only instances in these states: succeeded, cached, "
                               "stopped-early,\nfailed, timed-out, aborted, not-started; "
                               "default: all"},
-    [OPTION_SORT] = {.name = "--sort",
-                     .value = VALUE_REQUIRED,
-                     .group = GROUP_RESULTS,
-                     .verbs = BIT(VERB_RESULTS),
-                     .argument = "METRIC",
-                     .help = "of a sweep: in the order of its metric, the best first; default: by "
-                             "index"},
+    [OPTION_SORT] =
+        {.name = "--sort",
+         .value = VALUE_REQUIRED,
+         .group = GROUP_RESULTS,
+         .verbs = BIT(VERB_RESULTS),
+         .argument = "METRIC",
+         .help = "of a sweep: in the order of its metric, the best first; default:\nby index"},
     [OPTION_FORMAT] = {.name = "--format",
                        .value = VALUE_REQUIRED,
                        .group = GROUP_RESULTS,
