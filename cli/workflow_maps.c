@@ -227,6 +227,7 @@ static enum status hand_over(struct workflow_maps *maps, const struct workflow_r
                                          .inputs = held->inputs,
                                          .minimum = asked->minimum,
                                          .reducer = held->reducer,
+                                         .is_ordered = asked->is_ordered,
                                          .cache =
                                              held->cache.mode != CACHE_OFF ? &held->options : NULL,
                                          .replay = past != NULL ? &past->replay : NULL,

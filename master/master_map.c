@@ -7,6 +7,16 @@
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
+/* Where partial values of many batches become one before they are reported, a rank has as much more
+ * ahead of it. */
+#define REDUCED_INTERVAL_FACTOR 10
+
+static uint64_t report_interval_us(const struct master *master, const struct master_map *map)
+{
+    const bool is_folded = map->reducer != NULL && map->cache_options == NULL && !map->is_ordered;
+    return master->options.report_interval_us * (is_folded ? REDUCED_INTERVAL_FACTOR : 1);
+}
+
 static enum status create_scheduler(const struct master *master, struct master_map *map)
 {
     const struct map_options *asked = &map->options;
@@ -17,7 +27,7 @@ static enum status create_scheduler(const struct master *master, struct master_m
                    .system_retries = asked->system_retries,
                    .is_mem_growing = asked->mem > 0 && asked->mem_growth > 1,
                    .comes_later = inputs_come_later(map->inputs)},
-        .sizing = {.report_interval_us = master->options.report_interval_us,
+        .sizing = {.report_interval_us = report_interval_us(master, map),
                    .unit_size = asked->unit_size,
                    .input_size_mean = size > 0 ? inputs_packed_size(map->inputs) / size : 0},
         .minimum = map->minimum,
@@ -81,6 +91,7 @@ enum status master_map_create(struct master *master, const struct master_map_opt
                                .inputs = options->inputs,
                                .minimum = options->minimum,
                                .reducer = options->reducer,
+                               .is_ordered = options->is_ordered,
                                .cache_options = options->cache,
                                .failures = options->failures,
                                .earlier = options->earlier,
@@ -130,6 +141,7 @@ struct wire_map master_map_wire(const struct master_map *map)
     /* Outputs that are kept one by one come one by one: then they are folded at the end only. */
     if (map->cache_options == NULL) {
         wire.reducer = map->reducer;
+        wire.is_ordered = map->is_ordered;
     } else {
         wire.key_base = map->cache_options->base;
         wire.key_base_size = map->cache_options->base_size;

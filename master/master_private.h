@@ -67,6 +67,7 @@ struct master_map {
     struct inputs *inputs;
     uint64_t minimum;                          /* successes that it needs */
     const char *reducer;                       /* of its outputs; NULL: they are not reduced */
+    bool is_ordered;                           /* of the reducer */
     const struct cache_options *cache_options; /* NULL: outputs are not kept */
     struct cache *cache;                       /* NULL: none */
     struct scheduler *scheduler;

@@ -129,7 +129,7 @@ static enum status check_options(const struct workflow_host *host, const struct 
 }
 
 static enum status check_reducer(const struct workflow_host *host, const struct workflow_map *map,
-                                 const struct workflow_request *request, struct error *err)
+                                 struct workflow_request *request, struct error *err)
 {
     struct reduction *reduction = NULL;
     if (map->reducer == NULL) {
@@ -140,6 +140,7 @@ static enum status check_reducer(const struct workflow_host *host, const struct 
     }
     const enum status status =
         reduction_open(host->options.job, map->reducer, request->task->output, &reduction, err);
+    request->is_ordered = status == STATUS_OK && reduction->is_ordered;
     reduction_destroy(reduction);
     return status;
 }

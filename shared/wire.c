@@ -55,6 +55,7 @@ static void put_map(struct pack *pack, const struct wire_map *map)
     pack_text(pack, map->metric != NULL ? map->metric : "");
     pack_bool(pack, map->needs_report);
     pack_text(pack, map->reducer != NULL ? map->reducer : "");
+    pack_bool(pack, map->is_ordered);
 }
 
 static void put_start(struct pack *pack, const struct wire_start *start)

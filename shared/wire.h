@@ -100,6 +100,7 @@ struct wire_map {
     const char *metric;      /* what its attempts report by mf_report(); "" or NULL: nothing */
     bool needs_report;       /* an attempt without a report has failed */
     const char *reducer; /* its outputs are folded as this says (reduction.h); "": they are not */
+    bool is_ordered;     /* of the reducer: only neighbours are combined */
 };
 
 struct wire_start {

@@ -115,6 +115,7 @@ static void get_map(struct decoder *decoder, struct wire_map *map)
     map->metric = get_text(decoder);
     map->needs_report = unpack_bool(&decoder->in);
     map->reducer = get_text(decoder);
+    map->is_ordered = unpack_bool(&decoder->in);
 }
 
 static void get_start(struct decoder *decoder, struct wire_start *start)

@@ -3,7 +3,7 @@
 #define SHARED_WIRE_PRIVATE_H
 
 #define START_ITEMS 21
-#define MAP_ITEMS 9
+#define MAP_ITEMS 10
 #define BATCH_ITEMS 11
 #define METRIC_ITEMS 6
 #define UNIT_ITEMS 7

@@ -189,21 +189,9 @@ void channel_put_map(struct channel *channel, uint64_t map, const uint8_t *bytes
     channel->has_map = true;
 }
 
-void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
-                       uint64_t instance_count, const uint8_t *inputs, size_t inputs_size)
+/* Nothing has come of it yet. */
+static void reset_results(struct channel_control *control)
 {
-    struct channel_control *control = channel->control;
-    assert(span_count <= CHANNEL_SPAN_COUNT_MAX);
-    assert(instance_count > 0 && instance_count <= CHANNEL_INSTANCE_COUNT_MAX);
-    assert(inputs_size <= CHANNEL_INPUTS_SIZE_MAX);
-    memcpy(control->spans, spans, span_count * sizeof(*spans));
-    control->span_count = (uint32_t)span_count;
-    control->instance_count = instance_count;
-    control->inputs_size = inputs_size;
-    if (inputs_size > 0) {
-        memcpy(channel->inputs, inputs, inputs_size);
-    }
-    memset(control->success_bits, 0xff, (size_t)(instance_count + 7) / 8);
     atomic_store(&control->reads_place, 0);
     control->failures_used = 0;
     control->kept_used = 0;
@@ -216,8 +204,54 @@ void channel_put_batch(struct channel *channel, const struct span *spans, size_t
     control->text_size = 0;
     atomic_store(&control->is_folding, 0);
     atomic_store(&control->done, 0);
-    atomic_store(&control->limit, (int64_t)instance_count);
+}
+
+static void put(struct channel *channel, const uint8_t *inputs, size_t inputs_size, int64_t limit)
+{
+    struct channel_control *control = channel->control;
+    assert(inputs_size <= CHANNEL_INPUTS_SIZE_MAX);
+    control->inputs_size = inputs_size;
+    if (inputs_size > 0) {
+        memcpy(channel->inputs, inputs, inputs_size);
+    }
+    atomic_store(&control->limit, limit);
     atomic_store(&control->batch, atomic_load(&control->batch) + 1);
+}
+
+void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
+                       uint64_t instance_count, const uint8_t *inputs, size_t inputs_size)
+{
+    struct channel_control *control = channel->control;
+    assert(span_count <= CHANNEL_SPAN_COUNT_MAX);
+    assert(instance_count > 0 && instance_count <= CHANNEL_INSTANCE_COUNT_MAX);
+    memcpy(control->spans, spans, span_count * sizeof(*spans));
+    control->span_count = (uint32_t)span_count;
+    control->instance_count = instance_count;
+    control->is_fold = 0;
+    memset(control->success_bits, 0xff, (size_t)(instance_count + 7) / 8);
+    reset_results(control);
+    put(channel, inputs, inputs_size, (int64_t)instance_count);
+}
+
+void channel_put_fold(struct channel *channel, const struct buffer *frames)
+{
+    struct channel_control *control = channel->control;
+    control->span_count = 0;
+    control->instance_count = 0;
+    control->is_fold = 1;
+    reset_results(control);
+    put(channel, frames->data, frames->size, 0);
+}
+
+bool channel_take_fold(const struct channel *channel, const uint8_t **frame_out,
+                       size_t *frame_size_out)
+{
+    const struct channel_control *control = channel->control;
+    const uint64_t size = control->frame_size;
+    *frame_out = channel->frame;
+    *frame_size_out = (size_t)size;
+    return control->canary == CHANNEL_CANARY && control->partial_count == 1 && size > 0 &&
+           size <= channel->frame_size;
 }
 
 bool channel_has_ended(const struct channel *channel)

@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "shared/attempt_times.h"
+#include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/error.h"
 #include "shared/formula.h"
@@ -78,6 +79,7 @@ struct channel_control {
     uint64_t map;      /* number of the map of which the batch is */
     uint64_t map_size; /* bytes of what defines it */
     uint32_t may_fold; /* where the map is reduced: its outputs are to be folded */
+    uint32_t is_fold;  /* no batch: LZ4 frames of partial values are in `inputs`, for one of all */
     struct span spans[CHANNEL_SPAN_COUNT_MAX];
     _Atomic int64_t limit;      /* instances below it may be started; CHANNEL_CUTTING */
     uint32_t is_fenced;         /* executors have to make their barriers themselves */
@@ -155,6 +157,12 @@ void channel_destroy(struct channel *channel);
 void channel_put_map(struct channel *channel, uint64_t map, const uint8_t *bytes, size_t size);
 void channel_put_batch(struct channel *channel, const struct span *spans, size_t span_count,
                        uint64_t instance_count, const uint8_t *inputs, size_t inputs_size);
+/* No instances, but frames of partial values to fold into one, behind each other; at most
+ * CHANNEL_INPUTS_SIZE_MAX bytes. */
+void channel_put_fold(struct channel *channel, const struct buffer *frames);
+/* What came of it; false where nothing did. It points into the channel. */
+bool channel_take_fold(const struct channel *channel, const uint8_t **frame_out,
+                       size_t *frame_size_out);
 /* Has the batch ended that was put last? */
 bool channel_has_ended(const struct channel *channel);
 /* Take back what has not started: gives how many instances of the batch stay. Unbelieved. */

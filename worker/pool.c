@@ -205,32 +205,61 @@ const char *pool_setup_error(const struct pool *pool)
 /* ---- Batches ----------------------------------------------------------------------------------
  */
 
-static void put_batch(struct slot *slot, struct pool_map *map, uint64_t lease,
-                      const struct batch *batch, uint64_t now_us)
+/* The slot's next channel, for something of the map. */
+static struct slot_batch *take_next(struct slot *slot, struct pool_map *map, uint64_t now_us)
 {
     struct slot_batch *put = &slot->batches[slot->next];
     assert(slot->batch_count < SLOT_BATCH_COUNT);
     slot->next = (slot->next + 1) % SLOT_BATCH_COUNT;
     slot->batch_count++;
-    memcpy(put->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
-    put->span_count = batch->span_count;
-    put->instance_count = batch->instance_count;
-    put->map = map;
-    put->lease = lease;
     map->batch_count++;
+    put->map = map;
     put->put_us = now_us;
     put->held_us = 0;
-    put->is_trimmed = false;
-    put->is_begin_told = false;
-    put->is_begin_seen = false;
     put->channel.control->mem = slot->mem;
     put->channel.control->may_fold = map->is_fold_off ? 0 : 1;
     channel_put_map(&put->channel, map->wire->number, map->bytes, map->bytes_size);
-    channel_put_batch(&put->channel, batch->spans, batch->span_count, batch->instance_count,
-                      batch->inputs, batch->inputs_size);
+    return put;
+}
+
+static void wake(const struct slot *slot)
+{
     if (slot->bell >= 0) {
         executor_ring(slot->bell);
     }
+}
+
+static void put_batch(struct slot *slot, struct pool_map *map, uint64_t lease,
+                      const struct batch *batch, uint64_t now_us)
+{
+    struct slot_batch *put = take_next(slot, map, now_us);
+    memcpy(put->spans, batch->spans, batch->span_count * sizeof(*batch->spans));
+    put->span_count = batch->span_count;
+    put->instance_count = batch->instance_count;
+    put->lease = lease;
+    put->is_fold = false;
+    put->is_trimmed = false;
+    put->is_begin_told = false;
+    put->is_begin_seen = false;
+    channel_put_batch(&put->channel, batch->spans, batch->span_count, batch->instance_count,
+                      batch->inputs, batch->inputs_size);
+    wake(slot);
+}
+
+/* Nothing of it can go back, and nothing of it begins. */
+static void put_fold(struct slot *slot, struct pool_map *map, const struct buffer *frames,
+                     uint64_t now_us)
+{
+    struct slot_batch *put = take_next(slot, map, now_us);
+    put->span_count = 0;
+    put->instance_count = 0;
+    put->lease = 0;
+    put->is_fold = true;
+    put->is_trimmed = true;
+    put->is_begin_told = true;
+    put->is_begin_seen = false;
+    channel_put_fold(&put->channel, frames);
+    wake(slot);
 }
 
 /* How long the slot stood free while what there was did not fit. */
@@ -241,9 +270,9 @@ static uint64_t held_us(const struct pool *pool, const struct slot *slot, uint64
     return pool->held_since_us > 0 && now_us > since_us ? now_us - since_us : 0;
 }
 
-/* In the rank itself there is one channel. */
-void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const struct batch *batch,
-                uint64_t now_us)
+/* In the rank itself there is one channel. `mem` is what an attempt may hold. */
+static struct slot *take_free(struct pool *pool, const struct pool_map *map, uint64_t mem,
+                              uint64_t now_us)
 {
     uint32_t i = 0;
     while (pool->slots[i].state != SLOT_FREE || !pool_is_for(pool, &pool->slots[i], map)) {
@@ -252,7 +281,7 @@ void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const s
     }
     struct slot *slot = &pool->slots[i];
     assert(slot->batch_count == 0);
-    slot->mem = pool_mem(pool, map, batch->growth);
+    slot->mem = mem;
     slot->seen_done = 0;
     slot->seen_us = now_us;
     slot->doom = DOOM_NONE;
@@ -263,6 +292,13 @@ void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const s
     slot->kill_us = UINT64_MAX;
     slot->state = SLOT_BUSY;
     slot->next = pool->options.zygote == NULL ? 0 : slot->next;
+    return slot;
+}
+
+void pool_start(struct pool *pool, struct pool_map *map, uint64_t lease, const struct batch *batch,
+                uint64_t now_us)
+{
+    struct slot *slot = take_free(pool, map, pool_mem(pool, map, batch->growth), now_us);
     put_batch(slot, map, lease, batch, now_us);
     slot_first(slot)->held_us = held_us(pool, slot, now_us);
 }
@@ -314,6 +350,16 @@ void pool_start_ahead(struct pool *pool, struct pool_map *map, uint64_t lease,
     struct slot *slot = needs_ahead(pool, map);
     assert(slot != NULL);
     put_batch(slot, map, lease, batch, now_us);
+}
+
+void pool_start_fold(struct pool *pool, struct pool_map *map, const struct buffer *frames,
+                     uint64_t now_us)
+{
+    uint64_t growth_max;
+    struct slot *slot = pool_has_room(pool, map, &growth_max) ? take_free(pool, map, 0, now_us)
+                                                              : needs_ahead(pool, map);
+    assert(slot != NULL);
+    put_fold(slot, map, frames, now_us);
 }
 
 /* ---- Collecting -------------------------------------------------------------------------------

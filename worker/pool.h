@@ -71,6 +71,7 @@ struct pool_result {
     const struct span *rest; /* given back: it never started */
     size_t rest_count;
     bool goes_on; /* the batch is not over: the rest is all there is */
+    bool is_fold; /* of pool_start_fold(): the frame of `batch` is all there is; NULL: it failed */
 };
 
 /* One report of its metric, of an attempt that runs or has just ended. */
@@ -97,6 +98,11 @@ bool pool_has_room(const struct pool *pool, const struct pool_map *map, uint64_t
  * being made has its room. */
 MUST_CHECK enum status pool_make_room(struct pool *pool, const struct pool_map *map, uint64_t count,
                                       uint64_t now_us, struct error *err);
+/* Partial values of the map, frames behind each other, become one in an executor: beside batches
+ * that run or ahead of others. It is the caller that looks whether there is room (either kind of).
+ */
+void pool_start_fold(struct pool *pool, struct pool_map *map, const struct buffer *frames,
+                     uint64_t now_us);
 /* Is an executor for it being made? */
 bool pool_makes_room(const struct pool *pool, const struct pool_map *map);
 bool pool_is_idle(const struct pool *pool); /* no slot is busy */

@@ -216,12 +216,38 @@ static void slot_drop_first(struct slot *slot, uint64_t now_us)
     }
 }
 
+/* Partial values that became one, or did not. */
+static void fill_fold(struct pool *pool, struct slot *slot, bool has_died,
+                      struct pool_result *result)
+{
+    const struct slot_batch *batch = slot_first(slot);
+    const uint8_t *frame = NULL;
+    size_t frame_size = 0;
+    struct error why;
+    pool_start_result(pool, result);
+    result->map = batch->map;
+    result->is_fold = true;
+    if (!has_died && channel_take_fold(&batch->channel, &frame, &frame_size)) {
+        result->batch.frame = frame;
+        result->batch.frame_size = frame_size;
+    } else if (!has_died) {
+        channel_fold_error(&batch->channel, &why);
+        give_up_folding(batch->map, why.text);
+    }
+}
+
 enum status pool_take_ended(struct pool *pool, struct slot *slot, uint64_t now_us,
                             struct pool_result *result, bool *is_result, struct error *err)
 {
     struct channel_result found;
     struct error reason;
     struct slot_batch *batch = slot_first(slot);
+    if (batch->is_fold) {
+        fill_fold(pool, slot, false, result);
+        slot_drop_first(slot, now_us);
+        *is_result = true;
+        return STATUS_OK;
+    }
     pool_start_result(pool, result);
     pool_take_last_reports(pool, batch);
     if (channel_take_result(&batch->channel, batch->instance_count, false, add_failure, pool,
@@ -327,6 +353,13 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
     struct channel_result found;
     const struct slot_batch *batch = slot_first(slot);
     struct report_failure failure = failure_of_end(pool, slot, batch);
+    if (channel_is_folding(&batch->channel) && failure.class != FAILURE_ABORTED) {
+        give_up_folding(batch->map, failure.text);
+    }
+    if (batch->is_fold) {
+        fill_fold(pool, slot, true, result);
+        return;
+    }
     const uint64_t limit = slot->doomed == batch ? slot->doomed_at : batch->instance_count;
     pool_start_result(pool, result);
     if (channel_take_result(&batch->channel, limit, true, add_failure, pool, &found, &reason) !=
@@ -338,9 +371,6 @@ static void take_dead(struct pool *pool, struct slot *slot, uint64_t now_us,
         return;
     }
     const uint64_t done = found.instance_count;
-    if (channel_is_folding(&batch->channel)) {
-        give_up_folding(batch->map, failure.text);
-    }
     (void)!pool_take_kept(pool, batch, done); /* what makes no sense is not kept */
     const bool is_innocent = slot->is_charged && slot->doomed != batch;
     const bool is_inside =

@@ -591,6 +591,10 @@ void runner_run(struct runner *runner)
     struct channel *channel = runner->options.channel;
     const uint32_t batch = atomic_load(&channel->control->batch);
     size_t frame_size = 0;
+    if (channel->control->is_fold != 0) {
+        channel_finish(channel, batch, runner_fold_frames(runner));
+        return;
+    }
     is_copy = false;
     writer_clear(runner->writer);
     context_go_home(&runner->context);

@@ -67,6 +67,8 @@ void runner_put_print(struct runner *runner);
 /* The outputs of the batch, at least one, become partial values, in `folded`. False where the
  * reducer fails: the channel has the reason. */
 bool runner_fold(struct runner *runner);
+/* No batch, but partial values of several, into one: the size of its frame; 0: it came to none. */
+size_t runner_fold_frames(struct runner *runner);
 
 /* Behind a batch's last attempt. */
 void runner_look_at_last(struct runner *runner);

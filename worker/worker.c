@@ -161,7 +161,7 @@ static uint64_t state_deadline_us(const struct worker *worker)
                                    : UINT64_MAX;
     const uint64_t begin_us = worker->is_begin_awaited ? clock_us() + BEGIN_LOOK_US : UINT64_MAX;
     const uint64_t metrics_us = worker_metrics_deadline_us(worker);
-    return smaller(smaller(report_us, metrics_us),
+    return smaller(smaller(smaller(report_us, metrics_us), worker_held_deadline_us(worker)),
                    smaller(begin_us, pool_deadline_us(worker->pool)));
 }
 

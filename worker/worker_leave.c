@@ -80,7 +80,7 @@ enum status worker_on_cancel(struct worker *worker, const struct wire_cancel *ho
     if (status == STATUS_OK && worker->pool != NULL) {
         status = pool_cancel(worker->pool, map != NULL ? &map->pooled : NULL, how, now_us, err);
     }
-    return status == STATUS_OK ? worker_send_reports(worker, now_us, err) : status;
+    return status == STATUS_OK ? worker_report_all(worker, now_us, err) : status;
 }
 
 enum status worker_end_attempts(struct worker *worker, uint64_t now_us, struct error *err)

@@ -183,7 +183,7 @@ enum status worker_fail(struct worker *worker, const char *reason, uint64_t now_
         return STATUS_OK;
     }
     if (worker->state == WORKER_READY) {
-        status = worker_send_reports(worker, now_us, err);
+        status = worker_report_all(worker, now_us, err);
         if (status == STATUS_OK) {
             status = worker_send_beat(worker, now_us, err);
         }

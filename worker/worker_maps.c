@@ -30,6 +30,7 @@ struct worker_map *worker_map_of(const struct worker *worker, uint64_t number)
 static void destroy(struct worker_map *map)
 {
     unit_queue_free(&map->queue);
+    worker_free_held(map);
     buffer_free(&map->bytes);
     arena_free(&map->arena);
     free(map);
@@ -119,6 +120,7 @@ static void drop(struct worker_map *map)
 {
     map->is_dropped = true;
     unit_queue_free(&map->queue);
+    worker_free_held(map);
 }
 
 void worker_on_drop(struct worker *worker, const struct wire_drop *dropped)

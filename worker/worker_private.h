@@ -5,6 +5,7 @@
  *     worker_fetch.c   a job that is not here is sent by rank 0
  *     worker_maps.c    the maps of the run: what defines them, and whose turn it is
  *     worker_run.c     batches out of units, and their results
+ *     worker_fold.c    partial values of several batches become one
  *     worker_report.c  what is sent to the master
  *     worker_metrics.c what running attempts report, to the master
  *     worker_leave.c   ending attempts, and leaving
@@ -50,6 +51,19 @@ struct worker_metric {
     struct wire_metric report;
 };
 
+/* Batches of a map that is reduced, whose partial values may become one before they are reported.
+ */
+struct held_batch;
+struct worker_held {
+    struct held_batch **batches;
+    size_t count;
+    size_t capacity;
+    size_t size;       /* bytes of their frames */
+    uint64_t since_us; /* when the oldest came */
+    size_t folding;    /* the first so many are being folded; 0: none is waited for */
+    bool is_at_work;   /* a fold of them has not ended yet */
+};
+
 /* One map, from MAP to DROP. */
 struct worker_map {
     struct arena arena; /* of `message` */
@@ -57,6 +71,7 @@ struct worker_map {
     struct buffer bytes; /* the same, encoded */
     struct pool_map pooled;
     struct unit_queue queue;
+    struct worker_held held;
     uint32_t fit;            /* attempts of it that this rank holds at once */
     double instance_us;      /* moving mean of an instance's duration; 0: none seen */
     uint64_t batch_grown;    /* instances that a batch may have by now */
@@ -131,6 +146,8 @@ bool worker_is_report_due(const struct worker *worker, uint64_t now_us);
 uint64_t worker_report_pause_us(const struct worker *worker);
 MUST_CHECK enum status worker_send_reports(struct worker *worker, uint64_t now_us,
                                            struct error *err);
+/* The same of all that has ended, also of what is held. */
+MUST_CHECK enum status worker_report_all(struct worker *worker, uint64_t now_us, struct error *err);
 MUST_CHECK enum status worker_send_beat(struct worker *worker, uint64_t now_us, struct error *err);
 
 /* ---- worker_metrics.c ---- */
@@ -144,6 +161,27 @@ MUST_CHECK enum status worker_metrics_turn(struct worker *worker, uint64_t now_u
                                            bool *did_something, struct error *err);
 /* When they are due; UINT64_MAX: there are none. */
 uint64_t worker_metrics_deadline_us(const struct worker *worker);
+
+/* The same of one map, of which nothing waits to be started. */
+uint64_t worker_map_pause_us(const struct worker *worker, const struct worker_map *map);
+
+/* ---- worker_fold.c ---- */
+
+/* Is this batch held, to be reported with others? */
+bool worker_hold(struct worker_map *map, const struct pool_result *ended, uint64_t now_us);
+/* Put those whose time has come together, or into reports. */
+MUST_CHECK enum status worker_fold_turn(struct worker *worker, uint64_t now_us, bool *did_something,
+                                        struct error *err);
+/* What the pool made of them. */
+MUST_CHECK enum status worker_take_fold(struct worker *worker, struct worker_map *map,
+                                        const struct pool_result *ended, uint64_t now_us,
+                                        struct error *err);
+/* All go into reports as they are. */
+MUST_CHECK enum status worker_release_held(struct worker *worker, uint64_t now_us,
+                                           struct error *err);
+/* Forget them. */
+void worker_free_held(struct worker_map *map);
+uint64_t worker_held_deadline_us(const struct worker *worker);
 
 /* ---- worker_start.c ---- */
 

@@ -86,7 +86,7 @@ static size_t reports_size(const struct worker *worker)
 /* From one report of a map to the next. Where the master's next unit is all that could keep the
  * slots busy, results leave soon: at once where every slot is idle, else after a small part of what
  * an instance takes, so that a node of many slots does not send a message for each. */
-static uint64_t pause_us(const struct worker *worker, const struct worker_map *map)
+uint64_t worker_map_pause_us(const struct worker *worker, const struct worker_map *map)
 {
     const uint64_t interval_us = worker->start.as.start.report_interval_us;
     if (map->queue.count > 0) {
@@ -104,7 +104,7 @@ uint64_t worker_report_pause_us(const struct worker *worker)
     for (size_t i = 0; i < worker->report_count && shortest_us > 0; i++) {
         const struct worker_map *map = worker_map_of(worker, worker->reports[i].map);
         if (map != NULL && (i == 0 || worker->reports[i - 1].map != worker->reports[i].map)) {
-            shortest_us = smaller(shortest_us, pause_us(worker, map));
+            shortest_us = smaller(shortest_us, worker_map_pause_us(worker, map));
         }
     }
     return shortest_us;
@@ -145,6 +145,12 @@ enum status worker_send_reports(struct worker *worker, uint64_t now_us, struct e
     worker->report_count = 0;
     worker->reported_us = now_us;
     return status;
+}
+
+enum status worker_report_all(struct worker *worker, uint64_t now_us, struct error *err)
+{
+    const enum status status = worker_release_held(worker, now_us, err);
+    return status == STATUS_OK ? worker_send_reports(worker, now_us, err) : status;
 }
 
 /* ---- Beats ------------------------------------------------------------------------------------

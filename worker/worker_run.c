@@ -251,10 +251,16 @@ static enum status take_result(struct worker *worker, const struct pool_result *
 {
     struct worker_map *map = map_of(ended);
     worker_take_metrics(worker);
+    if (ended->is_fold) {
+        return worker_take_fold(worker, map, ended, now_us, err);
+    }
+    const bool is_any = ended->batch.instance_count > 0 && !map->is_dropped;
     map->is_steady = ended->rest_count == 0;
     enum status status = STATUS_OK;
-    if (ended->batch.instance_count > 0 && !map->is_dropped) {
+    if (is_any) {
         observe(map, &ended->batch);
+    }
+    if (is_any && !worker_hold(map, ended, now_us)) {
         status = wire_report_add(worker_report_of(worker, map->pooled.wire->number, ended->lease),
                                  &ended->batch, ended->failures, ended->failure_count);
         if (status != STATUS_OK) {
@@ -263,7 +269,7 @@ static enum status take_result(struct worker *worker, const struct pool_result *
     }
     /* The master hears why before it can hand out again what comes back. */
     if (is_any_unkept(ended)) {
-        status = worker_send_reports(worker, now_us, err);
+        status = worker_report_all(worker, now_us, err);
         if (status == STATUS_OK) {
             status = worker_give_all_back(worker, err);
         }
@@ -315,6 +321,10 @@ enum status worker_ready_turn(struct worker *worker, uint64_t now_us, bool *did_
                               struct error *err)
 {
     enum status status = collect(worker, now_us, did_something, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = worker_fold_turn(worker, now_us, did_something, err);
     if (status != STATUS_OK) {
         return status;
     }

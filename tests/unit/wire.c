@@ -117,6 +117,7 @@ static void expect_map(const struct wire_map *a, const struct wire_map *b)
     cr_assert(eq(sz, a->key_base_size, b->key_base_size));
     cr_expect(eq(int, memcmp(a->key_base, b->key_base, a->key_base_size), 0));
     expect_text(a->reducer, b->reducer);
+    EXPECT_FIELD(int, a, b, is_ordered);
 }
 
 Test(wire, a_map_is_the_same_within_start_and_by_itself)

@@ -107,7 +107,7 @@ static const struct wire_metric metrics[] = {
                     .count = 15,                                                                   \
                     .is_float = true},                                                             \
         .key_base = bytes, .key_base_size = 3, .metric = "val/acc", .needs_report = true,          \
-        .reducer = "top_k(3, é)"                                                                  \
+        .reducer = "top_k(3, é)", .is_ordered = true                                               \
     }
 
 static const struct wire_message messages[] = {
