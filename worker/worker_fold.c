@@ -68,6 +68,7 @@ static void drop_held(struct worker_held *held, size_t count, uint64_t now_us)
     held->count -= count;
     memmove(held->batches, held->batches + count, held->count * sizeof(struct held_batch *));
     held->folding = 0;
+    held->is_waiting = false;
     held->since_us = now_us;
 }
 
@@ -225,11 +226,15 @@ static uint64_t due_us(const struct worker *worker, const struct worker_map *map
     return held->since_us + (map->queue.count > 0 ? HELD_US : worker_map_pause_us(worker, map));
 }
 
+/* A slot that becomes free is a turn of its own. */
 uint64_t worker_held_deadline_us(const struct worker *worker)
 {
     uint64_t deadline_us = UINT64_MAX;
     for (const struct worker_map *map = worker->maps; map != NULL; map = map->next) {
-        deadline_us = smaller(deadline_us, due_us(worker, map));
+        const struct worker_held *held = &map->held;
+        const uint64_t next_us =
+            held->is_waiting ? held->since_us + HELD_US_MAX : due_us(worker, map);
+        deadline_us = smaller(deadline_us, next_us);
     }
     return deadline_us;
 }
@@ -247,6 +252,7 @@ static enum status start_fold(struct worker *worker, struct worker_map *map, siz
     if (status == STATUS_OK) {
         held->folding = count;
         held->is_at_work = true;
+        held->is_waiting = false;
         pool_start_fold(worker->pool, &map->pooled, &frames, now_us);
     } else {
         status = release(worker, map, count, now_us, err);
@@ -265,9 +271,9 @@ static enum status fold_map(struct worker *worker, struct worker_map *map, uint6
                      pool_has_room_ahead(worker->pool, &map->pooled))) {
         return start_fold(worker, map, count, now_us, err);
     }
-    const bool waits =
+    map->held.is_waiting =
         is_worth && map->queue.count > 0 && now_us - map->held.since_us < HELD_US_MAX;
-    return waits ? STATUS_OK : release(worker, map, count, now_us, err);
+    return map->held.is_waiting ? STATUS_OK : release(worker, map, count, now_us, err);
 }
 
 enum status worker_fold_turn(struct worker *worker, uint64_t now_us, bool *did_something,

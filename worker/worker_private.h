@@ -62,6 +62,7 @@ struct worker_held {
     uint64_t since_us; /* when the oldest came */
     size_t folding;    /* the first so many are being folded; 0: none is waited for */
     bool is_at_work;   /* a fold of them has not ended yet */
+    bool is_waiting;   /* their time has come, and there was no slot to fold them in */
 };
 
 /* One map, from MAP to DROP. */
