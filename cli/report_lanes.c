@@ -160,7 +160,7 @@ void report_lanes_add(struct report_lanes *lanes, const struct chronicle_piece *
         .is_retry = piece->attempt > 0,
     };
     lanes->entry_count++;
-    if (lanes->entry_count > lanes->count_max + lanes->count_max / 10) {
+    if (lanes->entry_count >= lanes->count_max + lanes->count_max / 10) {
         merge(lanes, lanes->count_max / 2);
     }
 }

@@ -210,9 +210,13 @@ function startTheme() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawSoon);
   addEventListener("beforeprint", () => {
     document.documentElement.setAttribute("data-theme", "light");
+    document.body.classList.add("printing");
     drawAll();
   });
-  addEventListener("afterprint", () => setTheme(theme));
+  addEventListener("afterprint", () => {
+    document.body.classList.remove("printing");
+    setTheme(theme);
+  });
 }
 
 /* ---- What the views share -------------------------------------------------------------------- */
@@ -224,7 +228,6 @@ function fit(canvas, width, height) {
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
     canvas.height = h;
-    canvas.style.height = height + "px";
   }
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -1050,7 +1053,10 @@ function scaleOf(values) {
 
 function brief(value) {
   if (value === null || value === undefined) return "";
-  if (typeof value === "number") return Number.isInteger(value) && Math.abs(value) < 1e7 ? String(value) : String(Number(value.toPrecision(4)));
+  if (typeof value === "number") {
+    const size = Math.abs(value);
+    return Number.isInteger(value) && size < 1e7 ? String(value) : size < 1e-3 || size >= 1e7 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
+  }
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length > 40 ? text.slice(0, 39) + "\u2026" : text;
 }
