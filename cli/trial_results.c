@@ -8,7 +8,6 @@
 #include "cli/sweep_file.h"
 #include "cli/sweep_metric.h"
 #include "master/inputs.h"
-#include "master/log_reader.h"
 #include "master/trial_metrics_load.h"
 #include "shared/buffer.h"
 #include "shared/computed.h"
@@ -59,27 +58,6 @@ static enum status load_metrics(struct trial_results *results, const char *run_d
                : status;
 }
 
-/* Trials that a sampler has proposed stand in the log. */
-static enum status add_later(struct trial_results *results, const char *run_dir, struct error *err)
-{
-    struct log_reader *reader = NULL;
-    struct record record;
-    struct error torn;
-    uint64_t offset;
-    enum status status = log_reader_open(run_dir, &reader, err);
-    if (status != STATUS_OK) {
-        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-    }
-    while (status == STATUS_OK && log_reader_next(reader, &record, &offset, &torn) == STATUS_OK) {
-        if (record.kind == RECORD_INPUTS && record.map == 0) {
-            status = inputs_add(results->inputs, record.inputs, record.inputs_size,
-                                record.input_count, err);
-        }
-    }
-    log_reader_close(reader);
-    return status;
-}
-
 static enum status open_inputs(struct trial_results *results, const char *run_dir,
                                struct error *err)
 {
@@ -90,7 +68,7 @@ static enum status open_inputs(struct trial_results *results, const char *run_di
                              &results->inputs, err);
     }
     if (status == STATUS_OK && inputs_come_later(results->inputs)) {
-        return add_later(results, run_dir, err);
+        return inputs_load_later(results->inputs, run_dir, 0, err);
     }
     if (status == STATUS_OK) {
         status =

@@ -37,8 +37,8 @@ const struct trial_metrics *trial_results_metrics(const struct trial_results *re
 const struct space *trial_results_space(const struct trial_results *results);
 uint64_t trial_results_count(const struct trial_results *results); /* of instances */
 
-/* The parameters of an instance, a record. Null where its draws were in vain, so that it has none.
- */
+/* The parameters of an instance, a record. Null where it has none: its draws were in vain, or no
+ * sampler proposed it. */
 MUST_CHECK enum status trial_results_parameters(struct trial_results *results, uint64_t index,
                                                 struct arena *arena, mf_value *record_out,
                                                 struct error *err);

@@ -132,6 +132,11 @@ MUST_CHECK enum status inputs_load(const char *run_dir, const struct formula *fo
 MUST_CHECK enum status inputs_grow(const struct formula *recorded, uint64_t trial_count,
                                    struct inputs **inputs_out, struct error *err);
 
+/* Where they come later: those that the log has of map number `map`, once. Of a log with a torn
+ * tail, what stands before it counts. */
+MUST_CHECK enum status inputs_load_later(struct inputs *inputs, const char *run_dir, uint64_t map,
+                                         struct error *err);
+
 /* Append the packed elements of the spans, one after the other. Nothing for a formula. */
 MUST_CHECK enum status inputs_pack(struct inputs *inputs, const struct span *spans,
                                    size_t span_count, struct buffer *out, struct error *err);

@@ -57,6 +57,15 @@ run 3 sweep bowl.yaml --run-dir 'done' --sampler "$(sampler 'done' 3)"
 expect_status 0
 expect_in err "3 succeeded, 5 not-started"
 
+rule "results and the best trial have the parameters that were proposed"
+run 0 results told --table
+expect_in out '"index":7,"state":"succeeded"'
+[ "$(grep -o '"parameters":{"x":[0-9.]*}' out | sed -n 8p)" = '"parameters":{"x":3.5}' ] || fail parameters
+expect_in <(tr -d ' \n' <told/best.json) '"index":6,"value":0.0'
+expect_in <(tr -d ' \n' <told/best.json) '"parameters":{"x":3.0}'
+run 0 results 'done' --table
+[ "$(grep -c '"parameters":null' out)" -eq 5 ] || fail "parameters of trials that were not proposed"
+
 rule "a sampler that dies ends the run, which says so and can be resumed"
 rm -f heard
 run 3 sweep bowl.yaml --run-dir dead --sampler "$(sampler die 4)"

@@ -3,10 +3,12 @@
 
 #include <unistd.h>
 
+#include "master/inputs.h"
 #include "master/replay.h"
 #include "shared/value.h"
 #include "shared/value_make.h"
 #include "tests/unit/log_support.h"
+#include "tests/unit/space_support.h"
 
 #define SIZE 10
 
@@ -199,5 +201,74 @@ Test(inputs_later, an_instance_whose_input_had_not_come_cannot_have_run)
     append_inputs(log, 0, 2);
     append_batch(log, 0, &(struct span){.start = 1, .count = 2}, 1, NULL);
     STATUS_IS(STATUS_INVALID, read_back(log, &replay));
+    folder_remove();
+}
+
+/* ---- The trials of a sampler -------------------------------------------------------------------
+ */
+
+/* Five trials of two instances each. */
+static struct inputs *open_trials(void)
+{
+    struct space *space = space_of("{\"path\":[\"x\"],\"min\":0,\"max\":1}", "");
+    const struct trials_form form = {
+        .space = space, .options = {.method = TRIALS_ADAPTIVE, .count = 5}, .repeats = 2};
+    const struct inputs_source source = {.kind = INPUTS_TRIALS, .launch_dir = "/", .trials = &form};
+    struct type *type = NULL;
+    struct inputs *inputs = NULL;
+    OK(type_parse("any", &type, NULL));
+    OK(inputs_open(&source, type, &inputs, NULL));
+    type_destroy(type);
+    space_destroy(space);
+    return inputs;
+}
+
+Test(inputs_later, trials_of_a_sampler_have_a_size_and_none_is_there)
+{
+    struct inputs *inputs = open_trials();
+    struct inputs *recorded = NULL;
+    struct inputs *grown = NULL;
+    uint8_t digest[INPUTS_DIGEST_SIZE];
+    cr_expect(inputs_come_later(inputs));
+    cr_expect(eq(u64, inputs_count(inputs), SIZE));
+    cr_expect(eq(u64, inputs_available(inputs), 0));
+    inputs_digest(inputs, digest);
+    OK(inputs_load("/nowhere", inputs_formula(inputs), SIZE, digest, &recorded, NULL));
+    cr_expect(inputs_come_later(recorded));
+    OK(inputs_grow(inputs_formula(inputs), 7, &grown, NULL));
+    cr_expect(inputs_come_later(grown));
+    cr_expect(eq(u64, inputs_count(grown), 14));
+    inputs_close(grown);
+    inputs_close(recorded);
+    inputs_close(inputs);
+}
+
+Test(inputs_later, what_the_log_has_of_them_is_read_back)
+{
+    struct inputs *inputs = open_trials();
+    struct buffer out = {0};
+    struct run_log *log = log_begin();
+    append_inputs(log, 0, 2);
+    append_inputs(log, 2, 4);
+    OK(run_log_flush(log, NULL));
+    run_log_close(log);
+    OK(inputs_load_later(inputs, folder, 0, NULL));
+    cr_expect(eq(u64, inputs_available(inputs), 6));
+    OK(inputs_pack(inputs, &(struct span){.start = 1, .count = 5}, 1, &out, NULL));
+    expect_bytes(&out, 1, 5);
+    struct error err;
+    STATUS_IS(STATUS_INVALID, inputs_load_later(inputs, folder, 0, &err)); /* they are there */
+    buffer_free(&out);
+    inputs_close(inputs);
+    folder_remove();
+}
+
+Test(inputs_later, a_run_without_a_log_has_none)
+{
+    struct inputs *inputs = open_trials();
+    folder_create();
+    OK(inputs_load_later(inputs, folder, 0, NULL));
+    cr_expect(eq(u64, inputs_available(inputs), 0));
+    inputs_close(inputs);
     folder_remove();
 }
