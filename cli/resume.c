@@ -260,7 +260,8 @@ static bool is_verdict_of_fewer(const struct request *request)
 {
     const struct history *history = &request->replay.history;
     const uint64_t ended = history->succeeded.count + history->cached.count +
-                           history->failed.count + history->timed_out.count;
+                           history->stopped_early.count + history->failed.count +
+                           history->timed_out.count;
     return request->grows || (request->verb == VERB_SWEEP && ended < inputs_count(request->inputs));
 }
 
