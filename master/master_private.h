@@ -67,7 +67,6 @@ struct master_map {
     struct inputs *inputs;
     uint64_t minimum;                          /* successes that it needs */
     const char *reducer;                       /* of its outputs; NULL: they are not reduced */
-    bool is_ordered;                           /* of the reducer */
     const struct cache_options *cache_options; /* NULL: outputs are not kept */
     struct cache *cache;                       /* NULL: none */
     struct scheduler *scheduler;
@@ -75,17 +74,18 @@ struct master_map {
     struct placement placement; /* ranks that are too small for the task */
     struct tally tally;
     struct ledger_counts recorded; /* as they were when the record was last written out */
+    bool is_ordered;               /* of the reducer */
+    bool is_cancelled;             /* by master_map_cancel() */
     bool have_joined;              /* the ranks that are there */
     bool is_settling;              /* it is done, but for outputs that the cache shares */
+    bool is_target_reached;        /* no new trial starts */
+    bool has_reports;              /* some trial has reported, in this session */
+    bool is_hint_told;             /* that something was meant as a report, and is none */
+    bool is_silence_told;          /* that a trial has succeeded without a report */
     uint64_t settle_us; /* where settling: what is not shared by then is not waited for */
     const struct metric_options *metric; /* NULL: none */
     struct trial_metrics *metrics;       /* NULL: none */
-    bool is_target_reached;              /* no new trial starts */
-    bool has_reports;                    /* some trial has reported, in this session */
-    bool is_hint_told;                   /* that something was meant as a report, and is none */
-    bool is_silence_told;                /* that a trial has succeeded without a report */
     struct wire_cancel cancel;           /* how attempts are ended when the map ends */
-    bool is_cancelled;                   /* by master_map_cancel() */
     /* Of a run of several maps: */
     struct frame_list frames; /* where its outputs are */
     const struct log_index *earlier;
