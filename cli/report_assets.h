@@ -14,6 +14,7 @@ struct report_asset {
 struct report_asset report_asset_js(void);
 struct report_asset report_asset_css(void);
 struct report_asset report_asset_plot_js(void);
+struct report_asset report_asset_plot_license(void);
 struct report_asset report_asset_plot_css(void);
 
 #endif

@@ -202,7 +202,9 @@ static void put_data(struct html *html, const struct report_data *data)
         html->status = report_put_deflated(html->out, &blob);
     }
     buffer_free(&blob);
-    html_put(html, "</script>\n<script>\n");
+    html_put(html, "</script>\n<script>\n/*\n");
+    put_asset(html, report_asset_plot_license());
+    html_put(html, "*/\n");
     put_asset(html, report_asset_plot_js());
     html_put(html, "</script>\n<script>\n");
     put_asset(html, report_asset_js());
