@@ -8,7 +8,7 @@
 
 /* Level 6 takes twice as long for a tenth less. */
 #define LEVEL 4
-#define CHUNK_SIZE ((uInt)64 * 1024)
+#define CHUNK_SIZE ((size_t)64 * 1024)
 #define GROUP_BITS 7
 #define MORE 0x80u
 
@@ -32,7 +32,7 @@ static MUST_CHECK enum status deflate_all(z_stream *stream, const struct buffer 
     stream->next_in = data->data;
     while (result == Z_OK) {
         if (stream->avail_in == 0 && left > 0) {
-            stream->avail_in = left < CHUNK_SIZE ? (uInt)left : CHUNK_SIZE;
+            stream->avail_in = (uInt)(left < CHUNK_SIZE ? left : CHUNK_SIZE);
             left -= stream->avail_in;
         }
         const enum status status = buffer_reserve(packed, CHUNK_SIZE);
@@ -40,7 +40,7 @@ static MUST_CHECK enum status deflate_all(z_stream *stream, const struct buffer 
             return status;
         }
         stream->next_out = packed->data + packed->size;
-        stream->avail_out = CHUNK_SIZE;
+        stream->avail_out = (uInt)CHUNK_SIZE;
         result = deflate(stream, left > 0 ? Z_NO_FLUSH : Z_FINISH);
         packed->size += CHUNK_SIZE - stream->avail_out;
     }

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #define CLASS_BITS 4
-#define CLASSES_AN_OCTAVE (1u << CLASS_BITS)
+#define CLASSES_AN_OCTAVE ((size_t)1 << CLASS_BITS)
 
 size_t report_class_of(uint64_t duration_us)
 {

@@ -35,7 +35,7 @@ Test(report_lanes, lanes_are_in_the_order_of_slots_and_entries_in_that_of_time)
 Test(report_lanes, what_is_too_much_is_put_together_and_nothing_is_lost)
 {
     enum { COUNT = 100000, ROOM = 100 };
-    struct report_lanes lanes = report_lanes_start(COUNT * 10, ROOM);
+    struct report_lanes lanes = report_lanes_start((uint64_t)COUNT * 10, ROOM);
     uint64_t count = 0;
     uint64_t failed = 0;
     for (uint64_t i = 0; i < COUNT; i++) {
