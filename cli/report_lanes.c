@@ -129,18 +129,26 @@ static void merge_lane(struct report_lane *lane, uint64_t merge_us, uint64_t clo
     lane->count = lane->count > 0 ? kept + 1 : 0;
 }
 
-/* Ends: at last whatever lies beside each other in a lane may be one. */
+static void merge_all(struct report_lanes *lanes)
+{
+    const uint64_t close_us = lanes->merge_us > lanes->total_us / TOO_CLOSE ? lanes->merge_us : 0;
+    lanes->entry_count = 0;
+    for (size_t i = 0; i < lanes->lane_count; i++) {
+        merge_lane(&lanes->lanes[i], lanes->merge_us, close_us);
+        lanes->entry_count += lanes->lanes[i].count;
+    }
+}
+
+/* First as coarsely as what came before; then more so, to where whatever lies beside each other in
+ * a lane is one. */
 static void merge(struct report_lanes *lanes, size_t goal)
 {
+    if (lanes->entry_count > goal && lanes->merge_us > 0) {
+        merge_all(lanes);
+    }
     while (lanes->entry_count > goal && lanes->merge_us < UINT64_MAX / MERGE_GROWTH) {
         lanes->merge_us = lanes->merge_us == 0 ? MERGE_FIRST_US : lanes->merge_us * MERGE_GROWTH;
-        const uint64_t close_us =
-            lanes->merge_us > lanes->total_us / TOO_CLOSE ? lanes->merge_us : 0;
-        lanes->entry_count = 0;
-        for (size_t i = 0; i < lanes->lane_count; i++) {
-            merge_lane(&lanes->lanes[i], lanes->merge_us, close_us);
-            lanes->entry_count += lanes->lanes[i].count;
-        }
+        merge_all(lanes);
     }
 }
 
