@@ -2,8 +2,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <jansson.h>
 
 #include "cli/options.h"
 #include "cli/report_assets.h"
@@ -105,6 +108,27 @@ static void put_command(struct html *html, const struct run_description *run)
     html_put(html, "</code></dd>\n");
 }
 
+/* Of a sweep: project, name, ... as its file has them. */
+static void put_labels(struct html *html, const char *labels)
+{
+    const char *key;
+    json_t *value;
+    json_t *object = labels != NULL ? json_loads(labels, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_object_foreach(object, key, value)
+    {
+        char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+        html_put(html, "<dt>");
+        html_text(html, key);
+        html_put(html, "</dt><dd>");
+        html_text(html, text != NULL            ? text
+                        : json_is_string(value) ? json_string_value(value)
+                                                : "");
+        html_put(html, "</dd>\n");
+        free(text);
+    }
+    json_decref(object);
+}
+
 static void put_facts(struct html *html, const struct report_data *data)
 {
     const struct run_description *run = data->run;
@@ -114,6 +138,7 @@ static void put_facts(struct html *html, const struct report_data *data)
     put_fact(html, "Run directory", data->run_dir);
     put_fact(html, "Job", run->job);
     put_fact(html, report_data_is_workflow(data) ? "Workflow" : "Task", run->task);
+    put_labels(html, run->sweep.labels);
     put_fact(html, "Input type", run->input_type);
     put_fact(html, "Output type", run->output_type);
     put_fact(html, "Begun", day_text(run->created_s, day));

@@ -53,6 +53,11 @@ assert run["sweep"]["command"] == ["/usr/bin/env", "./show", "${args}"], run["sw
 assert run["options"]["policy"] == "run-all"
 PYTHON
 
+rule 'the page of a sweep shows its labels'
+"$mapfleet" report alone -o page.html 2>err || fail 'no page'
+expect_in page.html '<dt>project</dt><dd>digits</dd>'
+expect_in page.html '<dt>name</dt><dd>first</dd>'
+
 rule 'the environment has parameters as Python writes them, also under names that shells take'
 sed -e '/^program/d' -e 's/^run_cap: 4/run_cap: 1/' random.yaml >environment.yaml
 MF_lr=old PYTHONUNBUFFERED='' sweep_ environment.yaml --print=live --by-env -- env

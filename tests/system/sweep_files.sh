@@ -72,6 +72,27 @@ for file in "$sweeps"/*.txt; do
 done
 [ "$count" -ge 19 ] || fail "$count files only"
 
+rule 'a dry run prints what stands beside each file, also what a sampler would propose'
+for file in "$sweeps"/*.txt; do
+    name=$(basename "$file" .txt)
+    options=()
+    sed -e 's#^task: sweep:train$#task: flows:echo#' "$sweeps/$name.yaml" >"$name.yaml"
+    grep -q '^run_cap' "$name.yaml" || [[ $name != *bayes* ]] || options=(--trials 5)
+    read -ra given <<<"$(options_of "$name.yaml")"
+    MAPFLEET_JOBS=$MAPFLEET_BUILD_DIR/tests/jobs run 0 sweep "$name.yaml" --dry-run \
+        "${options[@]}" "${given[@]}"
+    expect_status 0
+    sed -i -e 's/  # made up.*//' -e 's/^flows:echo /sweep:train /' out
+    grep -v -E '^([0-9]+ trials|brackets)' "$file" >lines
+    if [ "$name" = 19_quasi_resources ]; then # of ten lines, two are of each configuration
+        sed -i -n -e 'p;n' out
+        sed -i -e '6,$d' lines
+    fi
+    head -"$(wc -l <lines)" out | diff lines - >difference || fail "$name: $(head -4 difference)"
+    grep -E '^([0-9]+ trials|brackets)' "$file" >ends
+    [ "$(grep -cxFf ends out)" -eq "$(wc -l <ends)" ] || fail "$name: not $(cat ends)"
+done
+
 rule 'a dry run prints the same lines, the number of trials, and the brackets'
 run 0 sweep 18_conditions.yaml --dry-run
 expect_status 0
