@@ -10,8 +10,11 @@ cpack --config "$MAPFLEET_BUILD_DIR/CPackConfig.cmake" -B "$PWD/made" \
 version=$("$mapfleet" --version | sed -n '1s/mapfleet //p')
 package=$PWD/made/mapfleet_${version}_$(dpkg --print-architecture).deb
 [ -s "$package" ] || fail "no $package"
-augment=${package/mapfleet_/mapfleet-augment_}
-[ "$(ls made/*.deb | wc -l)" -eq "$([ -e "$augment" ] && echo 2 || echo 1)" ] || fail "packages: $(ls made)"
+part_of() { # NAME: the package of a job that is one of its own
+    echo "${package/mapfleet_/mapfleet-$1_}"
+}
+[ "$(ls made/*.deb | wc -l)" -eq "$(ls "$package" "$(part_of augment)" "$(part_of sweep)" 2>/dev/null | wc -l)" ] ||
+    fail "packages: $(ls made)"
 
 rule "it depends on the libraries that its files are linked with, and on nothing that is not here"
 dpkg-deb -f "$package" Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' >depends
@@ -22,14 +25,16 @@ while read -r name; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || fail "$name"
 done <depends
 
-if grep -q '^MF_AUGMENT:BOOL=ON' "$MAPFLEET_BUILD_DIR/CMakeCache.txt"; then
-    rule "what the job augment needs is asked of those alone who want it"
-    ! grep vips depends || fail "everybody needs libvips"
-    dpkg-deb -f "$augment" Depends >out
+rule "what a job needs is asked of those alone who want it"
+for part in augment:MF_AUGMENT:libvips sweep:MF_XGBOOST:libxgboost; do
+    IFS=: read -r name option library <<<"$part"
+    grep -q "^$option:BOOL=ON" "$MAPFLEET_BUILD_DIR/CMakeCache.txt" || continue
+    ! grep "$library" depends || fail "everybody needs $library"
+    dpkg-deb -f "$(part_of "$name")" Depends >out
     expect_in out "mapfleet (= $version)"
-    expect_in out libvips
-    [ "$(dpkg-deb -c "$augment" | grep -c '^-')" -eq 1 ] || fail "$(dpkg-deb -c "$augment")"
-fi
+    expect_in out "$library"
+    [ "$(dpkg-deb -c "$(part_of "$name")" | grep -c '^-')" -eq 1 ] || fail "$(dpkg-deb -c "$(part_of "$name")")"
+done
 
 rule "mpirun comes with it, unless somebody has another"
 dpkg-deb -f "$package" Recommends >out
