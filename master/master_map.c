@@ -36,6 +36,8 @@ static enum status create_scheduler(const struct master *master, struct master_m
         .delay_us = asked->delay_ns / 1000,
         .retry_delay_us = asked->retry_delay_ns / 1000,
         .worker_count = transport_size(master->options.transport),
+        .has_none_ahead =
+            map->metric != NULL && (map->metric->has_target || map->metric->has_early_stop),
         .is_speculative = asked->speculate && map->metric == NULL,
     };
     const enum status status = scheduler_create(options, &map->scheduler);

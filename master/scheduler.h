@@ -48,6 +48,7 @@ struct scheduler_options {
     uint64_t delay_us;       /* least time between two starts; 0: none */
     uint64_t retry_delay_us; /* doubled with each failure of an instance, at most 64 times it */
     uint32_t worker_count;   /* workers are named 0 .. worker_count - 1 */
+    bool has_none_ahead;     /* a worker holds no more than its slots can start at once */
     bool is_speculative;     /* what runs for long at the end may run twice at once */
 };
 

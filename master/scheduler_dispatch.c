@@ -117,7 +117,7 @@ static uint64_t goal_of(const struct scheduler *scheduler, const struct worker *
 /* How many more instances to send now: none while it holds nearly enough, so that units are few. A
  * unit of fixed size is cut only where a cap on concurrency has no room for it and a slot is idle.
  */
-static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker *worker)
+static uint64_t wanted_in_all(const struct scheduler *scheduler, const struct worker *worker)
 {
     const bool is_delayed = scheduler->options.delay_us > 0;
     if (worker->state != WORKER_PRESENT || (is_delayed && worker->held >= worker->slots)) {
@@ -135,6 +135,16 @@ static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker
     }
     const bool is_worth_it = wanted >= (goal - worker->slots) / REFILL_DIVISOR;
     return load < worker->slots || (unit_size == 0 && is_worth_it) ? wanted : 0;
+}
+
+/* The same, where there may be nothing ahead. */
+static uint64_t wanted_by(const struct scheduler *scheduler, const struct worker *worker)
+{
+    const uint64_t wanted = wanted_in_all(scheduler, worker);
+    if (!scheduler->options.has_none_ahead) {
+        return wanted;
+    }
+    return worker->held < worker->slots ? smaller(wanted, worker->slots - worker->held) : 0;
 }
 
 static uint64_t concurrency_left(const struct scheduler *scheduler)

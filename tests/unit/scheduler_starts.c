@@ -248,3 +248,25 @@ Test(scheduler_starts, a_window_that_one_worker_hoards_is_shared_with_one_that_i
     expect_quiet(&f);
     fixture_destroy(&f);
 }
+
+/* ---- Nothing ahead --------------------------------------------------------------------------- */
+
+/* Short instances, of which there would be many ahead, and a unit of fixed size. */
+Test(scheduler_starts, where_nothing_may_be_ahead_a_worker_holds_what_its_slots_run)
+{
+    struct scheduler_options options = options_of(20);
+    options.sizing.report_interval_us = 1000000;
+    options.sizing.unit_size = 8;
+    options.has_none_ahead = true;
+    struct fixture f = fixture_create(options);
+    scheduler_join(f.scheduler, 0, 2);
+    uint64_t lease = next_unit(&f, 0, 0, 2, 0);
+    expect_quiet(&f);
+    must_succeed(&f, 0, lease, 0, 1);
+    lease = next_unit(&f, 0, 2, 1, 0);
+    expect_quiet(&f);
+    must_succeed(&f, 0, lease, 2, 1);
+    (void)next_unit(&f, 0, 3, 1, 0);
+    expect_quiet(&f);
+    fixture_destroy(&f);
+}
