@@ -41,7 +41,7 @@ struct slot_batch {
     uint64_t instance_count;
     uint64_t put_us;
     uint64_t held_us; /* as the report has it */
-    bool is_fold; /* no instances: partial values to be folded */
+    bool is_fold;     /* no instances: partial values to be folded */
     bool is_trimmed;
     bool is_begin_told; /* by pool_has_begun() */
     bool is_begin_seen; /* where attempts have a time limit */
