@@ -7,6 +7,7 @@
 
 #include "master/run_fields.h"
 #include "master/run_stamp.h"
+#include "shared/trials_form.h"
 #include "tests/fuzz/fuzz.h"
 
 /* As run_file_read() does; NULL where it would refuse. */
@@ -20,6 +21,27 @@ static struct run_description *decode(const json_t *root)
     }
     run_description_destroy(run);
     return NULL;
+}
+
+/* Trials that are taken are written as they were read. */
+static void expect_same_trials(const struct formula *formula)
+{
+    struct error err;
+    struct trials_form form;
+    struct trials_form back;
+    struct buffer packed = {0};
+    if (formula->kind == FORMULA_TRIALS &&
+        trials_form_read(formula->packed, formula->packed_size, &form, &err) == STATUS_OK) {
+        enum status status = trials_form_write(&form, &packed);
+        assert(status == STATUS_OK);
+        status = trials_form_read(packed.data, packed.size, &back, &err);
+        assert(status == STATUS_OK && back.space->count == form.space->count);
+        trials_form_free(&back);
+    }
+    if (formula->kind == FORMULA_TRIALS) {
+        trials_form_free(&form);
+    }
+    buffer_free(&packed);
 }
 
 static void expect_same(const struct run_description *run)
@@ -48,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run_description *run = root != NULL ? decode(root) : NULL;
     if (run != NULL) {
         expect_same(run);
+        expect_same_trials(&run->formula);
     }
     run_description_destroy(run);
     json_decref(root);

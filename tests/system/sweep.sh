@@ -175,6 +175,23 @@ sweep_ odd.yaml --dry-run -- echo
 expect_lines out $'echo --x=1\n1 trials'
 [ "$(grep -c 'an expression has failed' err)" -eq 1 ] || fail 'not one warning'
 
+rule 'samples of exec and map are draws, the same on any number of ranks'
+sample=(--sample 5 --seed 3 --grid 'lr~log_uniform_values(1e-5,0.1)' --grid opt=adam,sgd)
+run 0 exec --progress none --run-dir sample -k "${sample[@]}" -- echo {lr} {opt}
+expect_status 0
+[ "$(wc -l <out)" -eq 5 ] || fail "$(wc -l <out) draws"
+cp out drawn
+run 3 exec --progress none -k "${sample[@]}" -- echo {lr} {opt}
+diff drawn out >difference || fail 'other draws on three ranks'
+run 0 resume sample
+expect_status 0
+expect_lines out "$(cat drawn)"
+run 0 map cached:record --progress none --sample 3 --grid 'value~int_uniform(1,9)'
+expect_status 0
+run 0 map cached:record --sample 3 --grid 'value~uniform(1,9)'
+expect_status 2
+expect_in err 'a trial: at .value: expected int'
+
 # ---- Refusals ----------------------------------------------------------------------------------
 
 # refused TEXT OPTION... [-- COMMAND]: bad.yaml is refused with that text, and leaves nothing.
