@@ -25,11 +25,19 @@ bool trial_is_of(const struct command *command)
 /* ---- Names ------------------------------------------------------------------------------------
  */
 
+/* One _ for each character, of however many bytes. */
 static char *alias_of(const char *name)
 {
     char *alias = strdup(name);
-    for (char *at = alias; at != NULL && *at != '\0'; at++) {
-        *at = isalnum((unsigned char)*at) ? *at : '_';
+    char *end = alias;
+    for (; alias != NULL && *name != '\0'; name++) {
+        const bool goes_on = ((unsigned char)*name & 0xc0) == 0x80; /* UTF-8 */
+        if (!goes_on) {
+            *end++ = isalnum((unsigned char)*name) ? *name : '_';
+        }
+    }
+    if (alias != NULL) {
+        *end = '\0';
     }
     return alias;
 }

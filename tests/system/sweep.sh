@@ -75,11 +75,12 @@ expect_in out 'PYTHONUNBUFFERED=1'
 rule 'names that would clash are not given a second time'
 cat >clash.yaml <<'YAML'
 method: grid
-parameters: {a-b: {value: 1}, a_b: {value: 2}, a.c: {value: 3}, a+c: {value: 4}}
+parameters: {a-b: {value: 1}, a_b: {value: 2}, a.c: {value: 3}, a+c: {value: 4}, "\u00fc.x": {value: 5}}
 YAML
 sweep_ clash.yaml --print=live --by-env -- env
 expect_in out 'MF_a-b=1'
 expect_in out 'MF_a_b=2'
+expect_in out 'MF___x=5'
 expect_not_in out 'MF_a_b=1'
 expect_not_in out 'MF_a_c='
 
