@@ -458,8 +458,8 @@ static int run_master(void *context, const struct ranks *ranks, bool *is_clean_o
     } else {
         *is_clean_out = false;
         exit_status = run_request(ranks, &request, is_clean_out);
-        report_leave(request.run_dir, request.options.values[OPTION_TRACE]);
         exit_status = print_results(&request, exit_status);
+        report_leave(request.run_dir, request.options.values[OPTION_TRACE]);
     }
     request_free(&request);
     return exit_status;

@@ -39,8 +39,7 @@ void report_time_destroy(struct report_time *time)
 static size_t bin_of(const struct report_time *time, uint64_t at_us)
 {
     const double part = time->total_us > 0 ? (double)at_us / (double)time->total_us : 0;
-    const size_t bin = (size_t)(part * REPORT_BIN_COUNT);
-    return bin < REPORT_BIN_COUNT ? bin : REPORT_BIN_COUNT - 1;
+    return part < 1 ? (size_t)(part * REPORT_BIN_COUNT) : REPORT_BIN_COUNT - 1;
 }
 
 static uint64_t bin_end_us(const struct report_time *time, size_t bin)

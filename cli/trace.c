@@ -60,7 +60,8 @@ static void put_thread_name(struct trace *trace, uint32_t rank, uint32_t slot)
                   rank, slot + 1, slot);
 }
 
-/* With the slots before it, which have run something, or could. */
+/* With the slots before it, which have run something, or could. No rank has more than so many. */
+#define SLOT_COUNT_MAX 65536
 static void name_thread(struct trace *trace, uint32_t rank, uint32_t slot)
 {
     if (rank >= trace->rank_capacity) {
@@ -70,7 +71,7 @@ static void name_thread(struct trace *trace, uint32_t rank, uint32_t slot)
                (capacity - trace->rank_capacity) * sizeof(*trace->named));
         trace->rank_capacity = capacity;
     }
-    while (trace->named[rank] <= slot) {
+    while (trace->named[rank] <= slot && trace->named[rank] < SLOT_COUNT_MAX) {
         put_thread_name(trace, rank, trace->named[rank]++);
     }
 }

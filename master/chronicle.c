@@ -11,6 +11,7 @@
 
 #define US_IN_MS 1000
 #define RANK_COUNT_MAX (1u << 22)
+#define TIME_MS_MAX (UINT64_C(1) << 48) /* of a record: some 9,000 years */
 #define NO_LIFE SIZE_MAX
 /* What the other copy's end is recorded as; see pool_result.c. */
 #define SUPERSEDED_TEXT "another attempt has the result"
@@ -158,8 +159,7 @@ static MUST_CHECK enum status learn_report(struct chronicle *chronicle, const st
     for (size_t i = 0; i < report->batch_count; i++) {
         const struct report_batch *batch = &report->batches[i];
         const uint64_t ended_us = batch->started_us + batch->elapsed_us;
-        if (ended_us < batch->started_us || ended_us > INT64_MAX / 2 ||
-            record->time_ms > INT64_MAX / 2 / US_IN_MS) {
+        if (ended_us < batch->started_us || ended_us > INT64_MAX / 2) {
             return error_set(err, STATUS_INVALID, "a batch of rank %" PRIu32 " ended in no time",
                              record->rank);
         }
@@ -175,6 +175,9 @@ static MUST_CHECK enum status learn_report(struct chronicle *chronicle, const st
 static MUST_CHECK enum status learn(struct chronicle *chronicle, const struct record *record,
                                     struct error *err)
 {
+    if (record->time_ms > TIME_MS_MAX) {
+        return error_set(err, STATUS_INVALID, "a record is of no time");
+    }
     if (record->kind == RECORD_START) {
         begin_session(chronicle, record);
         return STATUS_OK;

@@ -1,5 +1,6 @@
-/* log.c - any bytes as the log of a run of MAP_SIZE instances: what results, their table and a
- * resume make of it. Where libFuzzer builds this, checksums always fit, so that it gets past them.
+/* log.c - any bytes as the log of a run of MAP_SIZE instances: what results, their table, a resume
+ * and a report make of it. Where libFuzzer builds this, checksums always fit, so that it gets past
+ * them.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "master/chronicle.h"
 #include "master/instances.h"
 #include "master/ledger.h"
 #include "master/outputs.h"
@@ -91,6 +93,38 @@ static void read_results(void)
     }
 }
 
+/* Every attempt that was counted beforehand is told, however the log is read. */
+static enum status on_piece(void *context, const struct chronicle_piece *piece, struct error *err)
+{
+    uint64_t *count = context;
+    (void)err;
+    assert(piece->count > 0 && (unsigned)piece->state < PIECE_STATE_COUNT);
+    *count += piece->count;
+    return STATUS_OK;
+}
+
+static enum status on_event(void *context, const struct chronicle_event *event, struct error *err)
+{
+    (void)context;
+    (void)err;
+    assert(event->record != NULL);
+    return STATUS_OK;
+}
+
+static void tell(bool is_quick)
+{
+    uint64_t count = 0;
+    struct chronicle *chronicle = NULL;
+    const struct chronicle_visitor visitor = {
+        .on_piece = on_piece, .on_event = on_event, .context = &count};
+    if (chronicle_open(folder, is_quick, &chronicle, NULL) != STATUS_OK) {
+        return;
+    }
+    const enum status status = chronicle_each(chronicle, &visitor, NULL);
+    assert(status == STATUS_INVALID || count == chronicle_attempt_count(chronicle));
+    chronicle_close(chronicle);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct failures *failures = NULL;
@@ -105,5 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     failures_destroy(failures);
     read_results();
+    tell(false);
+    tell(true);
     return 0;
 }

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#define SIZE_MAX_ALL (ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX)
+#define SIZE_MAX_ALL ((size_t)ATTEMPT_TIMES_COUNT_MAX * ATTEMPT_TIME_SIZE_MAX)
 
 static uint8_t packed[SIZE_MAX_ALL];
 
