@@ -66,6 +66,19 @@ expect_status 0
 check page parts/report.html parts table sessions=2
 expect_in parts/report.html "after the one before it had ended"
 
+rule "the page of a sweep has its trials, whatever their parameters hold"
+cat >sweep.yaml <<'YAML'
+method: grid
+metric: {name: loss, goal: minimize}
+parameters:
+  lr: {values: [0.5, 0.25]}
+  name: {values: ["</script>", b]}
+YAML
+run 0 sweep sweep.yaml --run-dir sweep -- sh -c 'echo "{\"loss\": ${1#--lr=}}"' sh '${args}'
+expect_status 0
+"$mapfleet" results sweep --table >table 2>err || fail "no table"
+check page sweep/report.html sweep table trials=4
+
 rule "a folder of no run, and one that cannot be written, are refused by name"
 mkdir empty
 run 0 report empty

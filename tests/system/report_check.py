@@ -90,7 +90,7 @@ def numbers(data):
 
 def check_markup(page):
     assert not page.open, page.open
-    assert page.script_count == 4, page.script_count
+    assert page.script_count == (5 if "sweep" in page.scripts else 4), page.script_count
     assert len(page.ids) == len(set(page.ids)), "an id that stands twice"
     levels = [level for level, _ in page.headings]
     assert levels[0] == 1 and levels.count(1) == 1 and set(levels) == {1, 2}, page.headings
@@ -176,6 +176,19 @@ def check_table(table, meta, entries, maps):
     assert sorted(entry["index"] for entry in entries if entry["state"] == "failed") == failed
 
 
+def check_trials(page, table):
+    """The trials of a sweep; how many there are."""
+    if "sweep" not in page.scripts:
+        return 0
+    sweep = json.loads(page.scripts["sweep"])
+    rows = [json.loads(line) for line in open(table)]
+    assert len(sweep["trials"]) == len(rows) == sweep["count"]
+    for (index, state, value, *values), row in zip(sweep["trials"], rows):
+        assert (index, state, value) == (row["index"], row["state"], row["value"]), (state, value, row)
+        assert values == [row["parameters"].get(name) for name in sweep["parameters"]], (values, row)
+    return len(rows)
+
+
 def check_page(path, run, table, wanted):
     page = Page()
     text = open(path, encoding="utf-8").read()
@@ -189,7 +202,7 @@ def check_page(path, run, table, wanted):
     found = {"lost": sum(note["kind"] == "lost" for note in meta["notes"]),
              "sessions": sum(note["kind"] == "session" for note in meta["notes"]),
              "retried": sum(entry["count"] for entry in entries if entry["state"] == "retried"),
-             "maps": len(meta["maps"])}
+             "maps": len(meta["maps"]), "trials": check_trials(page, table)}
     for name, count in wanted.items():
         assert found[name] == count, (name, found[name], count)
 
