@@ -8,11 +8,11 @@ run_cap: 6
 parameters: {x: {min: 0.0, max: 1}}
 YAML
 
-# Waits from its third trial on, until `open` is there.
+# Waits from its third trial on, until `open` is there, or the test has gone.
 cat >trial <<'SHELL'
 #!/bin/sh
 echo "$1" >>begun
-[ "$1" -lt 2 ] || { touch waiting; while [ ! -e open ]; do sleep 0.02; done; }
+[ "$1" -lt 2 ] || { touch waiting; while [ ! -e open ] && [ -e trial ]; do sleep 0.02; done; }
 echo "$2"
 SHELL
 chmod +x trial
