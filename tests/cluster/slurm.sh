@@ -70,20 +70,38 @@ await_end
 expect_status 1
 [ "$(job_field JobState)" = FAILED ] || fail "the job is $(job_field JobState)"
 
-rule "warned before the wall clock, a job ends with 75, is queued again, and finishes the run"
-rm -f starts begun-* open
-submit -N 2 -t 1 --signal=B:USR1@58 "$files/requeue.sbatch" map "$gate:gate" --inputs gates.jsonl \
-    --grace 1s --print --slots 2
+rule "warned before the wall clock, a sweep ends with 75, is queued again, and finishes"
+cat >trial.sh <<'END'
+#!/bin/bash
+echo "trial $1" >>starts
+echo "loss=$((($1 * 5 + 4) % 8))"
+[ "$1" -lt 4 ] || until [ -e open ]; do sleep 0.05; done
+END
+chmod +x trial.sh
+cat >sweep.yaml <<'END'
+command: [./trial.sh, "{x}"]
+method: grid
+metric: {name: loss}
+parameters: {x: {values: [0, 1, 2, 3, 4, 5, 6, 7]}}
+END
+rm -f starts open
+submit -N 2 -t 1 --signal=B:USR1@58 "$files/requeue.sbatch" sweep sweep.yaml --grace 1s --slots 2
 await_state RUNNING
-wait_for begun-4
 wait_for_line out "go on with"
 touch open
 await_end 90
 expect_status 0
 [ "$(job_field Restarts)" -ge 1 ] || fail "it was not queued again"
-diff <(tail -8 out) <(seq 0 7) >difference || fail "outputs are missing: $(cat difference)"
 expect_started_once 0 1 2 3
 [ "$(ls mapfleet-runs | wc -l)" -eq 1 ] || fail "it did not go on in its folder"
+rule "the best trial, and all others, are those of a sweep that nothing disturbs"
+"$mapfleet" sweep sweep.yaml --run-dir undisturbed --slots 2 >undisturbed.out 2>&1 || fail "$(cat undisturbed.out)"
+diff mapfleet-runs/*/best.json undisturbed/best.json >difference || fail "$(cat difference)"
+values_of() { # RUN: index, parameters and value of each trial, the best first
+    "$mapfleet" results "$1" --table --sort loss | sed 's/"state".*"parameters"//; s/"stop".*//'
+}
+[ "$(values_of mapfleet-runs/* | wc -l)" -eq 8 ] || fail "trials are missing"
+diff <(values_of mapfleet-runs/*) <(values_of undisturbed) >difference || fail "$(cat difference)"
 
 rule "scancel ends a run in order, and for good: it is not queued again, and can be resumed"
 rm -f starts begun-* open
