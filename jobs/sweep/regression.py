@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Logistic regression on the table of wines: by scikit-learn where it is installed, else by hand.
 
-Prints accuracy=VALUE after each epoch, on the fifth of the rows that it does not learn from.
+Learns from a fifth of the rows, and prints accuracy=VALUE on the others after each epoch.
 """
 import argparse
 import csv
@@ -68,8 +68,8 @@ def main():
     arguments = parser.parse_args()
 
     rows, labels = read_table(TABLE)
-    held_out = range(0, len(rows), 5)
-    learnt = [i for i in range(len(rows)) if i % 5 != 0]
+    learnt = list(range(0, len(rows), 5))
+    held_out = [i for i in range(len(rows)) if i % 5 != 0]
     model = make_model(arguments, len(rows[0]))
     draw = random.Random(int(os.environ.get("MAPFLEET_SEED", "0")))
     for _ in range(arguments.epochs):
