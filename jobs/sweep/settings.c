@@ -1,19 +1,10 @@
 #include "settings.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define NUMBER_SIZE 32
-
-static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_BREAST_CANCER] = "breast_cancer",
-    [TABLE_DIGITS] = "digits",
-    [TABLE_WINE] = "wine",
-};
-
-static const char *const policy_names[] = {"depthwise", "lossguide"};
 
 struct limits {
     const char *name;
@@ -57,19 +48,25 @@ static mf_status check_limits(mf_context *ctx, const mf_value *input)
     return MF_OK;
 }
 
-/* Which of `names` the field is; `fallback` where it is left out; `count` where it is none. */
-static size_t read_name(const mf_value *input, const char *field, const char *const *names,
-                        size_t count, size_t fallback)
+/* Gives TABLE_COUNT where there is none of that name. */
+static enum table_id read_table(const mf_value *input)
 {
-    const mf_value *value = mf_field(input, field);
-    size_t i = 0;
+    const mf_value *value = mf_field(input, "table");
     if (value == NULL) {
-        return fallback;
+        return TABLE_DIGITS;
     }
-    while (i < count && strcmp(mf_str(value), names[i]) != 0) {
-        i++;
+    enum table_id id = 0;
+    while (id < TABLE_COUNT && strcmp(mf_str(value), table_name(id)) != 0) {
+        id++;
     }
-    return i;
+    return id;
+}
+
+static bool has_known_policy(const mf_value *input)
+{
+    const mf_value *value = mf_field(input, "grow_policy");
+    return value == NULL || strcmp(mf_str(value), "depthwise") == 0 ||
+           strcmp(mf_str(value), "lossguide") == 0;
 }
 
 static int64_t read_int(const mf_value *input, const char *field, int64_t fallback)
@@ -80,13 +77,12 @@ static int64_t read_int(const mf_value *input, const char *field, int64_t fallba
 
 mf_status settings_read(mf_context *ctx, const mf_value *input, struct settings *settings_out)
 {
-    const size_t table = read_name(input, "table", table_names, TABLE_COUNT, TABLE_DIGITS);
+    const enum table_id table = read_table(input);
     if (table == TABLE_COUNT) {
         return mf_fail_permanently(ctx, "table: found %s, expected breast_cancer, digits or wine",
                                    mf_json(ctx, mf_field(input, "table"), NULL));
     }
-    if (read_name(input, "grow_policy", policy_names, COUNT_OF(policy_names), 0) ==
-        COUNT_OF(policy_names)) {
+    if (!has_known_policy(input)) {
         return mf_fail_permanently(ctx, "grow_policy: found %s, expected depthwise or lossguide",
                                    mf_json(ctx, mf_field(input, "grow_policy"), NULL));
     }
@@ -95,7 +91,7 @@ mf_status settings_read(mf_context *ctx, const mf_value *input, struct settings 
         return status;
     }
     *settings_out = (struct settings){
-        .table = (enum table_id)table,
+        .table = table,
         .fold_count = (size_t)read_int(input, "folds", 3),
         .split = (uint64_t)read_int(input, "split", 0),
         .round_count = (int)read_int(input, "rounds", 30),

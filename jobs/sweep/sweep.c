@@ -172,7 +172,9 @@ static void free_folds(struct trial *trial)
 {
     for (size_t i = 0; trial->folds != NULL && i < trial->settings.fold_count; i++) {
         struct fold *fold = &trial->folds[i];
-        (void)XGBoosterFree(fold->booster);
+        if (fold->booster != NULL) {
+            (void)XGBoosterFree(fold->booster);
+        }
         if (fold->training != NULL) {
             (void)XGDMatrixFree(fold->training);
         }
@@ -293,7 +295,7 @@ static mf_status setup(mf_context *ctx, void **state)
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         if (!table_load((enum table_id)i, &tables->all[i])) {
             teardown(tables);
-            return mf_fail(ctx, "a table can't be read");
+            return mf_fail(ctx, "the table %s can't be read", table_name((enum table_id)i));
         }
     }
     if (XGBSetGlobalConfig("{\"verbosity\": 0}") != 0) {

@@ -41,6 +41,11 @@ static const struct source sources[TABLE_COUNT] = {
     [TABLE_WINE] = {"wine", table_wine, table_wine_end, true, 178, 13, 3},
 };
 
+const char *table_name(enum table_id id)
+{
+    return sources[id].name;
+}
+
 /* ---- Reading ----------------------------------------------------------------------------------
  */
 
@@ -89,7 +94,6 @@ bool table_load(enum table_id id, struct table *table_out)
 {
     const struct source *source = &sources[id];
     struct table table = {
-        .name = source->name,
         .row_count = source->row_count,
         .column_count = source->column_count,
         .class_count = source->class_count,

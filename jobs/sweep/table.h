@@ -14,13 +14,15 @@
 enum table_id { TABLE_BREAST_CANCER, TABLE_DIGITS, TABLE_WINE, TABLE_COUNT };
 
 struct table {
-    const char *name;
     size_t row_count;
     size_t column_count; /* of features */
     size_t class_count;
     float *cells;  /* row by row */
     float *labels; /* the class of each row, from 0: whole numbers, as XGBoost takes them */
 };
+
+/* As a configuration says it: "digits". */
+const char *table_name(enum table_id id);
 
 /* False, with nothing to free, where there is no memory, or the text is not what it should be. */
 bool table_load(enum table_id id, struct table *table_out);
