@@ -18,6 +18,6 @@
 
 ASSET(js, MF_SOURCE_DIR "/cli/page/report.js")
 ASSET(css, MF_SOURCE_DIR "/cli/page/report.css")
-ASSET(plot_js, MF_SOURCE_DIR "/third_party/uplot/uPlot.iife.min.js")
-ASSET(plot_license, MF_SOURCE_DIR "/third_party/uplot/LICENSE")
-ASSET(plot_css, MF_SOURCE_DIR "/third_party/uplot/uPlot.min.css")
+ASSET(plot_js, MF_SOURCE_DIR "/cli/page/uplot/uPlot.iife.min.js")
+ASSET(plot_license, MF_SOURCE_DIR "/cli/page/uplot/LICENSE")
+ASSET(plot_css, MF_SOURCE_DIR "/cli/page/uplot/uPlot.min.css")
