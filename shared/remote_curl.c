@@ -10,9 +10,6 @@
 #include <expat.h>
 #include <openssl/crypto.h>
 
-#include <expat.h>
-#include <openssl/crypto.h>
-
 #include "shared/buffer.h"
 #include "shared/clock.h"
 #include "shared/extremes.h"
