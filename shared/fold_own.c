@@ -180,12 +180,33 @@ static enum status collapse(struct own *own, const struct reduction *reduction, 
 /* ---- As a fold --------------------------------------------------------------------------------
  */
 
-static enum status merge(void *state, const struct reduction *reduction, struct unpack *in,
-                         struct error *err)
+/* An output that is a partial value as it is; that it is of the type is known. */
+static enum status take(struct own *own, const struct reduction *reduction, struct unpack *in,
+                        struct error *err)
 {
     const uint8_t *start = in->at;
     unpack_skip(in);
-    return in->failed ? STATUS_OK : push(state, reduction, start, (size_t)(in->at - start), err);
+    return in->failed ? STATUS_OK : push(own, reduction, start, (size_t)(in->at - start), err);
+}
+
+/* One that is recorded, or came from another process, may be of another type: the functions of the
+ * job would read what is not there. */
+static enum status merge(void *state, const struct reduction *reduction, struct unpack *in,
+                         struct error *err)
+{
+    struct own *own = state;
+    struct unpack ahead = *in;
+    unpack_skip(&ahead);
+    if (!ahead.failed) {
+        arena_reset(&own->values);
+        const enum status status = type_check_packed(
+            reduction->own->type, in->at, (size_t)(ahead.at - in->at), &own->values, err);
+        if (status != STATUS_OK) {
+            error_prefix(err, "a partial value: ");
+            return status;
+        }
+    }
+    return take(own, reduction, in, err);
 }
 
 static enum status add(void *state, const struct reduction *reduction, struct unpack *in,
@@ -197,7 +218,7 @@ static enum status add(void *state, const struct reduction *reduction, struct un
     size_t used = 0;
     mf_value value;
     if (reducer->lift == NULL) {
-        return merge(state, reduction, in, err);
+        return take(own, reduction, in, err);
     }
     enum status status = begin(own, reduction, err);
     if (status == STATUS_OK) {

@@ -390,6 +390,21 @@ Test(fold, it_can_be_used_again_after_a_failure)
     bench_end(&bench);
 }
 
+/* As where the job has changed since it was recorded. */
+Test(fold, a_partial_value_of_another_type_reaches_no_function_of_the_job)
+{
+    const uint8_t five[] = {5};
+    struct bench bench = bench_of("neighbours", "int", "[]");
+    struct fold *fold = fold_of(&bench);
+    struct error err = {""};
+    size_t used;
+    cr_expect(fold_merge(fold, five, sizeof(five), &used, &err) != STATUS_OK);
+    cr_expect(
+        eq(str, err.text, "reducer neighbours: a partial value: expected list<int>, found int 5"));
+    fold_destroy(fold);
+    bench_end(&bench);
+}
+
 /* Whatever a partial value's bytes are, it is taken or refused. */
 Test(fold, any_bytes_are_merged_or_refused)
 {
