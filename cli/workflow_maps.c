@@ -31,6 +31,7 @@ struct workflow_map_held {
     struct cache_options options;
     struct buffer output_type; /* as text, with a NUL behind it */
     char *reducer;             /* NULL: it is not reduced */
+    char *reduced_by;          /* the same, as it is recorded */
 };
 
 /* ---- What is recorded -------------------------------------------------------------------------
@@ -55,6 +56,7 @@ static void free_held(struct workflow_map_held *held)
     buffer_free(&held->output_type);
     free(held->version);
     free(held->reducer);
+    free(held->reduced_by);
     free(held);
 }
 
@@ -82,24 +84,37 @@ static enum status fail_departure(const struct map_past *past, const struct work
 static enum status fail_reducer(const struct map_past *past, const struct workflow_request *asked,
                                 struct error *err)
 {
-    const char *now = asked->reducer != NULL ? asked->reducer : "";
+    const char *now = asked->reduced_by != NULL ? asked->reduced_by : "";
     return error_set(err, STATUS_EXISTS, "its map %" PRIu64 ", of %s, was %s%s, and is now %s%s",
                      past->number, past->task,
                      *past->reducer != '\0' ? "reduced by " : "not reduced", past->reducer,
                      *now != '\0' ? "reduced by " : "not reduced", now);
 }
 
+/* What is recorded would be read as what it is not. */
+static enum status fail_output(const struct map_past *past, const struct workflow_map_held *held,
+                               struct error *err)
+{
+    return error_set(
+        err, STATUS_EXISTS, "the outputs of its map %" PRIu64 ", of %s, were %s, and are now %s",
+        past->number, past->task, past->output_type, (const char *)held->output_type.data);
+}
+
 static enum status compare(const struct map_past *past, const struct workflow_request *asked,
-                           struct error *err)
+                           const struct workflow_map_held *held, struct error *err)
 {
     uint8_t digest[INPUTS_DIGEST_SIZE];
     inputs_digest(asked->inputs, digest);
     if (past->reducer != NULL &&
-        strcmp(past->reducer, asked->reducer != NULL ? asked->reducer : "") != 0) {
+        strcmp(past->reducer, asked->reduced_by != NULL ? asked->reduced_by : "") != 0) {
         return fail_reducer(past, asked, err);
     }
     if (strcmp(past->task, asked->task->name) != 0 || past->size != inputs_count(asked->inputs)) {
         return fail_departure(past, asked, "", err);
+    }
+    if (past->output_type != NULL &&
+        strcmp(past->output_type, (const char *)held->output_type.data) != 0) {
+        return fail_output(past, held, err);
     }
     return memcmp(past->inputs_digest, digest, sizeof(digest)) == 0
                ? STATUS_OK
@@ -227,6 +242,7 @@ static enum status hand_over(struct workflow_maps *maps, const struct workflow_r
                                          .inputs = held->inputs,
                                          .minimum = asked->minimum,
                                          .reducer = held->reducer,
+                                         .reduced_by = held->reduced_by,
                                          .is_ordered = asked->is_ordered,
                                          .cache =
                                              held->cache.mode != CACHE_OFF ? &held->options : NULL,
@@ -245,10 +261,6 @@ enum status workflow_maps_begin(void *context, const struct workflow_request *as
 {
     struct workflow_maps *maps = context;
     struct map_past *past = map_past_find(&maps->past, asked->number);
-    enum status status = past != NULL ? compare(past, asked, err) : STATUS_OK;
-    if (status != STATUS_OK) {
-        return status;
-    }
     struct workflow_map_held *held = memory_take(1, sizeof(*held));
     *held = (struct workflow_map_held){.number = asked->number,
                                        .task = asked->task,
@@ -257,9 +269,13 @@ enum status workflow_maps_begin(void *context, const struct workflow_request *as
                                        .minimum = asked->minimum,
                                        .inputs = asked->inputs};
     held->reducer = asked->reducer != NULL ? memory_copy_text(asked->reducer) : NULL;
-    status = choose_cache(maps, asked, held, err);
+    held->reduced_by = asked->reduced_by != NULL ? memory_copy_text(asked->reduced_by) : NULL;
+    enum status status = write_type(held, err);
+    if (status == STATUS_OK && past != NULL) {
+        status = compare(past, asked, held, err);
+    }
     if (status == STATUS_OK) {
-        status = write_type(held, err);
+        status = choose_cache(maps, asked, held, err);
     }
     if (status == STATUS_OK) {
         status = hand_over(maps, asked, held, past, err);

@@ -70,8 +70,9 @@ static struct record definition_of(const struct master *master, const struct mas
                             .output_type_size = strlen(options->output_type),
                             .map_size = inputs_count(map->inputs),
                             .minimum = map->minimum,
-                            .reducer = map->reducer,
-                            .reducer_size = map->reducer != NULL ? strlen(map->reducer) : 0};
+                            .reducer = options->reduced_by,
+                            .reducer_size =
+                                options->reduced_by != NULL ? strlen(options->reduced_by) : 0};
     memcpy(record.inputs_digest, options->inputs_digest, RECORD_DIGEST_SIZE);
     return record;
 }

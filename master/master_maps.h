@@ -48,6 +48,7 @@ struct master_map_options {
     uint8_t inputs_digest[RECORD_DIGEST_SIZE]; /* for the record of its definition */
     uint64_t minimum;                          /* successes that it needs */
     const char *reducer;                       /* of its outputs; NULL: they are not reduced */
+    const char *reduced_by;                    /* the reducer, for the record of its definition */
     bool is_ordered;                           /* of the reducer: only neighbours are combined */
     const struct cache_options *cache;         /* NULL: outputs are not kept */
     struct replay *replay;                     /* of its own earlier sessions; NULL: it is new */

@@ -128,7 +128,21 @@ static enum status check_options(const struct workflow_host *host, const struct 
     return status;
 }
 
-static enum status check_reducer(const struct workflow_host *host, const struct workflow_map *map,
+static enum status describe_reducer(struct workflow_host *host, const struct workflow_map *map,
+                                    const struct reduction *reduction,
+                                    struct workflow_request *request, struct error *err)
+{
+    struct buffer text = {0};
+    if (reduction_describe(reduction, map->reducer, &text) == STATUS_OK) {
+        request->reduced_by = arena_copy(&host->arena, text.data, text.size);
+    }
+    buffer_free(&text);
+    return request->reduced_by != NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_NO_MEMORY, "no memory for a map that is reduced");
+}
+
+static enum status check_reducer(struct workflow_host *host, const struct workflow_map *map,
                                  struct workflow_request *request, struct error *err)
 {
     struct reduction *reduction = NULL;
@@ -138,9 +152,12 @@ static enum status check_reducer(const struct workflow_host *host, const struct 
     if (map->is_call) {
         return error_set(err, STATUS_INVALID, "a call has one output: there is nothing to reduce");
     }
-    const enum status status =
+    enum status status =
         reduction_open(host->options.job, map->reducer, request->task->output, &reduction, err);
-    request->is_ordered = status == STATUS_OK && reduction->is_ordered;
+    if (status == STATUS_OK) {
+        request->is_ordered = reduction->is_ordered;
+        status = describe_reducer(host, map, reduction, request, err);
+    }
     reduction_destroy(reduction);
     return status;
 }

@@ -36,6 +36,7 @@ struct workflow_request {
     const char *cache;          /* "use", "refresh", "off"; NULL: the map does not say */
     const char *cache_version;  /* NULL: the map does not say */
     const char *reducer;        /* of its outputs; NULL: they are not reduced */
+    const char *reduced_by;     /* the same with all that a resume must find again (reduction.h) */
     bool is_ordered;            /* of the reducer */
     struct inputs *inputs;
     uint64_t minimum; /* successes that it needs */

@@ -407,6 +407,21 @@ enum status reduction_open(const struct job *job, const char *text, const struct
     return STATUS_OK;
 }
 
+enum status reduction_describe(const struct reduction *reduction, const char *text,
+                               struct buffer *out)
+{
+    enum status status = buffer_append(out, text, strlen(text));
+    if (status != STATUS_OK || reduction->own == NULL) {
+        return status;
+    }
+    status = buffer_append(out, " of ", strlen(" of "));
+    if (status == STATUS_OK) {
+        status = type_format(reduction->own->type, out);
+    }
+    const char *order = reduction->is_ordered ? ", in order" : "";
+    return status == STATUS_OK ? buffer_append(out, order, strlen(order)) : status;
+}
+
 void reduction_destroy(struct reduction *reduction)
 {
     if (reduction == NULL) {

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/buffer.h"
 #include "shared/error.h"
 #include "shared/job.h"
 #include "shared/type.h"
@@ -52,6 +53,12 @@ MUST_CHECK enum status reduction_open(const struct job *job, const char *text,
                                       const struct type *element, struct reduction **reduction_out,
                                       struct error *err);
 void reduction_destroy(struct reduction *reduction); /* NULL is allowed */
+
+/* Append the text that it was opened by and, where it is the job's own, what makes its partial
+ * values such that another process can go on with them: "merge of map<int>", "join of str, in
+ * order". */
+MUST_CHECK enum status reduction_describe(const struct reduction *reduction, const char *text,
+                                          struct buffer *out);
 
 /* Is a reducer of that name built in? */
 bool reduction_is_built_in(const char *name);

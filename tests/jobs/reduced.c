@@ -7,6 +7,9 @@
  *
  * Reducers: `join` puts texts side by side, in order; `ranges` insists on neighbours; `tally`
  * counts equal words; `broken` does what the file of that name says.
+ *
+ * Where there is a file `same_any`, `same` gives an any; where there is `retyped`, the partial
+ * values of `broken` are any.
  */
 #include <fcntl.h>
 #include <mapfleet.h>
@@ -285,6 +288,12 @@ static mf_status lists(mf_workflow *wf, const mf_value *in, mf_writer *out)
 
 /* ---- The job --------------------------------------------------------------------------------- */
 
+/* A job that has changed: where there is such a file, it is no int any more. */
+static const char *type_unless(const char *file)
+{
+    return access(file, F_OK) == 0 ? "any" : "int";
+}
+
 static void register_reducers(mf_registry *job)
 {
     mf_register_reducer(
@@ -304,13 +313,14 @@ static void register_reducers(mf_registry *job)
                                            .type = "map<int>",
                                            .input = "{name: str, score: float}",
                                            .lift = one_of});
-    mf_register_reducer(job, &(mf_reducer){.name = "broken", .combine = broken, .type = "int"});
+    mf_register_reducer(
+        job, &(mf_reducer){.name = "broken", .combine = broken, .type = type_unless("retyped")});
 }
 
 void mf_job(mf_registry *job)
 {
     const mf_task tasks[] = {
-        {.name = "same", .fn = same, .input = "int", .output = "int"},
+        {.name = "same", .fn = same, .input = "int", .output = type_unless("same_any")},
         {.name = "gated", .fn = gated, .input = "int", .output = "int"},
         {.name = "text", .fn = text, .input = "int", .output = "str"},
         {.name = "spread", .fn = spread, .input = "int", .output = "list<int>"},

@@ -137,11 +137,23 @@ echo hang >broken
 one 0 '[1999000,0]' range=0:2000 task=same reducer=broken timeout=300ms
 expect_in err 'reducer="broken": ran longer than its timeout'
 
-rule "after that the run can go on with a reducer that works"
+rule "what is recorded is not read as another type: such a job is refused"
 rm -rf run
 echo fail >broken
 run 0 run "$reduced:one" range=0:2000 task=same reducer=broken --run-dir run
 expect_status 1
+touch retyped
+run 0 resume run --failed
+expect_status 2
+expect_in err "its map 0, of same, was reduced by broken of int, and is now reduced by broken of any"
+rm retyped
+touch same_any
+run 0 resume run --failed
+expect_status 2
+expect_in err "the outputs of its map 0, of same, were int, and are now any"
+rm same_any
+
+rule "after that the run can go on with a reducer that works"
 echo none >broken
 run 0 resume run --failed --print
 expect_status 0

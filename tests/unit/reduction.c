@@ -102,6 +102,29 @@ Test(reduction, a_job_s_own_gives_what_it_declares_and_null_for_nothing_unless_i
     job_destroy(job);
 }
 
+static void expect_description(const struct job *job, const char *text, const char *type,
+                               const char *expected)
+{
+    struct error err = {""};
+    struct buffer found = {0};
+    struct reduction *reduction = open(job, text, type, &err);
+    cr_assert(reduction != NULL, "%s of %s: %s", text, type, err.text);
+    cr_assert(eq(int, reduction_describe(reduction, text, &found), STATUS_OK));
+    cr_expect(found.size == strlen(expected) && memcmp(found.data, expected, found.size) == 0,
+              "%s is %.*s, expected %s", text, (int)found.size, (const char *)found.data, expected);
+    buffer_free(&found);
+    reduction_destroy(reduction);
+}
+
+Test(reduction, what_makes_partial_values_such_is_described)
+{
+    struct job *job = job_of(job_function);
+    expect_description(job, "top_k(3, ascending)", "float", "top_k(3, ascending)");
+    expect_description(job, "counted", "str", "counted of map<int>, in order");
+    expect_description(job, "own", "float", "own of float");
+    job_destroy(job);
+}
+
 Test(reduction, values_of_another_type_are_refused)
 {
     struct job *job = job_of(job_function);
