@@ -10,6 +10,7 @@
 #include "shared/value_make.h"
 
 #define ARGS "${args}"
+#define HERE "./"
 
 static const char *const default_command[] = {"${env}", "${interpreter}", "${program}", ARGS};
 
@@ -51,6 +52,7 @@ struct source {
     const char *const *words;
     size_t count;
     bool is_default;
+    bool starts_itself; /* the default, without an interpreter */
     bool appends_args;
 };
 
@@ -114,6 +116,24 @@ static const char *fixed_word(const struct source *source, const char *interpret
     return strcmp(word, "${program}") == 0 ? source->program : NULL;
 }
 
+/* What starts itself is the file that lies here, not one of that name in PATH. */
+static enum status mind_interpreter(struct source *source, struct arena *arena)
+{
+    source->starts_itself = source->is_default && !needs_interpreter(source->program);
+    if (!source->starts_itself || strchr(source->program, '/') != NULL) {
+        return STATUS_OK;
+    }
+    const size_t size = strlen(source->program);
+    char *here = arena_take(arena, strlen(HERE) + size + 1);
+    if (here == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(here, HERE, strlen(HERE));
+    memcpy(here + strlen(HERE), source->program, size + 1);
+    source->program = here;
+    return STATUS_OK;
+}
+
 static enum status fill_words(const struct source *source, const char *interpreter,
                               struct arena *arena, struct sweep_command *command, struct error *err)
 {
@@ -124,8 +144,7 @@ static enum status fill_words(const struct source *source, const char *interpret
     for (size_t i = 0; i < source->count; i++) {
         const char *word = source->words[i];
         const char *fixed = fixed_word(source, interpreter, word);
-        if (source->is_default && strcmp(word, "${interpreter}") == 0 &&
-            !needs_interpreter(source->program)) {
+        if (source->starts_itself && strcmp(word, "${interpreter}") == 0) {
             continue;
         }
         if (fixed == NULL && strcmp(word, "${program}") == 0) {
@@ -194,6 +213,9 @@ enum status sweep_command_make(const struct sweep_file *sweep,
     struct template_error reason;
     *command_out = (struct sweep_command){.word_count = 0};
     enum status status = choose(sweep, options, &source, err);
+    if (status == STATUS_OK) {
+        status = mind_interpreter(&source, arena);
+    }
     if (status == STATUS_OK) {
         status = fill_words(&source, options->interpreter, arena, command_out, err);
     }

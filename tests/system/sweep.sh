@@ -42,6 +42,15 @@ sweep_ random.yaml --dry-run --trials 200
 expect_lines <(head -2 out) "$(cat two)"
 expect_in out '200 trials'
 
+rule 'a program that starts itself is the file that lies here, not one of its name in PATH'
+mkdir elsewhere
+printf '#!/bin/sh\necho elsewhere\n' >elsewhere/show
+chmod +x elsewhere/show
+sed 's,program: ./show,program: show,' random.yaml >here.yaml
+PATH=$PWD/elsewhere:$PATH sweep_ here.yaml --run-dir here
+expect_status 0
+"$mapfleet" results here | diff alone.found - >out || fail 'other lines than of ./show'
+
 rule 'labels stand in run.json, beside the file and the command'
 python3 - <<'PYTHON' || fail 'run.json says otherwise'
 import json
