@@ -183,11 +183,13 @@ static bool is_fixed_word(const char *word)
 }
 
 /* Behind env stand its options, then variables, then the command. */
-static enum status check_found(const struct sweep_command *command, struct error *err)
+static enum status check_found(const struct sweep_command *command, size_t *at_out,
+                               struct error *err)
 {
     size_t at = 0;
     const bool is_env =
         strcmp(command->words[0], ENV_PROGRAM) == 0 || strcmp(command->words[0], "env") == 0;
+    *at_out = 0;
     if (is_env && command->word_count > 1 && *command->words[1] == '-') {
         return program_check_found(command->words[0], err);
     }
@@ -196,6 +198,7 @@ static enum status check_found(const struct sweep_command *command, struct error
             break;
         }
     }
+    *at_out = at;
     return at == command->word_count || !is_fixed_word(command->words[at])
                ? STATUS_OK
                : program_check_found(command->words[at], err);
@@ -212,6 +215,15 @@ static enum status check_program(const struct sweep *sweep, struct error *err)
                : error_set(err, STATUS_NOT_FOUND, "the program %s is not here", program);
 }
 
+static void prefix_place(const struct sweep *sweep, struct place place, struct error *err)
+{
+    if (place.line > 0) {
+        error_prefix(err, "%s:%u:%u: ", sweep->path, place.line, place.column);
+    } else {
+        error_prefix(err, "%s: ", sweep->path);
+    }
+}
+
 static enum status make_command(struct sweep *sweep, struct error *err)
 {
     const struct options *options = sweep->options;
@@ -223,16 +235,19 @@ static enum status make_command(struct sweep *sweep, struct error *err)
         .is_wandb = options_has(options, OPTION_WANDB),
         .interpreter = sweep_interpreter(),
     };
+    size_t at = 0;
     enum status status =
         sweep_command_make(sweep->file, &command, &sweep->arena, &sweep->command, err);
+    struct place place = sweep->command.fault;
     if (status == STATUS_OK) {
         status = check_program(sweep, err);
-    }
-    if (status == STATUS_OK) {
-        status = check_found(&sweep->command, err);
+        if (status == STATUS_OK) {
+            status = check_found(&sweep->command, &at, err);
+        }
+        place = sweep_command_place(sweep->file, &command, at);
     }
     if (status != STATUS_OK) {
-        error_prefix(err, "%s: ", sweep->path);
+        prefix_place(sweep, place, err);
     }
     return status;
 }

@@ -50,6 +50,7 @@ static bool needs_interpreter(const char *program)
 struct source {
     const char *program; /* NULL: none */
     const char *const *words;
+    const struct place *places; /* of the words; NULL: they do not stand in the file */
     size_t count;
     bool is_default;
     bool starts_itself; /* the default, without an interpreter */
@@ -90,6 +91,7 @@ static enum status choose(const struct sweep_file *sweep,
     }
     if (sweep->command != NULL) {
         source->words = sweep->command;
+        source->places = sweep->command_places;
         source->count = sweep->command_count;
         return STATUS_OK;
     }
@@ -134,6 +136,19 @@ static enum status mind_interpreter(struct source *source, struct arena *arena)
     return STATUS_OK;
 }
 
+struct place sweep_command_place(const struct sweep_file *sweep,
+                                 const struct sweep_command_options *options, size_t i)
+{
+    const struct place none = {0};
+    if (options->word_count > 0) {
+        return none;
+    }
+    if (sweep->command != NULL) {
+        return i < sweep->command_count ? sweep->command_places[i] : none;
+    }
+    return options->program == NULL ? sweep->program_place : none;
+}
+
 static enum status fill_words(const struct source *source, const char *interpreter,
                               struct arena *arena, struct sweep_command *command, struct error *err)
 {
@@ -148,6 +163,7 @@ static enum status fill_words(const struct source *source, const char *interpret
             continue;
         }
         if (fixed == NULL && strcmp(word, "${program}") == 0) {
+            command->fault = source->places != NULL ? source->places[i] : command->fault;
             return error_set(err, STATUS_INVALID,
                              "the command has ${program}, and no program is named (program: in the "
                              "file, or --program)");
@@ -204,6 +220,19 @@ static enum status check_use(const struct sweep_file *sweep,
     return STATUS_OK;
 }
 
+/* The word that arguments_check() refuses. */
+static size_t first_bad(const struct sweep_command *command)
+{
+    struct arguments_use use;
+    struct template_error reason;
+    size_t i = 0;
+    while (i < command->word_count &&
+           arguments_check(&command->words[i], 1, &command->paths, &use, &reason)) {
+        i++;
+    }
+    return i;
+}
+
 enum status sweep_command_make(const struct sweep_file *sweep,
                                const struct sweep_command_options *options, struct arena *arena,
                                struct sweep_command *command_out, struct error *err)
@@ -227,7 +256,12 @@ enum status sweep_command_make(const struct sweep_file *sweep,
     }
     if (!arguments_check(command_out->words, command_out->word_count, &command_out->paths, &use,
                          &reason)) {
+        command_out->fault = sweep_command_place(sweep, options, first_bad(command_out));
         return error_set(err, STATUS_INVALID, "%s", reason.text);
     }
-    return check_use(sweep, options, &use, err);
+    status = check_use(sweep, options, &use, err);
+    if (status != STATUS_OK) {
+        command_out->fault = sweep_command_place(sweep, options, 0);
+    }
+    return status;
 }

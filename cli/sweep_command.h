@@ -31,7 +31,8 @@ struct sweep_command_options {
 struct sweep_command {
     const char **words;
     size_t word_count;
-    mf_value paths; /* of the parameters: a list of lists of names */
+    mf_value paths;     /* of the parameters: a list of lists of names */
+    struct place fault; /* of what was refused; line 0: it stands in no particular place */
 };
 
 /* "python", or "python3" where there is no python in PATH. */
@@ -40,6 +41,10 @@ const char *sweep_interpreter(void);
 /* The paths of a space, for the words. NO_MEMORY. */
 MUST_CHECK enum status sweep_command_paths(const struct space *space, struct arena *arena,
                                            mf_value *paths_out);
+
+/* Where word `i` of the command stands in the file; line 0: not there. */
+struct place sweep_command_place(const struct sweep_file *sweep,
+                                 const struct sweep_command_options *options, size_t i);
 
 MUST_CHECK enum status sweep_command_make(const struct sweep_file *sweep,
                                           const struct sweep_command_options *options,

@@ -179,8 +179,13 @@ static void read_command(struct sweep_reading *reading)
         return;
     }
     sweep->command = arena_take(&sweep->arena, node->count * sizeof(*sweep->command));
+    sweep->command_places = arena_take(&sweep->arena, node->count * sizeof(*sweep->command_places));
+    if (sweep->command_places == NULL) {
+        sweep->command = NULL;
+    }
     for (size_t i = 0; sweep->command != NULL && i < node->count; i++) {
         const char *word = word_of(reading, yaml_item(node, i));
+        sweep->command_places[i] = yaml_item(node, i)->place;
         sweep->command[sweep->command_count++] = word != NULL ? word : "";
     }
 }
@@ -188,11 +193,12 @@ static void read_command(struct sweep_reading *reading)
 static void read_program(struct sweep_reading *reading)
 {
     const struct yaml_node *task = yaml_get(reading->root, "task");
+    const struct yaml_node *program = yaml_get(reading->root, "program");
+    reading->sweep->program_place = program != NULL ? program->place : (struct place){0};
     reading->sweep->program = get_text(reading, reading->root, "program");
     reading->sweep->task = get_text(reading, reading->root, "task");
     read_command(reading);
-    if (task != NULL && (yaml_get(reading->root, "program") != NULL ||
-                         yaml_get(reading->root, "command") != NULL)) {
+    if (task != NULL && (program != NULL || yaml_get(reading->root, "command") != NULL)) {
         report(reading, task, "task beside program or command: the file says twice what runs");
     }
     if (task != NULL && reading->sweep->task != NULL && strchr(reading->sweep->task, ':') == NULL) {

@@ -48,8 +48,10 @@ struct sweep_option {
 struct sweep_file {
     struct arena arena;
     enum sweep_method method;
-    const char *program;  /* NULL: none is named */
-    const char **command; /* NULL: the default */
+    const char *program; /* NULL: none is named */
+    struct place program_place;
+    const char **command;         /* NULL: the default */
+    struct place *command_places; /* of its words */
     size_t command_count;
     const char *task;    /* "JOB:TASK", or NULL */
     const char *sampler; /* of ADAPTIVE: its name; NULL: none is named */

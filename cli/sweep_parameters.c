@@ -6,6 +6,7 @@
 #include "cli/sweep_file_private.h"
 #include "shared/expression.h"
 #include "shared/nearest.h"
+#include "shared/trials.h"
 #include "shared/value.h"
 #include "shared/value_make.h"
 
@@ -195,6 +196,31 @@ static const struct yaml_node *find_definition(const struct sweep_reading *readi
     return node != NULL ? node : reading->root;
 }
 
+/* What trials_create() would refuse, with its place. A method that is not known is none. */
+static void check_grid(struct sweep_reading *reading)
+{
+    const struct space *space = reading->sweep->space;
+    const struct yaml_node *method = yaml_get(reading->root, "method");
+    const bool is_grid =
+        method != NULL && method->kind == YAML_SCALAR && strcmp(method->text, "grid") == 0;
+    uint64_t size = 1;
+    for (size_t i = 0; is_grid && i < space->count; i++) {
+        const struct parameter *parameter = &space->parameters[i];
+        const struct place place = find_definition(reading, parameter)->place;
+        const char *reason = "";
+        if (!parameter_fits_grid(parameter, &reason)) {
+            problems_add(reading->yaml.problems, place, "%s: %s", parameter->name, reason);
+            continue;
+        }
+        const uint64_t count = parameter_grid_count(parameter);
+        if (count == 0 || __builtin_mul_overflow(size, count, &size) || size > TRIALS_COUNT_MAX) {
+            problems_add(reading->yaml.problems, place,
+                         "%s: the grid has more than 2^63 - 1 points with it", parameter->name);
+            return;
+        }
+    }
+}
+
 static void check_expressions(struct sweep_reading *reading, const struct yaml_node *constraints)
 {
     const struct space *space = reading->sweep->space;
@@ -234,5 +260,6 @@ void sweep_read_parameters(struct sweep_reading *reading)
         report(reading, parameters, "parameters: expected at least one");
     } else if (reading->yaml.problems->count == before) {
         check_expressions(reading, constraints);
+        check_grid(reading);
     }
 }

@@ -271,8 +271,10 @@ bad 'x: {value: 1}'
 refused 'the sweep does not say what runs'
 refused 'the command no-such-thing is not found' -- no-such-thing
 refused 'the command no-such-thing is not found' -- /usr/bin/env A=1 no-such-thing
+bad 'x: {value: 1}' 'command: ["${env}", A=1, no-such-thing, "${args}"]'
+refused 'bad.yaml:2:26: the command no-such-thing is not found'
 bad 'x: {value: 1}' 'command: [echo, "${argz}"]'
-refused '${argz} is no macro'
+refused 'bad.yaml:2:18: ${argz} is no macro'
 bad 'x: {value: 1}' 'command: [echo, "{y}"]'
 refused 'the command never gets its parameters'
 bad 'x: {value: 1}' 'command: [echo, "${args}", "${envvar:NO_SUCH}"]'
@@ -280,7 +282,7 @@ refused 'the environment has no such variable'
 bad 'x: {value: 1}' 'command: echo'
 refused 'expected a list of words'
 bad 'x: {value: 1}' 'program: nothing.py'
-refused 'the program nothing.py is not here'
+refused 'bad.yaml:2:10: the program nothing.py is not here'
 refused 'leave one of them out' -- echo
 bad 'x: {value: 1}' 'task: flows:echo'
 refused 'leave one of them out' -- echo

@@ -250,7 +250,7 @@ Test(sweep_command, lines_of_twenty_files_are_word_for_word_what_is_expected)
 /* ---- Refusals
  * ------------------------------------------------------------------------------------- */
 
-static void expect_refusal(const char *file, const char *refusal)
+static void expect_refusal_at(const char *file, const char *refusal, unsigned line, unsigned column)
 {
     struct given given;
     struct arena arena = {0};
@@ -265,8 +265,17 @@ static void expect_refusal(const char *file, const char *refusal)
         eq(int, sweep_command_make(sweep, &given.options, &arena, &command, &err), STATUS_INVALID),
         "%s", file);
     cr_expect(strcmp(err.text, refusal) == 0, "found:    %s\nexpected: %s", err.text, refusal);
+    if (line > 0) {
+        cr_expect(eq(uint, command.fault.line, line), "%s", file);
+        cr_expect(eq(uint, command.fault.column, column), "%s", file);
+    }
     sweep_file_destroy(sweep);
     arena_free(&arena);
+}
+
+static void expect_refusal(const char *file, const char *refusal)
+{
+    expect_refusal_at(file, refusal, 0, 0);
 }
 
 #define GRID "method: grid\nparameters: {lr: {values: [1, 2]}}\n"
@@ -285,9 +294,10 @@ Test(sweep_command, something_has_to_say_what_runs_and_not_two)
     expect_refusal(WITH("-- ./a") GRID "task: a:b\n",
                    "a command behind --, and the sweep says what runs by task: leave one of them "
                    "out");
-    expect_refusal(GRID "command: [python, \"${program}\", \"${args}\"]\n",
-                   "the command has ${program}, and no program is named (program: in the file, or "
-                   "--program)");
+    expect_refusal_at(GRID "command: [python, \"${program}\", \"${args}\"]\n",
+                      "the command has ${program}, and no program is named (program: in the file, "
+                      "or --program)",
+                      3, 20);
 }
 
 Test(sweep_command, a_command_that_never_gets_its_parameters_is_refused)
@@ -295,7 +305,7 @@ Test(sweep_command, a_command_that_never_gets_its_parameters_is_refused)
     const char *refusal = "the command never gets its parameters, and would run with other ones "
                           "than the sweep's: give it ${args}, or say how else they get there "
                           "(--by-env, --wandb)";
-    expect_refusal(GRID "command: [python, train.py]\n", refusal);
+    expect_refusal_at(GRID "command: [python, train.py]\n", refusal, 3, 11);
     expect_refusal(GRID "command: [python, train.py, \"{other}\", \"${envvar:HOME}\"]\n", refusal);
     expect_refusal(GRID "command: [python, train.py, \"{{lr}}\"]\n", refusal);
     expect_refusal(GRID "command: [python, train.py, \"--a=${args}\"]\n", refusal);
@@ -303,11 +313,12 @@ Test(sweep_command, a_command_that_never_gets_its_parameters_is_refused)
 
 Test(sweep_command, a_macro_that_is_not_known_is_refused)
 {
-    expect_refusal(GRID "command: [python, train.py, \"${arg}\"]\n",
-                   "${arg} is no macro: expected ${env} ${interpreter} ${program} ${args} "
-                   "${args_no_hyphens} ${args_no_equals} ${args_no_boolean_flags} "
-                   "${args_append_hydra} ${args_override_hydra} ${args_json} ${args_json_file} "
-                   "${envvar:NAME}");
+    expect_refusal_at(GRID "command: [python, train.py, \"${arg}\"]\n",
+                      "${arg} is no macro: expected ${env} ${interpreter} ${program} ${args} "
+                      "${args_no_hyphens} ${args_no_equals} ${args_no_boolean_flags} "
+                      "${args_append_hydra} ${args_override_hydra} ${args_json} "
+                      "${args_json_file} ${envvar:NAME}",
+                      3, 30);
 }
 
 Test(sweep_command, two_parameters_of_one_dotted_name_need_json)

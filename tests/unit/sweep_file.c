@@ -84,11 +84,12 @@ Test(sweep_file, every_key_is_read)
 
 Test(sweep_file, a_task_stands_in_the_place_of_a_program)
 {
-    struct sweep_file *sweep = read_good("method: grid\ntask: sweep:train\nseeds: 3\n" PARAMETERS);
+    struct sweep_file *sweep =
+        read_good("method: random\ntask: sweep:train\nseeds: 3\n" PARAMETERS);
     cr_expect(zero(strcmp(sweep->task, "sweep:train")));
     cr_expect(eq(u64, sweep->seeds, 3));
     sweep_file_destroy(sweep);
-    EXPECT_PROBLEMS("method: grid\ntask: train\n" PARAMETERS,
+    EXPECT_PROBLEMS("method: random\ntask: train\n" PARAMETERS,
                     "s.yaml:2:7: task: found train, expected JOB:TASK");
     EXPECT_PROBLEMS(HEAD "task: a:b\n" PARAMETERS,
                     "s.yaml:3:7: task beside program or command: the file says twice what runs");
@@ -233,6 +234,20 @@ Test(sweep_file, faults_of_parameters_have_the_place_of_their_key)
                     "s.yaml:14:23: p: probabilities: their sum is 1.1, expected 1");
 }
 
+Test(sweep_file, what_no_grid_takes_has_its_place)
+{
+    EXPECT_PROBLEMS("method: grid\nprogram: train.py\n"
+                    "parameters:\n  x: {min: 0.0, max: 1}\n"
+                    "  n:\n    parameters:\n      y: {distribution: normal}\n",
+                    "s.yaml:4:6: x: a range without steps is no grid: list values, or use "
+                    "q_uniform",
+                    "s.yaml:7:10: n.y: a grid takes value, values, int_uniform and q_uniform only");
+    EXPECT_PROBLEMS("method: grid\nprogram: train.py\n"
+                    "parameters:\n  a: {min: 1, max: 9000000000000000000}\n  b: {values: [1, 2]}\n"
+                    "  c: {values: [1, 2]}\n",
+                    "s.yaml:5:6: b: the grid has more than 2^63 - 1 points with it");
+}
+
 Test(sweep_file, expressions_are_checked_where_they_stand)
 {
     EXPECT_PROBLEMS(HEAD PARAMETERS "constraints:\n  - lr < 1\n  - lrr > 0\n",
@@ -292,13 +307,13 @@ Test(sweep_file, keys_of_that_service_are_refused_with_their_own_sentence)
 
 Test(sweep_file, commands_are_lists_of_words)
 {
-    EXPECT_PROBLEMS("method: grid\ncommand: python train.py\n" PARAMETERS,
+    EXPECT_PROBLEMS("method: random\ncommand: python train.py\n" PARAMETERS,
                     "s.yaml:2:10: command: found python train.py, expected a list of words, such "
                     "as [python, train.py, \"${args}\"]");
-    EXPECT_PROBLEMS("method: grid\ncommand: []\n" PARAMETERS,
+    EXPECT_PROBLEMS("method: random\ncommand: []\n" PARAMETERS,
                     "s.yaml:2:10: command: found an empty list, expected a list of words, such as "
                     "[python, train.py, \"${args}\"]");
-    EXPECT_PROBLEMS("method: grid\ncommand: [a, [b], off]\n" PARAMETERS,
+    EXPECT_PROBLEMS("method: random\ncommand: [a, [b], off]\n" PARAMETERS,
                     "s.yaml:2:14: command: found a list, expected a word",
                     "s.yaml:2:19: found off" BOOLEAN);
 }
