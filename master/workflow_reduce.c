@@ -131,9 +131,12 @@ static enum status fold_list(void *context, struct buffer *out, struct error *er
  */
 
 /* Functions of a job run apart. */
-static enum status fold_to_end(const struct reduction *reduction, workflow_work *work,
-                               void *context, struct buffer *out, struct error *err)
+static enum status fold_to_end(const mf_workflow *wf, struct reduction *reduction,
+                               workflow_work *work, void *context, struct buffer *out,
+                               struct error *err)
 {
+    reduction->run_dir = wf->run_dir;
+    reduction->launch_dir = wf->launch_dir;
     if (reduction->kind != REDUCTION_OWN) {
         return work(context, out, err);
     }
@@ -190,7 +193,7 @@ enum status workflow_read_reduced(mf_workflow *wf, mf_running *running, struct e
             qsort(places, work.place_count, sizeof(*places), by_start);
         }
         work.places = places;
-        status = fold_to_end(running->reduction, fold_map, &work, &packed, err);
+        status = fold_to_end(wf, running->reduction, fold_map, &work, &packed, err);
     }
     if (status == STATUS_OK) {
         status = take_result(wf, running->reduction, &packed, &running->value, err);
@@ -276,7 +279,7 @@ const mf_value *mf_reduce(mf_workflow *wf, const char *reducer, const mf_value *
         struct list_fold work = {.wf = wf, .reduction = reduction, .list = list};
         work.convert_to = reduction->own != NULL ? reduction->own->input : NULL;
         keep_reduction(wf, reduction);
-        status = fold_to_end(reduction, fold_list, &work, &packed, &err);
+        status = fold_to_end(wf, reduction, fold_list, &work, &packed, &err);
         if (status == STATUS_OK) {
             status = take_result(wf, reduction, &packed, &value, &err);
         }

@@ -7,6 +7,7 @@
 #include "shared/context.h"
 #include "shared/memory.h"
 #include "shared/type.h"
+#include "shared/typed_paths.h"
 #include "shared/value.h"
 #include "shared/writer.h"
 
@@ -61,6 +62,7 @@ static enum status prepare(struct own *own, const struct reduction *reduction, s
         own->context = memory_take(1, sizeof(*own->context));
         own->context->task = reduction->own->name;
         own->context->writer = own->writer;
+        own->writer->attempt.launch_dir = reduction->launch_dir;
     }
     return STATUS_OK;
 }
@@ -81,10 +83,23 @@ static enum status begin(struct own *own, const struct reduction *reduction, str
     return status;
 }
 
-static enum status read_value(struct own *own, const uint8_t *data, size_t size, size_t *used_out,
-                              mf_value *value_out, struct error *err)
+/* With paths that its functions can open, like a task's. */
+static enum status read_value(struct own *own, const struct reduction *reduction,
+                              const struct type *type, const uint8_t *data, size_t size,
+                              size_t *used_out, mf_value *value_out, struct error *err)
 {
-    return value_decode(&own->values, data, size, used_out, value_out, err);
+    const enum status status = value_decode(&own->values, data, size, used_out, value_out, err);
+    return status == STATUS_OK && reduction->run_dir != NULL && typed_paths_may_be(type)
+               ? typed_paths_resolve(type, reduction->run_dir, &own->values, value_out, err)
+               : status;
+}
+
+static enum status read_partial(struct own *own, const struct reduction *reduction,
+                                const struct entry *entry, mf_value *value_out, struct error *err)
+{
+    size_t used;
+    return read_value(own, reduction, reduction->own->type, entry->bytes.data, entry->bytes.size,
+                      &used, value_out, err);
 }
 
 /* What the function has written is of this type, or it is an error of `what` it is. */
@@ -126,15 +141,14 @@ static enum status combine_last(struct own *own, const struct reduction *reducti
 {
     struct entry *left = &own->stack[own->count - 2];
     struct entry *right = &own->stack[own->count - 1];
-    size_t used;
     mf_value a;
     mf_value b;
     enum status status = begin(own, reduction, err);
     if (status == STATUS_OK) {
-        status = read_value(own, left->bytes.data, left->bytes.size, &used, &a, err);
+        status = read_partial(own, reduction, left, &a, err);
     }
     if (status == STATUS_OK) {
-        status = read_value(own, right->bytes.data, right->bytes.size, &used, &b, err);
+        status = read_partial(own, reduction, right, &b, err);
     }
     if (status == STATUS_OK) {
         const mf_status returned =
@@ -222,7 +236,8 @@ static enum status add(void *state, const struct reduction *reduction, struct un
     }
     enum status status = begin(own, reduction, err);
     if (status == STATUS_OK) {
-        status = read_value(own, in->at, unpack_left(in), &used, &value, err);
+        status =
+            read_value(own, reduction, reducer->input, in->at, unpack_left(in), &used, &value, err);
     }
     if (status == STATUS_OK) {
         in->at += used;
@@ -266,7 +281,6 @@ static enum status finish(void *state, const struct reduction *reduction, struct
 {
     struct own *own = state;
     const struct reducer *reducer = reduction->own;
-    size_t used;
     mf_value value;
     if (own->count == 0) {
         return put_empty(reducer, out, err);
@@ -279,8 +293,7 @@ static enum status finish(void *state, const struct reduction *reduction, struct
         status = begin(own, reduction, err);
     }
     if (status == STATUS_OK) {
-        status =
-            read_value(own, own->stack[0].bytes.data, own->stack[0].bytes.size, &used, &value, err);
+        status = read_partial(own, reduction, &own->stack[0], &value, err);
     }
     if (status == STATUS_OK) {
         status = end(own, reducer->finish(own->context, &value, &own->writer->face),

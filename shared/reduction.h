@@ -47,6 +47,12 @@ struct reduction {
     bool is_ascending;         /* top_k() */
     double from;               /* histogram() */
     double to;
+
+    /* For a job's own, by whoever folds; they outlive it. Where relative paths in values start, as
+     * those of files that tasks have given back; NULL: paths stay as they are. And where those
+     * start that its functions put. */
+    const char *run_dir;
+    const char *launch_dir;
 };
 
 MUST_CHECK enum status reduction_open(const struct job *job, const char *text,

@@ -147,7 +147,12 @@ static enum status open_fold(struct runner *runner, const struct runner_map *map
     }
     const enum status status =
         reduction_open(map->job, map->reducer, map->task->output, &runner->reduction, &ignored);
-    return status == STATUS_OK ? fold_create(runner->reduction, &runner->fold, &ignored) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    runner->reduction->run_dir = runner->options.run_dir;
+    runner->reduction->launch_dir = runner->options.launch_dir;
+    return fold_create(runner->reduction, &runner->fold, &ignored);
 }
 
 enum status runner_turn_to(struct runner *runner, const struct runner_map *map)

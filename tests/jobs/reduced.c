@@ -3,20 +3,23 @@
  * Tasks: `same` gives its input; `gated` too, but that one input of each map waits for a file;
  * `text` writes it; `spread` gives it several times, as a list; `rare` gives a null for odd ones;
  * `picky` fails for good for multiples of 7; `flaky` fails at its first attempt for multiples of 3;
- * `third` divides by 3; `point` makes a record of it.
+ * `third` divides by 3; `point` makes a record of it; `sized` gives back a file of so many bytes.
  *
  * Reducers: `join` puts texts side by side, in order; `ranges` insists on neighbours; `tally`
- * counts equal words; `broken` does what the file of that name says.
+ * counts equal words; `bytes` adds the sizes of files; `broken` does what the file of that name
+ * says.
  *
  * Where there is a file `same_any`, `same` gives an any; where there is `retyped`, the partial
  * values of `broken` are any.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <mapfleet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,6 +115,18 @@ static mf_status point(mf_context *ctx, const mf_value *input, mf_writer *output
     return MF_OK;
 }
 
+static mf_status sized(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    char path[PATH_MAX];
+    const char *folder = mf_workdir(ctx);
+    (void)snprintf(path, sizeof(path), "%s/sized", folder != NULL ? folder : "");
+    const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const bool is_made = ftruncate(file, mf_int(input)) == 0;
+    (void)close(file);
+    mf_put_file(output, path);
+    return is_made ? MF_OK : mf_fail(ctx, "cannot make %s", path);
+}
+
 /* ---- Reducers -------------------------------------------------------------------------------- */
 
 static mf_status join(mf_context *ctx, const mf_value *left, const mf_value *right,
@@ -188,6 +203,24 @@ static mf_status tally(mf_context *ctx, const mf_value *left, const mf_value *ri
         }
     }
     mf_end_map(output);
+    return MF_OK;
+}
+
+static mf_status size_of(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    struct stat found;
+    if (stat(mf_path(input), &found) != 0) {
+        return mf_fail(ctx, "there is no %s", mf_path(input));
+    }
+    mf_put_int(output, found.st_size);
+    return MF_OK;
+}
+
+static mf_status add_sizes(mf_context *ctx, const mf_value *left, const mf_value *right,
+                           mf_writer *output)
+{
+    (void)ctx;
+    mf_put_int(output, mf_int(left) + mf_int(right));
     return MF_OK;
 }
 
@@ -313,6 +346,11 @@ static void register_reducers(mf_registry *job)
                                            .type = "map<int>",
                                            .input = "{name: str, score: float}",
                                            .lift = one_of});
+    mf_register_reducer(job, &(mf_reducer){.name = "bytes",
+                                           .combine = add_sizes,
+                                           .type = "int",
+                                           .input = "file",
+                                           .lift = size_of});
     mf_register_reducer(
         job, &(mf_reducer){.name = "broken", .combine = broken, .type = type_unless("retyped")});
 }
@@ -328,7 +366,8 @@ void mf_job(mf_registry *job)
         {.name = "picky", .fn = picky, .input = "int", .output = "str"},
         {.name = "flaky", .fn = flaky, .input = "int", .output = "str"},
         {.name = "third", .fn = third, .input = "int", .output = "float"},
-        {.name = "point", .fn = point, .input = "int", .output = "{name: str, score: float}"}};
+        {.name = "point", .fn = point, .input = "int", .output = "{name: str, score: float}"},
+        {.name = "sized", .fn = sized, .input = "int", .output = "file"}};
     for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
         mf_register_task(job, &tasks[i]);
     }

@@ -92,6 +92,11 @@ one 0 '[{"even":500,"odd":500},0]' range=0:1000 task=point reducer=tally
 one 0 '[[{"name":"even","score":0.0},{"name":"even","score":0.0}],0]' \
     range=0:1000 task=point 'reducer=top_k(2, score, ascending)'
 
+rule "a reducer reads the files that instances gave back, where they are made and at the end"
+one 2 '[1770,0]' range=0:60 task=sized reducer=bytes
+expect_not_in err "a reducer failed"
+one 0 '[1770,0]' range=0:60 task=sized reducer=bytes cache=1
+
 rule "memoised outputs are kept one by one, and reduced all the same"
 one 0 '["0123456789",0]' range=0:10 task=text reducer=concat cache=1
 run 0 results run --map 0

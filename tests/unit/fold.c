@@ -73,6 +73,22 @@ static mf_status an_int(mf_context *ctx, const mf_value *left, const mf_value *r
     return MF_OK;
 }
 
+/* Of two files the one whose path is the longer, and the path of one. */
+static mf_status longer(mf_context *ctx, const mf_value *left, const mf_value *right,
+                        mf_writer *output)
+{
+    (void)ctx;
+    mf_put_value(output, mf_size(left) > mf_size(right) ? left : right);
+    return MF_OK;
+}
+
+static mf_status path_of(mf_context *ctx, const mf_value *input, mf_writer *output)
+{
+    (void)ctx;
+    mf_put_str(output, mf_path(input));
+    return MF_OK;
+}
+
 static void job_function(mf_registry *job)
 {
     mf_register_task(job, &(mf_task){.name = "task", .fn = task});
@@ -85,6 +101,11 @@ static void job_function(mf_registry *job)
                                            .finish = text_of,
                                            .empty = "\"none\"",
                                            .is_ordered = true});
+    mf_register_reducer(job, &(mf_reducer){.name = "longer",
+                                           .combine = longer,
+                                           .type = "file",
+                                           .output = "str",
+                                           .finish = path_of});
     mf_register_reducer(job, &(mf_reducer){.name = "wordless", .combine = no_reason});
     mf_register_reducer(job, &(mf_reducer){.name = "folder", .combine = folder});
     mf_register_reducer(job, &(mf_reducer){.name = "mistyped", .combine = an_int, .type = "str"});
@@ -376,6 +397,22 @@ Test(fold, a_failure_of_a_job_s_own_names_it)
     expect_failure("mistyped", "str", "[\"a\", \"b\"]",
                    "what combine gave: expected str, found int");
     expect_failure("folder", "any", "[1, 2]", "a reducer has no folder of its own");
+}
+
+/* The paths of files that were given back start in the run directory. */
+Test(fold, a_job_s_own_is_given_absolute_paths)
+{
+    const char *const values[] = {"[\"files/1\"]", "[\"files/1\", \"/a/path\"]"};
+    const char *const results[] = {"\"/run/files/1\"", "\"/run/files/1\""};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct bench bench = bench_of("longer", "file", values[i]);
+        bench.reduction->run_dir = "/run";
+        struct fold *fold = fold_of(&bench);
+        cr_expect(eq(int, add(&bench, fold, 0, i + 1, NULL), STATUS_OK));
+        expect_result(fold, results[i], "longer");
+        fold_destroy(fold);
+        bench_end(&bench);
+    }
 }
 
 Test(fold, it_can_be_used_again_after_a_failure)
