@@ -94,6 +94,10 @@ enum status sweep_take_inputs(struct request *request, struct error *err)
     }
     const uint64_t count = inputs_count(request->inputs);
     request->grows = count > run->input_count;
+    if (count == run->input_count) { /* those that are recorded, whatever number was asked for */
+        inputs_close(request->inputs);
+        request->inputs = NULL;
+    }
     return count >= run->input_count
                ? STATUS_OK
                : error_set(err, STATUS_INVALID,

@@ -111,6 +111,16 @@ expect_lines found $'"--x=1"\n"--x=2"\n"--x=3"'
 run 0 resume grid --progress none --trials 200
 expect_in err 'nothing runs'
 
+rule 'a whole grid stays one where as many trials, or more, are asked for'
+run 0 sweep grid.yaml --progress none --run-dir all -- ./trial {index} {x}
+expect_status 0
+for trials in 3 100; do
+    run 0 sweep grid.yaml --progress none --run-dir all --resume --trials $trials -- ./trial {index} {x}
+    expect_status 0
+    run 0 resume all --progress none --trials $trials
+    expect_status 0
+done
+
 rule 'trials that failed stay failed where more are asked for, and --failed runs them again'
 printf '%s\n' 'method: grid' 'parameters: {x: {values: [0, 1, 0]}}' 'seeds: 2' >fails.yaml
 run 0 sweep fails.yaml --progress none --run-dir fails --trials 1 -- sh -c 'echo {x} >>tries; exit {x}'
