@@ -389,11 +389,13 @@ static MUST_CHECK enum status take_fields(struct results *results, struct error 
     if (results->columns != NULL) {
         columns_name(results->columns, results->fields + (is_table ? COLUMN_OUTPUT : 0));
     }
-    if (trial_columns(results) > 0) {
-        trial_results_name(results->trials, results->columns != NULL,
-                           results->fields + results->field_count - trial_columns(results));
-    }
-    return STATUS_OK;
+    const size_t trial_count = trial_columns(results);
+    const size_t other_count = results->field_count - trial_count;
+    return trial_count == 0 ||
+                   trial_results_name(results->trials, results->columns != NULL, results->fields,
+                                      other_count, results->fields + other_count) == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, STATUS_NO_MEMORY, "out of memory");
 }
 
 static MUST_CHECK enum status survey(struct results *results, struct error *err)

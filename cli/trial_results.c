@@ -19,7 +19,7 @@
 struct trial_results {
     const struct run_description *run;
     struct sweep_file *file;
-    struct arena arena; /* of the metric */
+    struct arena arena; /* of the metric, and of names of columns */
     struct metric_options metric;
     struct trial_metrics *metrics;
     struct type *type; /* of an input */
@@ -207,20 +207,53 @@ size_t trial_results_column_count(const struct trial_results *results, bool is_c
     return parameter_column_count(results, is_csv) + metric_column_count(results);
 }
 
-void trial_results_name(const struct trial_results *results, bool is_csv,
-                        struct row_field *fields_out)
+static bool is_name_of(const struct row_field *fields, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A parameter that is named as another column is: parameters.rank. */
+static const char *apart(struct trial_results *results, const char *name)
+{
+    static const char before[] = "parameters.";
+    const size_t size = strlen(name);
+    char *text = arena_take(&results->arena, sizeof(before) + size);
+    if (text != NULL) {
+        memcpy(text, before, strlen(before));
+        memcpy(text + strlen(before), name, size + 1);
+    }
+    return text;
+}
+
+enum status trial_results_name(struct trial_results *results, bool is_csv,
+                               const struct row_field *others, size_t other_count,
+                               struct row_field *fields_out)
 {
     static const char *const names[] = {[COLUMN_VALUE] = "value",
                                         [COLUMN_STOP] = "stop",
                                         [COLUMN_MEAN] = "mean",
                                         [COLUMN_SPREAD] = "spread"};
     const size_t count = parameter_column_count(results, is_csv);
-    for (size_t i = 0; i < count; i++) {
-        fields_out[i].name = is_csv ? results->file->space->parameters[i].name : "parameters";
-    }
-    for (size_t i = 0; i < metric_column_count(results); i++) {
+    const size_t metric_count = metric_column_count(results);
+    for (size_t i = 0; i < metric_count; i++) {
         fields_out[count + i].name = names[i];
     }
+    for (size_t i = 0; i < count; i++) {
+        const char *name = is_csv ? results->file->space->parameters[i].name : "parameters";
+        fields_out[i].name = is_name_of(others, other_count, name) ||
+                                     is_name_of(fields_out + count, metric_count, name)
+                                 ? apart(results, name)
+                                 : name;
+        if (fields_out[i].name == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    return STATUS_OK;
 }
 
 mf_value trial_results_number(double value)

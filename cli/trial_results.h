@@ -49,8 +49,10 @@ const mf_value *trial_results_parameter(const struct parameter *parameter, const
 
 /* In CSV each parameter has a column of its own. */
 size_t trial_results_column_count(const struct trial_results *results, bool is_csv);
-void trial_results_name(const struct trial_results *results, bool is_csv,
-                        struct row_field *fields_out);
+/* One that is named as one of the other columns is called parameters.NAME. NO_MEMORY. */
+MUST_CHECK enum status trial_results_name(struct trial_results *results, bool is_csv,
+                                          const struct row_field *others, size_t other_count,
+                                          struct row_field *fields_out);
 MUST_CHECK enum status trial_results_fill(struct trial_results *results, bool is_csv,
                                           uint64_t index, struct arena *arena,
                                           struct row_field *fields_out, struct error *err);

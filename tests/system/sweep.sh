@@ -67,6 +67,15 @@ rule 'the page of a sweep shows its labels'
 expect_in page.html '<dt>project</dt><dd>digits</dd>'
 expect_in page.html '<dt>name</dt><dd>first</dd>'
 
+rule 'a parameter that is named as another column of CSV has one of its own'
+printf '%s\n' 'method: grid' 'metric: {name: y}' \
+    'parameters: {rank: {value: 8}, value: {value: 3}, lr: {value: 1}}' >columns.yaml
+sweep_ columns.yaml --run-dir columns -- sh -c 'echo y={rank}'
+expect_status 0
+run 0 results columns --table --format csv
+expect_in out ',cache,rank,seconds,parameters.rank,parameters.value,lr,value,stop'
+expect_in out ',8,3,1,8.0,'
+
 rule 'the environment has parameters as Python writes them, also under names that shells take'
 sed -e '/^program/d' -e 's/^run_cap: 4/run_cap: 1/' random.yaml >environment.yaml
 MF_lr=old PYTHONUNBUFFERED='' sweep_ environment.yaml --print=live --by-env -- env
