@@ -142,6 +142,8 @@ static enum status put_lines(struct lines *lines, uint64_t count, struct error *
         status = computed_element(lines->computed, i, &record, err);
         if (status == STATUS_OK) {
             status = put_line(lines, i, &record, err);
+        } else if (status == STATUS_LIMIT && i > 0) { /* it fails when its turn comes */
+            status = buffer_printf(&lines->out, "# %s\n", err->text);
         }
     }
     return status;

@@ -274,6 +274,15 @@ bad 'x: {values: [1, 2]}' 'constraints: ["x > 2"]'
 refused 'none of the 2 points of the grid satisfies the constraints' -- echo
 bad 'x: {min: 1, max: 2}' 'method: random' 'constraints: ["x > 2"]'
 refused 'none of 10000 draws' --trials 1 -- echo
+bad 'x: {min: 1, max: 200000}' 'method: random'
+sweep_ bad.yaml --dry-run --trials 1 -- echo
+only=$(sed -n 's/^echo --x=//p' out)
+bad 'x: {min: 1, max: 200000}' 'method: random' "constraints: [x == $only]"
+sweep_ bad.yaml --dry-run --trials 2 -- echo
+expect_status 0
+expect_lines out "echo --x=$only
+# trial 1: none of 10000 draws satisfies the constraints
+2 trials"
 
 rule 'commands that cannot be meant are refused'
 bad 'x: {value: 1}'
