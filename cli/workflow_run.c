@@ -126,6 +126,13 @@ static void mind_process(struct workflow_run *run, bool *did_something)
     end_process(run);
 }
 
+/* By a session that was cut off before its verdict. What a function gives follows from what is
+ * recorded, so that it is the same. */
+static bool is_output_recorded(const struct workflow_run *run)
+{
+    return run->maps.past.has_output && !run->request->revives_failed;
+}
+
 /* The master ends the run. It says how the run stands; why, is said here. */
 static enum status finish(struct workflow_run *run, const struct workflow_outcome *outcome,
                           uint64_t now_us, struct error *err)
@@ -135,7 +142,7 @@ static enum status finish(struct workflow_run *run, const struct workflow_outcom
     const struct buffer *output = NULL;
     switch (outcome->kind) {
     case WORKFLOW_SUCCEEDED:
-        output = outcome->output;
+        output = is_output_recorded(run) ? NULL : outcome->output;
         break;
     case WORKFLOW_FAILED:
         exit_status = EXIT_FAILED;

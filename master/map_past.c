@@ -88,9 +88,11 @@ enum status map_past_take(struct map_past_list *list, const struct record *recor
 {
     if (record->kind == RECORD_START) {
         list->has_revived = list->has_revived || record->revives_failed;
+        list->has_output = list->has_output && !record->revives_failed;
         return begin_session(list, record, err);
     }
     if (record->map == RECORD_RUN_MAP) {
+        list->has_output = list->has_output || record->kind == RECORD_CACHED;
         return STATUS_OK;
     }
     const enum status status = record->kind == RECORD_MAP ? define(list, record, err) : STATUS_OK;

@@ -42,6 +42,7 @@ struct map_past_list {
     struct failures *shared;   /* of all maps together; the caller's. NULL: each has its own */
     bool is_of_several;        /* the run is one of several maps, however many there are so far */
     bool has_revived;          /* some session gave what had failed fresh budgets */
+    bool has_output;           /* of the run itself, and nothing was revived after it */
     bool has_definitions_only; /* what became of instances is passed over */
 };
 

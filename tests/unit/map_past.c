@@ -1,6 +1,7 @@
 #include "master/map_past.h"
 
 #include "master/replay.h"
+#include "shared/lz4_frame.h"
 #include "tests/unit/log_support.h"
 
 TestSuite(map_past, .init = folder_create, .fini = folder_remove, .timeout = 20);
@@ -140,6 +141,45 @@ Test(map_past, a_session_that_revives_gives_fresh_budgets_to_maps_that_go_on)
     cr_expect(eq(u64, list.maps[0].replay.history.failed.count, 0));
     cr_expect(eq(u64, list.maps[1].replay.history.failed.count, 1)); /* it has not gone on yet */
     map_past_free(&list);
+}
+
+/* Goal: the output of a run that was killed before its verdict is known, until a session revives
+ * what had failed, and the output may be another. */
+Test(map_past, the_output_of_the_run_itself_is_known)
+{
+    struct map_past_list list;
+    struct run_log *log = begin();
+    const struct span span = {.count = 1};
+    struct buffer frame = {0};
+    OK(lz4_frame_compress((const uint8_t *)"\x07", 1, &frame));
+    const struct report_batch batch = {.spans = &span,
+                                       .span_count = 1,
+                                       .instance_count = 1,
+                                       .success_count = 1,
+                                       .frame = frame.data,
+                                       .frame_size = frame.size};
+    const struct record output = {.kind = RECORD_CACHED,
+                                  .map = RECORD_RUN_MAP,
+                                  .report = {.batches = &batch, .batch_count = 1}};
+    append(log, definition(0, "square", 4));
+    OK(run_log_flush(log, NULL));
+    OK(map_past_read(folder, &list, NULL));
+    cr_expect(not(list.has_output));
+    map_past_free(&list);
+    append(log, output);
+    append(log, session());
+    OK(run_log_flush(log, NULL));
+    OK(map_past_read(folder, &list, NULL));
+    cr_expect(list.has_output);
+    map_past_free(&list);
+    struct record revival = session();
+    revival.revives_failed = true;
+    append(log, revival);
+    end(log);
+    OK(map_past_read(folder, &list, NULL));
+    cr_expect(not(list.has_output));
+    map_past_free(&list);
+    buffer_free(&frame);
 }
 
 Test(map_past, failures_may_be_those_of_all_maps_together)
