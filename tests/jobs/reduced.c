@@ -6,8 +6,8 @@
  * `third` divides by 3; `point` makes a record of it; `sized` gives back a file of so many bytes.
  *
  * Reducers: `join` puts texts side by side, in order; `ranges` insists on neighbours; `tally`
- * counts equal words; `bytes` adds the sizes of files; `broken` does what the file of that name
- * says.
+ * counts the words of points; `bytes` adds the sizes of files; `broken` does what the file of that
+ * name says.
  *
  * Where there is a file `same_any`, `same` gives an any; where there is `retyped`, the partial
  * values of `broken` are any.
@@ -186,20 +186,24 @@ static mf_status one_of(mf_context *ctx, const mf_value *input, mf_writer *outpu
     return MF_OK;
 }
 
+static int64_t count_of(const mf_value *counts, const char *word)
+{
+    const mf_value *count = mf_field(counts, word);
+    return count != NULL ? mf_int(count) : 0;
+}
+
+/* Always in the same order, whoever came first. */
 static mf_status tally(mf_context *ctx, const mf_value *left, const mf_value *right,
                        mf_writer *output)
 {
+    static const char *const words[] = {"even", "odd"};
     (void)ctx;
     mf_begin_map(output);
-    for (size_t i = 0; i < mf_count(left); i++) {
-        const mf_value *other = mf_field(right, mf_key(left, i));
-        mf_put_key(output, mf_key(left, i));
-        mf_put_int(output, mf_int(mf_item(left, i)) + (other != NULL ? mf_int(other) : 0));
-    }
-    for (size_t i = 0; i < mf_count(right); i++) {
-        if (mf_field(left, mf_key(right, i)) == NULL) {
-            mf_put_key(output, mf_key(right, i));
-            mf_put_value(output, mf_item(right, i));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const int64_t count = count_of(left, words[i]) + count_of(right, words[i]);
+        if (count > 0) {
+            mf_put_key(output, words[i]);
+            mf_put_int(output, count);
         }
     }
     mf_end_map(output);
