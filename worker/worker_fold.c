@@ -68,6 +68,7 @@ static void drop_held(struct worker_held *held, size_t count, uint64_t now_us)
     held->count -= count;
     memmove(held->batches, held->batches + count, held->count * sizeof(struct held_batch *));
     held->folding = 0;
+    held->folding_size = 0;
     held->is_waiting = false;
     held->since_us = now_us;
 }
@@ -98,6 +99,26 @@ static enum status release(struct worker *worker, struct worker_map *map, size_t
         status = report(worker, map, held->lease, &held->batch, err);
     }
     drop_held(&map->held, count, now_us);
+    return status;
+}
+
+/* Behind those that are being folded no more gather than may: where more is made than one slot
+ * folds, they would grow without end. */
+static enum status relieve(struct worker *worker, struct worker_map *map, bool *did_something,
+                           struct error *err)
+{
+    struct worker_held *held = &map->held;
+    enum status status = STATUS_OK;
+    if (!held->is_at_work || held->size - held->folding_size < HELD_SIZE_MAX) {
+        return STATUS_OK;
+    }
+    while (held->count > held->folding && status == STATUS_OK) {
+        struct held_batch *last = held->batches[--held->count];
+        status = report(worker, map, last->lease, &last->batch, err);
+        held->size -= last->batch.frame_size;
+        free(last);
+    }
+    *did_something = true;
     return status;
 }
 
@@ -251,6 +272,7 @@ static enum status start_fold(struct worker *worker, struct worker_map *map, siz
     }
     if (status == STATUS_OK) {
         held->folding = count;
+        held->folding_size = frames.size;
         held->is_at_work = true;
         held->is_waiting = false;
         pool_start_fold(worker->pool, &map->pooled, &frames, now_us);
@@ -283,6 +305,7 @@ enum status worker_fold_turn(struct worker *worker, uint64_t now_us, bool *did_s
     for (struct worker_map *map = worker->maps; map != NULL && status == STATUS_OK;
          map = map->next) {
         size_t before = 0; /* until what is left is folded, or waits for a slot */
+        status = relieve(worker, map, did_something, err);
         while (status == STATUS_OK && due_us(worker, map) <= now_us && map->held.count != before) {
             before = map->held.count;
             status = fold_map(worker, map, now_us, err);

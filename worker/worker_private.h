@@ -58,11 +58,12 @@ struct worker_held {
     struct held_batch **batches;
     size_t count;
     size_t capacity;
-    size_t size;       /* bytes of their frames */
-    uint64_t since_us; /* when the oldest came */
-    size_t folding;    /* the first so many are being folded; 0: none is waited for */
-    bool is_at_work;   /* a fold of them has not ended yet */
-    bool is_waiting;   /* their time has come, and there was no slot to fold them in */
+    size_t size;         /* bytes of their frames */
+    uint64_t since_us;   /* when the oldest came */
+    size_t folding;      /* the first so many are being folded; 0: none is waited for */
+    size_t folding_size; /* bytes of their frames */
+    bool is_at_work;     /* a fold of them has not ended yet */
+    bool is_waiting;     /* their time has come, and there was no slot to fold them in */
 };
 
 /* One map, from MAP to DROP. */
