@@ -248,6 +248,9 @@ static enum status make_command(struct sweep *sweep, struct error *err)
     }
     if (status != STATUS_OK) {
         prefix_place(sweep, place, err);
+    } else if (!command.is_wandb && sweep_imports_wandb(&sweep->command, &sweep->arena)) {
+        log_info("the program imports wandb: --wandb runs it without that service, and makes "
+                 "reports of what it logs");
     }
     return status;
 }

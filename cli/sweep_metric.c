@@ -46,17 +46,24 @@ static bool imports_wandb(const char *path, struct arena *arena)
     return has_import(text);
 }
 
+bool sweep_imports_wandb(const struct sweep_command *command, struct arena *arena)
+{
+    for (size_t i = 0; i < command->word_count; i++) {
+        if (imports_wandb(command->words[i], arena)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *hint_of(const char *name, const struct sweep_command *command, bool is_wandb,
                            struct arena *arena)
 {
     char text[1024];
-    bool imports = false;
     if (command->word_count == 0) {
         return "mf_report(ctx, step, value) reports it";
     }
-    for (size_t i = 0; i < command->word_count && !is_wandb; i++) {
-        imports = imports || imports_wandb(command->words[i], arena);
-    }
+    const bool imports = !is_wandb && sweep_imports_wandb(command, arena);
     (void)snprintf(
         text, sizeof(text),
         "a line %.200s=VALUE or {\"%.200s\": VALUE} reports it, on standard output or in "

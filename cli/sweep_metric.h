@@ -19,6 +19,10 @@ struct metric_options sweep_metric_make(const struct sweep_file *file,
                                         const struct sweep_command *command, bool is_wandb,
                                         struct arena *arena);
 
+/* Is a word of the command a program in Python that imports that module? Files are read into the
+ * arena. */
+bool sweep_imports_wandb(const struct sweep_command *command, struct arena *arena);
+
 /* Do the options in force agree with it? */
 MUST_CHECK enum status sweep_metric_check(const struct metric_options *metric,
                                           const struct options *given, enum cache_mode cache,

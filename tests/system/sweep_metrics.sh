@@ -257,6 +257,11 @@ expect_in err '--wandb makes a report of what it logs'
 rule "a line that names the metric and is no report is hinted at, once"
 [ "$(grep -c 'has printed a line that holds loss and is no report of it' err)" = 1 ] ||
     fail "hinted at $(grep -c 'is no report' err) times"
+rule "a program that imports the module is told of --wandb before it starts"
+run 0 sweep silent.yaml --dry-run
+expect_in err 'the program imports wandb: --wandb runs it without that service'
+run 0 sweep silent.yaml --dry-run --wandb
+[ ! -s err ] || fail "told of what is there"
 rule "else it is a success without a value, of which one warning tells"
 rm -rf run
 run 3 sweep silent.yaml --run-dir run
