@@ -141,32 +141,15 @@ static enum status put_row(struct telling *telling, uint64_t configuration)
     return status == STATUS_OK ? buffer_append_byte(&telling->out, '\n') : status;
 }
 
-struct counts {
-    uint64_t failed;
-    uint64_t stopped;
-};
-
-static struct counts count_ends(const struct telling *telling)
-{
-    struct counts counts = {.failed = 0};
-    for (uint64_t i = 0; i < trial_results_count(telling->results); i++) {
-        const struct trial_summary trial =
-            trial_metrics_trial(trial_results_metrics(telling->results), i);
-        counts.failed += trial.has_ended && !instance_state_is_success(trial.state) ? 1 : 0;
-        counts.stopped += trial.is_stopped ? 1 : 0;
-    }
-    return counts;
-}
-
 static enum status put_bests(struct telling *telling)
 {
     uint64_t best[BEST_COUNT];
-    const struct counts counts = count_ends(telling);
+    const struct trial_ends ends = trial_metrics_ends(trial_results_metrics(telling->results));
     const size_t count =
         trial_metrics_best(trial_results_metrics(telling->results), best, BEST_COUNT);
     enum status status = buffer_printf(
         &telling->out, "mapfleet: %s (%s), %" PRIu64 " failed, %" PRIu64 " stopped early; %s\n",
-        telling->metric->name, goal_of(telling->metric), counts.failed, counts.stopped,
+        telling->metric->name, goal_of(telling->metric), ends.failed, ends.stopped,
         count > 0 ? "the best, with index and parameters:" : "no trial has a value");
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         status = put_row(telling, best[i]);

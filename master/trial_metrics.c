@@ -377,6 +377,17 @@ uint64_t trial_metrics_silent_count(const struct trial_metrics *metrics)
     return metrics->silent_count;
 }
 
+struct trial_ends trial_metrics_ends(const struct trial_metrics *metrics)
+{
+    struct trial_ends ends = {.failed = 0};
+    for (size_t i = 0; i < metrics->trial_count; i++) {
+        const struct trial *trial = &metrics->trials[i];
+        ends.failed += trial->has_ended && !instance_state_is_success(trial->state) ? 1 : 0;
+        ends.stopped += trial->is_stopped ? 1 : 0;
+    }
+    return ends;
+}
+
 struct trial_summary trial_metrics_trial(const struct trial_metrics *metrics, uint64_t index)
 {
     const struct trial *trial = find(metrics, index);

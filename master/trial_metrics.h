@@ -135,6 +135,13 @@ struct configuration_summary trial_metrics_configuration(const struct trial_metr
 size_t trial_metrics_best(const struct trial_metrics *metrics, uint64_t *configurations_out,
                           size_t count_max);
 
+/* Of the trials that have reported or ended: how many failed, and how many were stopped early. */
+struct trial_ends {
+    uint64_t failed;
+    uint64_t stopped;
+};
+struct trial_ends trial_metrics_ends(const struct trial_metrics *metrics);
+
 /* Trials that have succeeded without a report. */
 uint64_t trial_metrics_silent_count(const struct trial_metrics *metrics);
 

@@ -233,6 +233,13 @@ run 0 resume run
 expect_status 0
 expect_in err "nothing runs"
 
+rule "a sweep of as many trials as there may be ends with those that ran"
+printf '%s\n' 'method: random' 'metric: {name: loss, target: 9}' 'parameters: {x: {value: 7}}' >endless.yaml
+rm -rf run
+run 0 sweep endless.yaml --run-dir run --trials 9223372036854775807 -- sh -c 'echo loss={x}'
+expect_status 0
+expect_in err "loss (minimize), 0 failed, 0 stopped early; the best"
+
 rule "a trial that has to report and does not has failed, and the text names the ways"
 cat >silent.py <<'END'
 import sys
