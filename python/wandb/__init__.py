@@ -5,6 +5,7 @@ logged goes to the file that mapfleet reads metrics from, and everything that ha
 that service is accepted and has none. Made for this purpose, with nothing of theirs in it.
 """
 
+import abc
 import atexit
 import collections.abc
 import fnmatch
@@ -42,7 +43,16 @@ def _refuse(name):
 # ---- What has no effect here -------------------------------------------------------------------------
 
 
-class _Nothing:
+class _Anything(abc.ABCMeta):
+    """A class that stands for a module or an enumeration, too: wandb.plot.line, AlertLevel.WARN."""
+
+    def __getattr__(cls, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _inert(name)
+
+
+class _Nothing(metaclass=_Anything):
     """Stands for anything of theirs: may be called, entered, iterated over, subclassed."""
 
     def __init__(self, *args, **kwargs):
@@ -79,6 +89,8 @@ class _Nothing:
 
 def _inert(name):
     """Of a name that is not known here: a class, so that it may be subclassed, caught or called."""
+    if name in ("Api", "PublicApi"):
+        return Api
     if name.endswith(("Error", "Exception")):
         return type(name, (Exception,), {})
 

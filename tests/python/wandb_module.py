@@ -54,6 +54,31 @@ class Module(unittest.TestCase):
             "True 1 2",
             "False"])
 
+    def test_what_stands_in_their_modules_is_accepted_without_an_import_of_its_own(self):
+        out, lines, err = self.run_script(
+            """
+            import abc
+            import wandb
+            wandb.init()
+            wandb.log({"cm": wandb.plot.confusion_matrix(y_true=[1], preds=[1]), "loss": 1})
+            wandb.alert(title="t", text="x", level=wandb.AlertLevel.WARN)
+            class Callback(wandb.keras.WandbCallback, abc.ABC):
+                pass
+            Callback(monitor="loss")
+            run: wandb.sdk.wandb_run.Run = None
+            wandb.log({"level": wandb.AlertLevel.WARN, "loss": 2})
+            print(isinstance(1, wandb.Image), hasattr(wandb.plot, "__float__"))
+            """)
+        self.assertEqual(out.splitlines(), ["False False"])
+        self.assertEqual([json.loads(line) for line in lines], [{"loss": 1.0}, {"loss": 2.0}])
+        self.assertIn("confusion_matrix has no effect here", err)
+
+    def test_what_would_bring_data_raises_wherever_it_stands(self):
+        for script in ("wandb.apis.public.Api()", "wandb.apis.PublicApi()",
+                       "from wandb.apis.public import Api; Api()"):
+            _, _, err = self.run_script("import wandb; " + script, expect_failure=True)
+            self.assertIn("wandb.Api would bring data from that service", err)
+
     def test_a_namespace_is_a_configuration_and_config_is_there_before_init(self):
         out, _, _ = self.run_script(
             """
