@@ -5,6 +5,7 @@
 
 #include "shared/attempt.h"
 
+#define GROUPS_SHOWN_WHOLE 20
 #define RANGE_COUNT_MAX 8
 #define RANK_ROW_COUNT_MAX 256
 #define MAP_ROW_COUNT_MAX 200
@@ -198,8 +199,12 @@ void report_put_failures(struct html *html, const struct report_data *data)
         html_put(html, "<p>No attempt failed.</p></section>\n");
         return;
     }
+    html_put(html, failures->group_count > GROUPS_SHOWN_WHOLE
+                       ? "<div class=\"wide long\" tabindex=\"0\" role=\"region\" "
+                         "aria-labelledby=\"failures\">"
+                       : "<div class=\"wide\">");
     html_put(html,
-             "<div class=\"wide\"><table><caption>Failed attempts, by what they said"
+             "<table><caption>Failed attempts, by what they said"
              "</caption>\n<thead><tr><th scope=\"col\">attempts</th><th scope=\"col\">class"
              "</th><th scope=\"col\">message</th><th scope=\"col\">instances</th>"
              "<th scope=\"col\">an example, and what it printed</th></tr></thead>\n<tbody>\n");
@@ -291,10 +296,10 @@ void report_put_spent(struct html *html, const struct report_data *data)
     }
     html_put(html,
              "<section aria-labelledby=\"spent\"><h2 id=\"spent\">Where time went</h2>\n"
-             "<p class=\"legend\"><span class=\"running\"></span>running attempts "
-             "<span class=\"starting\"></span>starting: before the rank's first attempt "
-             "<span class=\"held\"></span>waiting for memory, cores or devices "
-             "<span class=\"waiting\"></span>waiting for work</p>\n"
+             "<p class=\"legend\"><span><i class=\"running\"></i>running attempts</span> "
+             "<span><i class=\"starting\"></i>starting: before the rank's first attempt</span> "
+             "<span><i class=\"held\"></i>waiting for memory, cores or devices</span> "
+             "<span><i class=\"waiting\"></i>waiting for work</span></p>\n"
              "<div class=\"wide\"><table><caption>Time of all slots of a rank together</caption>\n"
              "<thead><tr><th scope=\"col\">rank</th><th scope=\"col\">slots</th>"
              "<th scope=\"col\">attempts</th><th scope=\"col\">running</th>"

@@ -117,6 +117,7 @@ const counted = (count) => Math.round(count).toLocaleString("en-US");
 
 function timed(us, digits = 3) {
   const form = (value, unit) => Number(value.toPrecision(digits)) + " " + unit;
+  if (us === 0) return "0";
   if (us < 0) return "\u2212" + timed(-us, digits);
   if (us < 1000) return form(us, "\u00b5s");
   if (us < 1e6) return form(us / 1e3, "ms");
@@ -282,7 +283,8 @@ function range(total, least) {
   return {
     total, from: 0, to: total,
     set(from, to) {
-      const length = Math.min(total, Math.max(least, to - from));
+      const asked = to - from > total * (1 - 1e-9) ? total : to - from; /* all, but for rounding */
+      const length = Math.min(total, Math.max(least, asked));
       this.from = Math.min(Math.max(0, from), total - length);
       this.to = this.from + length;
     },
@@ -1103,13 +1105,15 @@ function parallelView(sweep, chosen) {
   if (sweep.metric) axes.push({ name: sweep.metric, of: (trial) => trial.value, isMetric: true });
   if (axes.length < 2) return null;
   for (const axis of axes) axis.scale = scaleOf(sweep.trials.map(axis.of));
-  const canvas = make("canvas", { role: "img", "aria-label": "Parallel coordinates of " + counted(sweep.trials.length) + " trials: " + axes.map((axis) => axis.name).join(", ") + ". The table of trials has the same numbers." });
+  const canvas = make("canvas", { tabindex: 0, role: "application", "aria-roledescription": "parallel coordinates", "aria-describedby": "parallel-help",
+    "aria-label": "Parallel coordinates of " + counted(sweep.trials.length) + " trials: " + axes.map((axis) => axis.name).join(", ") + ". The table of trials has the same numbers." });
   const readout = make("p", { class: "readout", "aria-live": "polite" });
   const clear = make("button", { type: "button", on: { click: () => { for (const axis of axes) axis.brush = null; changed(); } } }, "All");
-  section("parallel", "Trials", make("p", { class: "note" }, "A line is a trial, blue to red as its value is better, grey where it has none. Drag along an axis to choose trials by it; a click on an axis lets them all be chosen again."),
+  section("parallel", "Trials", make("p", { class: "note", id: "parallel-help" }, "A line is a trial, blue to red as its value is better, grey where it has none. Drag along an axis to choose trials by it; a click on an axis lets them all be chosen again. " +
+    "Arrow keys go from axis to axis, and choose by the highest or lowest and move on from there; + and \u2212 choose more or fewer, Escape all of the axis, 0 all."),
     make("div", { class: "tools" }, clear), make("div", { class: "canvas" }, canvas), readout);
   const TOP = 40, BOTTOM = 24, HEIGHT = 360;
-  let width = 0, hovered = null, drag = null;
+  let width = 0, hovered = null, drag = null, current = 0;
   const x = (i) => 60 + i * (width - 120) / (axes.length - 1);
   const y = (part) => HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM);
   const part = (py) => Math.min(1, Math.max(0, (HEIGHT - BOTTOM - py) / (HEIGHT - TOP - BOTTOM)));
@@ -1157,7 +1161,9 @@ function parallelView(sweep, chosen) {
       context.lineWidth = 1;
     }
     axes.forEach((axis, i) => {
-      context.strokeStyle = colours.text;
+      const isCurrent = i === current && document.activeElement === canvas;
+      context.strokeStyle = isCurrent ? colours.link : colours.text;
+      context.lineWidth = isCurrent ? 3 : 1;
       context.beginPath();
       context.moveTo(x(i), y(0));
       context.lineTo(x(i), y(1));
@@ -1168,7 +1174,7 @@ function parallelView(sweep, chosen) {
         context.fillRect(x(i) - 6, y(axis.brush[1]), 12, Math.max(2, y(axis.brush[0]) - y(axis.brush[1])));
         context.globalAlpha = 1;
       }
-      context.fillStyle = colours.text;
+      context.fillStyle = isCurrent ? colours.link : colours.text;
       context.textAlign = i === 0 ? "left" : i === axes.length - 1 ? "right" : "center";
       const step = (width - 120) / (axes.length - 1);
       context.fillText(axis.name + (axis.scale.isLog ? " (log)" : ""), i === 0 ? 6 : i === axes.length - 1 ? width - 6 : x(i), i % 2 && step < 120 ? 26 : 14, Math.max(60, step * (step < 120 ? 1.9 : 0.95)));
@@ -1227,6 +1233,30 @@ function parallelView(sweep, chosen) {
     drag = null;
   });
   canvas.addEventListener("pointerleave", () => { hovered = null; redraw(); showTip(null, ""); });
+  function choose(axis, low, high) {
+    const length = Math.min(1, Math.max(0.05, high - low));
+    const from = Math.min(1 - length, Math.max(0, low));
+    axis.brush = [from - 1e-9, from + length + 1e-9];
+  }
+  canvas.addEventListener("keydown", (event) => {
+    const axis = axes[current], [low, high] = axis.brush || [0, 1];
+    const grow = (below, above) => () => choose(axis, low - below, high + above);
+    const go = (to) => () => { current = Math.min(axes.length - 1, Math.max(0, to)); };
+    const keys = {
+      ArrowLeft: go(current - 1), ArrowRight: go(current + 1), Home: go(0), End: go(axes.length - 1),
+      ArrowUp: axis.brush ? grow(-0.05, 0.05) : () => choose(axis, 0.8, 1), ArrowDown: axis.brush ? grow(0.05, -0.05) : () => choose(axis, 0, 0.2),
+      "+": grow(0.05, 0.05), "=": grow(0.05, 0.05), "-": grow(-0.05, -0.05),
+      Escape: () => { axis.brush = null; }, 0: () => { for (const each of axes) each.brush = null; },
+    };
+    if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      keys[event.key]();
+      changed();
+      readout.textContent = "Axis " + axes[current].name + ". " + readout.textContent;
+    }
+  });
+  canvas.addEventListener("focus", redraw);
+  canvas.addEventListener("blur", redraw);
   return { draw, hover(trial) { hovered = trial; redraw(); } };
 }
 
