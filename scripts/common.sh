@@ -2,10 +2,12 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-# Install those of packages.txt that are not here yet; with none missing, needs no network.
+# install_missing [LIST]: install those of packages.txt, or of another list, that are not here yet;
+# with none missing, needs no network.
 install_missing() {
+    local list=${1-scripts/packages.txt}
     if ! command -v dpkg-query >/dev/null; then
-        echo "not a Debian system: scripts/packages.txt names what is needed" >&2
+        echo "not a Debian system: $list names what is needed" >&2
         return 0
     fi
     local package missing=()
@@ -13,7 +15,7 @@ install_missing() {
         if [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
             missing+=("$package")
         fi
-    done < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' scripts/packages.txt)
+    done < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$list")
     if [ ${#missing[@]} -eq 0 ]; then
         return 0
     fi
