@@ -175,17 +175,24 @@ function drawAll() {
   for (const view of views) view.draw();
 }
 
-/* The same, one view a frame, so that none waits for all. */
+/* Draws views, one a frame, so that none waits for all. One that is asked for again before its turn
+ * keeps its place. */
+function inTurn(viewsOf) {
+  const left = [];
+  const next = () => {
+    left.shift().draw();
+    if (left.length > 0) requestAnimationFrame(next);
+  };
+  return () => {
+    if (left.length === 0) requestAnimationFrame(next);
+    for (const view of viewsOf()) if (!left.includes(view)) left.push(view);
+  };
+}
+
+const drawInTurn = inTurn(() => views);
 function drawSoon() {
   readColours();
-  const left = [...views];
-  const next = () => {
-    const view = left.shift();
-    if (!view) return;
-    view.draw();
-    requestAnimationFrame(next);
-  };
-  next();
+  drawInTurn();
 }
 
 function setTheme(theme) {
@@ -1364,17 +1371,18 @@ function trialsTable(sweep, hover) {
 function sweepViews(sweep) {
   const made = [];
   for (const trial of sweep.trials) trial.isChosen = true;
-  const redraw = later(() => { for (const view of made) view.draw(); });
-  const parallel = parallelView(sweep, redraw);
+  const chosen = []; /* the views of trials that are chosen */
+  const parallel = parallelView(sweep, inTurn(() => chosen));
   if (sweep.metric && sweep.trials.some((trial) => trial.value !== null)) {
     made.push(bestView(sweep));
     const grid = make("div", { class: "grid" });
     section("against", sweep.metric + " against each parameter", grid);
     sweep.parameters.forEach((_, i) => {
-      if (new Set(sweep.trials.map((trial) => JSON.stringify(trial.values[i]))).size > 1) made.push(scatterView(grid, sweep, i));
+      if (new Set(sweep.trials.map((trial) => JSON.stringify(trial.values[i]))).size > 1) chosen.push(scatterView(grid, sweep, i));
     });
   }
-  made.push(trialsTable(sweep, parallel ? parallel.hover : null));
+  chosen.push(trialsTable(sweep, parallel ? parallel.hover : null));
+  made.push(...chosen);
   return parallel ? [parallel, ...made] : made;
 }
 
