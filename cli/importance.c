@@ -8,6 +8,8 @@
 #include "shared/memory.h"
 
 #define TRIAL_COUNT_MIN 3
+/* Of numbers that are all different. */
+#define NUMBER_COUNT_MIN 5
 
 /* ---- Ranks ------------------------------------------------------------------------------------
  */
@@ -140,6 +142,15 @@ static double rho_squared(const struct importance_setting *settings, const doubl
     return squares > 0 ? products * products / (squares * all_squares) : NAN;
 }
 
+/* Numbers of a range, not levels of which each has several trials. */
+static bool are_of_range(const struct importance_setting *settings, size_t count,
+                         size_t level_count)
+{
+    return (level_count > IMPORTANCE_LEVELS_MAX ||
+            (level_count == count && count >= NUMBER_COUNT_MIN)) &&
+           are_numbers(settings, count);
+}
+
 double importance_of(const struct importance_setting *settings, const double *values, size_t count)
 {
     double importance = NAN;
@@ -151,7 +162,7 @@ double importance_of(const struct importance_setting *settings, const double *va
     const double squares = squares_around(ranks, count, ((double)count + 1) / 2);
     struct levelled *levelled = levels_of(settings, ranks, count, &level_count);
     if (squares > 0 && level_count > 1) {
-        importance = level_count > IMPORTANCE_LEVELS_MAX && are_numbers(settings, count)
+        importance = are_of_range(settings, count, level_count)
                          ? rho_squared(settings, ranks, count, squares)
                          : epsilon_squared(levelled, count, level_count, squares);
     }

@@ -57,6 +57,17 @@ Test(importance, of_levels_it_is_epsilon_squared)
     cr_expect(epsilon_eq(dbl, importance_of(settings, values, 6), (13.5 - 1) / 17.5, 1e-12));
 }
 
+Test(importance, of_few_trials_numbers_that_are_all_different_are_of_a_range)
+{
+    for (size_t i = 0; i < 9; i++) {
+        set(i, 0.1 * (double)i, -(double)i);
+    }
+    cr_expect(epsilon_eq(dbl, importance_of(settings, values, 9), 1, 1e-12));
+    cr_expect(epsilon_eq(dbl, importance_of(settings, values, 5), 1, 1e-12));
+    settings[4].number = NAN;
+    cr_expect(isnan(importance_of(settings, values, 9)), "texts, of which each has one trial");
+}
+
 Test(importance, few_numbers_are_levels_so_that_a_best_one_in_the_middle_counts)
 {
     for (size_t i = 0; i < COUNT; i++) {
