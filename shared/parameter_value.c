@@ -11,6 +11,9 @@
 
 __extension__ typedef unsigned __int128 uwide;
 
+/* Below it floats are exact as integers. */
+#define INTEGERS_END 0x1p53
+
 /* ---- At a point -------------------------------------------------------------------------------
  */
 
@@ -152,6 +155,16 @@ uint64_t parameter_grid_count(const struct parameter *parameter)
     return count > 0 ? count : 1; /* min is max: that one */
 }
 
+/* Steps of an integer from a whole number are integers, as draws are: 0.0 is 0 then. */
+static mf_value first_step(const struct parameter *parameter)
+{
+    const double min = mf_float(&parameter->min);
+    return mf_kind_of(&parameter->q) == MF_INT && mf_kind_of(&parameter->min) == MF_FLOAT &&
+                   rint(min) == min && fabs(min) < INTEGERS_END
+               ? value_int((int64_t)min)
+               : parameter->min;
+}
+
 mf_value parameter_grid_value(const struct parameter *parameter, uint64_t i)
 {
     if (parameter->shape == SHAPE_CONSTANT || parameter->shape == SHAPE_CATEGORICAL) {
@@ -160,5 +173,6 @@ mf_value parameter_grid_value(const struct parameter *parameter, uint64_t i)
     if (parameter->shape == SHAPE_INT_UNIFORM) {
         return value_int((int64_t)((uint64_t)mf_int(&parameter->min) + i));
     }
-    return decimal_step(&parameter->min, &parameter->q, i);
+    const mf_value first = first_step(parameter);
+    return decimal_step(&first, &parameter->q, i);
 }

@@ -30,6 +30,10 @@ Test(trials, steps_of_a_grid_are_decimal_and_exclude_max)
     EXPECT_GRID("{\"path\":[\"x\"],\"distribution\":\"q_uniform\",\"min\":0.1,\"max\":0.4,"
                 "\"q\":0.1}",
                 "", "{\"x\":0.1}", "{\"x\":0.2}", "{\"x\":0.3}");
+    EXPECT_GRID("{\"path\":[\"x\"],\"distribution\":\"q_uniform\",\"min\":0.0,\"max\":2}", "",
+                "{\"x\":0}", "{\"x\":1}");
+    EXPECT_GRID("{\"path\":[\"x\"],\"distribution\":\"q_uniform\",\"min\":0.5,\"max\":2}", "",
+                "{\"x\":0.5}", "{\"x\":1.5}");
     EXPECT_GRID("{\"path\":[\"x\"],\"distribution\":\"q_uniform\",\"min\":1,\"max\":4}", "",
                 "{\"x\":1}", "{\"x\":2}", "{\"x\":3}");
     EXPECT_GRID("{\"path\":[\"x\"],\"distribution\":\"q_uniform\",\"min\":0.5,\"max\":0.5,"
