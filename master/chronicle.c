@@ -26,6 +26,7 @@ struct session {
 struct life {
     size_t session;
     int64_t origin_us; /* when the rank's clock was 0, since 1970; INT64_MAX: not known */
+    uint32_t slots;    /* 0: not known */
 };
 
 struct chronicle {
@@ -139,8 +140,19 @@ static MUST_CHECK enum status learn_ranks(struct chronicle *chronicle, const str
             return status;
         }
         begin_life(chronicle, record->ranks[i].rank);
+        chronicle->lives[chronicle->life_of[record->ranks[i].rank]].slots = record->ranks[i].slots;
     }
     return STATUS_OK;
+}
+
+/* In how many slots at once a batch may have run: batches of a map that is reduced become one on
+ * their rank, which has the time of all of them. */
+static uint64_t slots_of(const struct life *life, const struct report_batch *batch)
+{
+    const bool may_be_several =
+        batch->partial_count == 1 && batch->times == NULL && batch->success_bits == NULL;
+    const uint64_t slots = may_be_several && life->slots > 0 ? life->slots : 1;
+    return slots < batch->instance_count ? slots : batch->instance_count;
 }
 
 static MUST_CHECK enum status learn_report(struct chronicle *chronicle, const struct record *record,
@@ -158,7 +170,9 @@ static MUST_CHECK enum status learn_report(struct chronicle *chronicle, const st
     struct life *life = &chronicle->lives[number];
     for (size_t i = 0; i < report->batch_count; i++) {
         const struct report_batch *batch = &report->batches[i];
-        const uint64_t ended_us = batch->started_us + batch->elapsed_us;
+        const uint64_t slots = slots_of(life, batch);
+        const uint64_t ended_us =
+            batch->started_us + (slots > 1 ? batch->elapsed_us / slots : batch->elapsed_us);
         if (ended_us < batch->started_us || ended_us > INT64_MAX / 2) {
             return error_set(err, STATUS_INVALID, "a batch of rank %" PRIu32 " ended in no time",
                              record->rank);
@@ -418,6 +432,44 @@ static MUST_CHECK enum status cut_batch(struct cutting *cutting, struct error *e
     return status;
 }
 
+/* As if each slot had run an equal share. */
+static MUST_CHECK enum status cut_shares(struct cutting *cutting, uint64_t slots, struct error *err)
+{
+    const struct report_batch *batch = cutting->batch;
+    const struct chronicle_piece common = cutting->piece;
+    enum status status = STATUS_OK;
+    size_t span = 0;
+    uint64_t passed = 0; /* of the span */
+    uint64_t at = 0;
+    uint64_t first = 0; /* of the slot's share */
+    for (uint64_t slot = 0; slot < slots && status == STATUS_OK;) {
+        const uint64_t next = batch->instance_count / slots * (slot + 1) +
+                              batch->instance_count % slots * (slot + 1) / slots;
+        const uint64_t left = batch->spans[span].count - passed;
+        struct chronicle_piece piece = common;
+        piece.held_us = at == 0 ? common.held_us : 0;
+        piece.slot = (uint32_t)slot;
+        piece.index = batch->spans[span].start + passed;
+        piece.attempt = batch->spans[span].attempt;
+        piece.state = PIECE_SUCCEEDED;
+        piece.count = left < next - at ? left : next - at;
+        piece.start_us = cutting->started_us + end_of(cutting, at) - end_of(cutting, first);
+        at += piece.count;
+        passed += piece.count;
+        piece.end_us = cutting->started_us + end_of(cutting, at) - end_of(cutting, first);
+        status = cutting->visitor->on_piece(cutting->visitor->context, &piece, err);
+        if (passed == batch->spans[span].count) {
+            span++;
+            passed = 0;
+        }
+        if (at == next) {
+            first = at;
+            slot++;
+        }
+    }
+    return status;
+}
+
 /* Where the log has fewer failures than its batches tell of, it is damaged. */
 static bool has_failures_for(const struct report *report)
 {
@@ -498,7 +550,10 @@ static MUST_CHECK enum status tell_report(struct chronicle *chronicle, const str
                       .held_us = batch->held_us}};
         cutting.piece.start_us = cutting.started_us;
         failed += (size_t)(batch->instance_count - batch->success_count);
-        status = visitor->on_piece != NULL ? cut_batch(&cutting, err) : STATUS_OK;
+        const uint64_t slots = slots_of(&chronicle->lives[life], batch);
+        if (visitor->on_piece != NULL) {
+            status = slots > 1 ? cut_shares(&cutting, slots, err) : cut_batch(&cutting, err);
+        }
     }
     return status == STATUS_OK && visitor->on_event != NULL
                ? tell_lost_attempts(chronicle, visitor, record, failed, err)

@@ -142,6 +142,23 @@ Test(chronicle, timed_attempts_are_pieces_of_their_own_and_others_run_together)
     buffer_free(&frame);
 }
 
+/* Ten of 3 ms each, in two slots at once: they are over after 15 ms. */
+Test(chronicle, a_batch_that_was_folded_of_several_is_shared_by_the_rank_s_slots)
+{
+    struct buffer frame = {0};
+    const struct span spans[] = {{.start = 0, .count = 7}, {.start = 20, .count = 3}};
+    struct report_batch batch = make_batch(spans, 2, NULL, &frame);
+    begin(1000);
+    batch.started_us = 1999;
+    batch.elapsed_us = 30000;
+    batch.partial_count = 1;
+    report(1016, &batch, NULL, NULL, 0);
+    expect_heard("event 0 at 0 rank 0\nevent 1 at 0 rank 1\n"
+                 "1.0 1999+15000 i0 n5 a0 succeeded\n1.1 1999+6000 i5 n2 a0 succeeded\n"
+                 "1.1 7999+9000 i20 n3 a0 succeeded\n");
+    buffer_free(&frame);
+}
+
 /* Of five attempts that share 100 us, the second failed for good and the fourth is tried again. */
 Test(chronicle, failures_are_pieces_by_what_became_of_them)
 {
