@@ -224,22 +224,36 @@ class Report:
         self.press(Keys.ESCAPE, "0")
         self.settle()
 
+    def point(self, y):
+        """Moves the pointer along a line of the timeline to an attempt: where it is, and what is told."""
+        left, right = (self.middle("#timeline canvas", x, y) for x in (0, 1))
+        for part in range(95, 10, -1):
+            place = [left[0] + (right[0] - left[0]) * part / 100, left[1]]
+            self.mouse("mouseMoved", place)
+            told = self.js("const tip = document.querySelector('#tip');"
+                           "return tip.style.display === 'block' ? tip.textContent : ''")
+            if told:
+                break
+        return place, told
+
     def zooms_by_wheel(self):
         before = self.digest()
-        row = self.js("return 36 / document.querySelector('#timeline canvas').clientHeight")
-        for part in range(90, 10, -1):
-            place = self.middle("#timeline canvas", part / 100, row)
-            self.mouse("mouseMoved", place)
-            if "instance" in self.text("#tip"):
+        height = self.js("return document.querySelector('#timeline canvas').clientHeight")
+        for pixel in range(36, height, 20):  # the middle of each slot
+            place, told = self.point(pixel / height)
+            if told:
                 break
         self.mouse("mouseWheel", place, deltaX=0, deltaY=-100)
         self.settle()
         check(self.digest() == before, f"{self.name}: the wheel alone zooms, which was to scroll the page")
-        place = self.middle("#timeline canvas", part / 100, row)
+        place, told = self.point(pixel / height)
         wheel = lambda by: self.mouse("mouseWheel", place, deltaX=0, deltaY=by, modifiers=2)
         self.reacted("wheel", "timeline: zoom in by Ctrl and the wheel", lambda: wheel(-100), NOTCHES)
-        self.mouse("mouseMoved", (place[0] + 1, place[1]))
-        told = self.text("#tip")
+        for _ in range(20):  # it may have been a pixel beside the attempt
+            _, told = self.point(pixel / height)
+            if told:
+                break
+            wheel(100)
         check(re.search(r"instance \d+, [a-z-]+", told), f"{self.name}: under the pointer is no single attempt: {told}")
         self.picture("zoomed")
         self.reacted("wheel", "timeline: zoom out by Ctrl and the wheel", lambda: wheel(100), NOTCHES)
