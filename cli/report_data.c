@@ -129,7 +129,7 @@ static enum status on_piece(void *context, const struct chronicle_piece *piece, 
     report_lanes_add(&data->lanes, piece, (uint32_t)place);
     report_time_add(data->time, piece);
     report_durations_add(&map->durations, length_us, piece->count);
-    report_durations_add(piece->state == PIECE_SUCCEEDED ? &data->succeeded : &data->failed,
+    report_durations_add(piece_state_is_success(piece->state) ? &data->succeeded : &data->failed,
                          length_us, piece->count);
     map->attempts += piece->count;
     note_time(map, piece->start_us, piece->end_us);

@@ -94,8 +94,9 @@ static void sort(struct report_lane *lane)
 static unsigned weight_of(uint8_t state)
 {
     static const unsigned weights[] = {
-        [PIECE_SUCCEEDED] = 0, [PIECE_FAILED] = 5,  [PIECE_TIMED_OUT] = 4,
-        [PIECE_RETRIED] = 3,   [PIECE_ABORTED] = 2, [PIECE_SUPERSEDED] = 1};
+        [PIECE_SUCCEEDED] = 0,    [PIECE_FAILED] = 6,  [PIECE_TIMED_OUT] = 5,
+        [PIECE_RETRIED] = 4,      [PIECE_ABORTED] = 3, [PIECE_SUPERSEDED] = 2,
+        [PIECE_STOPPED_EARLY] = 1};
     return weights[state];
 }
 
@@ -162,7 +163,7 @@ void report_lanes_add(struct report_lanes *lanes, const struct chronicle_piece *
         .end_us = piece->end_us,
         .index = piece->index,
         .count = piece->count,
-        .failed = piece->state == PIECE_SUCCEEDED ? 0 : piece->count,
+        .failed = piece_state_is_success(piece->state) ? 0 : piece->count,
         .map = map,
         .state = (uint8_t)piece->state,
         .is_retry = piece->attempt > 0,

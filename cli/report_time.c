@@ -66,7 +66,7 @@ static void fill_bins(struct report_time *time, const struct chronicle_piece *pi
             i == last ? piece->count
                       : (uint64_t)((double)piece->count * (double)(to_us - piece->start_us) /
                                    (double)length_us);
-        *(piece->state == PIECE_SUCCEEDED ? &bin->succeeded : &bin->failed) += up_to - counted;
+        *(piece_state_is_success(piece->state) ? &bin->succeeded : &bin->failed) += up_to - counted;
         bin->busy_us += to_us - from_us;
         counted = up_to;
         from_us = to_us;

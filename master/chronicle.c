@@ -15,6 +15,7 @@
 #define NO_LIFE SIZE_MAX
 /* What the other copy's end is recorded as; see pool_result.c. */
 #define SUPERSEDED_TEXT "another attempt has the result"
+#define STOPPED_TEXT "stopped early"
 
 struct session {
     uint64_t started_ms; /* since 1970 */
@@ -319,13 +320,19 @@ const char *chronicle_torn(const struct chronicle *chronicle)
 /* ---- Pieces -----------------------------------------------------------------------------------
  */
 
+static bool says(const struct report_failure *failure, const char *text)
+{
+    return failure->text_size == strlen(text) &&
+           memcmp(failure->text, text, failure->text_size) == 0;
+}
+
 static enum piece_state state_of(const struct report_failure *failure,
                                  const struct record_outcome *outcome)
 {
     if (failure->class == FAILURE_ABORTED) {
-        const bool is_superseded = failure->text_size == sizeof(SUPERSEDED_TEXT) - 1 &&
-                                   memcmp(failure->text, SUPERSEDED_TEXT, failure->text_size) == 0;
-        return is_superseded ? PIECE_SUPERSEDED : PIECE_ABORTED;
+        return says(failure, SUPERSEDED_TEXT) ? PIECE_SUPERSEDED
+               : says(failure, STOPPED_TEXT)  ? PIECE_STOPPED_EARLY
+                                              : PIECE_ABORTED;
     }
     return !outcome->is_final                     ? PIECE_RETRIED
            : outcome->state == INSTANCE_TIMED_OUT ? PIECE_TIMED_OUT

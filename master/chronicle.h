@@ -35,16 +35,22 @@
     X(TIMED_OUT, "timed-out")   /* likewise */                                                     \
     X(RETRIED, "retried")       /* failed; the instance was tried again, or was to be */           \
     X(ABORTED, "aborted")       /* ended by us, with its map */                                    \
-    X(SUPERSEDED, "superseded") /* a second copy, or what it doubled: the other one was first */
+    X(SUPERSEDED, "superseded") /* a second copy, or what it doubled: the other one was first */   \
+    X(STOPPED_EARLY, "stopped-early") /* a trial of a sweep: a success */
 
 enum piece_state {
 #define PIECE_STATE_ENUM(name, text) PIECE_##name,
     PIECE_STATE_LIST(PIECE_STATE_ENUM)
 #undef PIECE_STATE_ENUM
 };
-enum { PIECE_STATE_COUNT = PIECE_SUPERSEDED + 1 };
+enum { PIECE_STATE_COUNT = PIECE_STOPPED_EARLY + 1 };
 
 const char *piece_state_name(enum piece_state state);
+
+static inline bool piece_state_is_success(enum piece_state state)
+{
+    return state == PIECE_SUCCEEDED || state == PIECE_STOPPED_EARLY;
+}
 
 struct chronicle_piece {
     uint64_t map;

@@ -111,6 +111,29 @@ static void print_stopped(const struct master *master, const struct report_batch
     }
 }
 
+/* And to record where and for how long it ran, whatever it came to in the end: a stop stands before
+ * it in the record, so that this changes nothing of its instance. */
+static void keep_stopped(struct master *master, const struct master_map *map, struct taken *taken)
+{
+    static const uint8_t none[] = {0};
+    static const char text[] = "stopped early";
+    struct report_batch *batch = &master->taken[taken->batch_count++];
+    const size_t at = taken->failure_count++;
+    batch->success_count = 0;
+    batch->success_bits = none;
+    batch->frame = NULL;
+    batch->frame_size = 0;
+    master->taken_failures[at] = (struct report_failure){.index = batch->spans[0].start,
+                                                         .attempt = batch->spans[0].attempt,
+                                                         .class = FAILURE_ABORTED,
+                                                         .text = text,
+                                                         .text_size = sizeof(text) - 1};
+    master->outcomes[at] =
+        (struct record_outcome){.state = INSTANCE_ABORTED,
+                                .attempts_max = ledger_attempts_max(
+                                    scheduler_ledger(map->scheduler), batch->spans[0].start)};
+}
+
 /* Those that it takes are put behind what has been taken of the report. */
 static void take_batch(struct master *master, struct master_map *map, uint32_t rank, uint64_t lease,
                        const struct report_batch *batch, const struct report_failure *failures,
@@ -131,6 +154,7 @@ static void take_batch(struct master *master, struct master_map *map, uint32_t r
         tell_ignored(reason, rank, lease);
         if (is_stopped && reason == scheduler_copy_over) {
             print_stopped(master, batch);
+            keep_stopped(master, map, taken);
         }
         return;
     }

@@ -7,7 +7,8 @@
 (function () {
 const $ = (id) => document.getElementById(id);
 const meta = JSON.parse($("meta").textContent);
-const SUCCEEDED = 0, FAILED = 1, TIMED_OUT = 2, RETRIED = 3;
+const SUCCEEDED = 0, FAILED = 1, TIMED_OUT = 2, RETRIED = 3, STOPPED = 6;
+const isSuccess = (state) => state === SUCCEEDED || state === STOPPED;
 const RETRY = 8, MANY = 16, OTHER_MAP = 32;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -73,7 +74,7 @@ function readEntries(next) {
     const what = entries.what[i];
     const isMany = (what & MANY) !== 0;
     entries.many[i] = isMany ? next() + 2 : 1;
-    entries.failed[i] = isMany ? next() : (what & 7) === SUCCEEDED ? 0 : 1;
+    entries.failed[i] = isMany ? next() : isSuccess(what & 7) ? 0 : 1;
     if (what & OTHER_MAP) map = next();
     entries.map[i] = map;
     index += entries.index[i];
@@ -312,11 +313,12 @@ function range(total, least) {
 const filter = { map: -1, kind: "all" };
 const kinds = {
   all: ["all attempts", () => true],
-  succeeded: ["succeeded", (state) => state === SUCCEEDED],
+  succeeded: ["succeeded", isSuccess],
   failed: ["failed or timed out", (state) => state === FAILED || state === TIMED_OUT],
-  unsuccessful: ["all that did not succeed", (state) => state !== SUCCEEDED],
+  unsuccessful: ["all that did not succeed", (state) => !isSuccess(state)],
   retry: ["retries", (state, what) => (what & RETRY) !== 0],
   retried: ["failed and tried again", (state) => state === RETRIED],
+  stopped: ["stopped early", (state) => state === STOPPED],
   ended: ["ended by mapfleet", (state) => state > RETRIED],
 };
 

@@ -79,6 +79,21 @@ expect_status 0
 "$mapfleet" results sweep --table >table 2>err || fail "no table"
 check page sweep/report.html sweep table trials=4
 
+rule "trials that were stopped early stand in their slots, as long as they ran"
+cat >stopped.yaml <<'YAML'
+method: grid
+metric: {name: loss}
+early_terminate: {type: hyperband, min_iter: 1}
+parameters:
+  loss: {values: [1, 2, 3, 4, 5, 6]}
+YAML
+run 0 sweep stopped.yaml --run-dir stopped --slots 1 -- \
+    sh -c 'echo "$1"; [ "$1" = loss=1 ] || sleep 60' sh '${args_no_hyphens}'
+expect_status 0
+"$mapfleet" results stopped --table >table 2>err || fail "no table"
+[ "$(grep -c '"state":"stopped-early"' table)" -eq 5 ] || fail "others were stopped: $(cat table)"
+check page stopped/report.html stopped table trials=6 stopped-early=5
+
 rule "a folder of no run, and one that cannot be written, are refused by name"
 mkdir empty
 run 0 report empty

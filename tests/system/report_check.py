@@ -104,7 +104,7 @@ def read_lanes(meta, take):
     for rank, slot, lane_count in lanes:
         end = 0
         for _ in range(lane_count):
-            many, failed = 1, 0 if whats[at] & 7 == 0 else 1
+            many, failed = 1, 0 if meta["attempt_states"][whats[at] & 7] in ("succeeded", "stopped-early") else 1
             if whats[at] & 16:
                 many = next(take) + 2
                 failed = next(take)
@@ -202,6 +202,7 @@ def check_page(path, run, table, wanted):
     found = {"lost": sum(note["kind"] == "lost" for note in meta["notes"]),
              "sessions": sum(note["kind"] == "session" for note in meta["notes"]),
              "retried": sum(entry["count"] for entry in entries if entry["state"] == "retried"),
+             "stopped-early": sum(entry["count"] for entry in entries if entry["state"] == "stopped-early"),
              "maps": len(meta["maps"]), "trials": check_trials(page, table)}
     for name, count in wanted.items():
         assert found[name] == count, (name, found[name], count)
