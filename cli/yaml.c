@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/mapfleet.h"
+
 #define ITEMS_MIN ((size_t)8)
+#define UTF8_SIZE_MAX ((size_t)4)
 
 /* A sequence or mapping that is not closed yet. */
 struct level {
@@ -288,6 +291,34 @@ static void take_errors(struct parse *parse, struct fy_diag *diag)
     }
 }
 
+/* Bytes of the character that begins the text; 0: it is none of UTF-8. */
+static size_t character_size(const char *text, size_t size)
+{
+    for (size_t i = 1; i <= UTF8_SIZE_MAX && i <= size; i++) {
+        if (mf_is_utf8(text, i)) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* Before libfyaml sees it, which in a directive (%...) never gets past a byte that is no text. */
+static bool is_text(struct parse *parse, const char *text, size_t size)
+{
+    struct place place = {.line = 1, .column = 1};
+    if (mf_is_utf8(text, size)) {
+        return true;
+    }
+    for (size_t at = 0, step = 1; at < size && step > 0; at += step) {
+        step = character_size(text + at, size - at);
+        const bool is_line_end = text[at] == '\n';
+        place.line += is_line_end ? 1 : 0;
+        place.column = is_line_end ? 1 : place.column + (step > 0 ? 1 : 0);
+    }
+    fail(parse, place, "a byte that is no UTF-8; expected a text file");
+    return false;
+}
+
 static void run_parser(struct parse *parse, struct fy_parser *parser, struct fy_diag *diag)
 {
     struct fy_event *event;
@@ -304,6 +335,9 @@ static void run_parser(struct parse *parse, struct fy_parser *parser, struct fy_
 struct yaml_node *yaml_read(struct yaml_reader *reader, const char *text, size_t size)
 {
     struct parse parse = {.reader = reader};
+    if (!is_text(&parse, text, size)) {
+        return NULL;
+    }
     struct fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
     struct fy_diag *diag = fy_diag_create(&diag_config);

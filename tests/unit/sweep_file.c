@@ -36,6 +36,15 @@ static void expect_problems(const char *text, const char *const *expected, size_
 #define HEAD "method: random\nprogram: train.py\n"
 #define PARAMETERS "parameters:\n  lr: {min: 0.0, max: 1}\n"
 
+/* Goal: libfyaml never sees it; it would not end on the first of these. */
+Test(sweep_file, bytes_that_are_no_text_are_refused_with_their_place)
+{
+    EXPECT_PROBLEMS("%p\x98 a\n", "s.yaml:1:3: a byte that is no UTF-8; expected a text file");
+    EXPECT_PROBLEMS("method: grid\n# \xc3\xa9\xff\n",
+                    "s.yaml:2:4: a byte that is no UTF-8; expected a text file");
+    EXPECT_PROBLEMS("a: \xe2\x82", "s.yaml:1:4: a byte that is no UTF-8; expected a text file");
+}
+
 /* ---- What is read -------------------------------------------------------------------------------
  */
 
